@@ -1,0 +1,1 @@
+"""Runwell: a virtual machine for code you do not trust."""

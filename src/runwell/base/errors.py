@@ -1,0 +1,151 @@
+"""The errors of Runwell, one class a phase of a module's life.
+
+Fields are data, ``__str__`` is formatting.  ``InternalError`` alone is our own bug and does not
+derive from ``RunwellError``, so that code which handles bad guests never swallows it.
+"""
+
+from typing import NamedTuple
+
+from runwell.base.traps import TrapCode
+from runwell.base.types import FuncType
+
+
+class RunwellError(Exception):
+    """Base of everything a guest, or a wrong argument, can cause."""
+
+
+class MalformedError(RunwellError):
+    """The bytes or the text are not a module.
+
+    Attributes:
+        message: what is wrong, in the words of the official suite.
+        offset: byte offset in the binary, or None.
+        line: 1-based line in the text, or None.
+        column: 1-based column in the text, or None.
+        source: the offending line of the text, or "".
+    """
+
+    def __init__(
+        self,
+        message: str,
+        offset: int | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        source: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message, self.offset = message, offset
+        self.line, self.column, self.source = line, column, source
+
+    def __str__(self) -> str:
+        if self.offset is not None:
+            return f"{self.message} (at byte {self.offset:#x})"
+        if self.line is not None:
+            where = f"{self.message} (at {self.line}:{self.column})"
+            return f"{where}\n  {self.source}" if self.source else where
+        return self.message
+
+
+class InvalidError(RunwellError):
+    """The module is well formed but does not type-check.
+
+    Attributes:
+        message: what is wrong, in the words of the official suite.
+        function: index of the function, or None outside of function bodies.
+        name: the function's name from the name section, or "".
+        offset: byte offset in the binary, or None.
+        mnemonic: the instruction, or "".
+    """
+
+    def __init__(
+        self,
+        message: str,
+        function: int | None = None,
+        offset: int | None = None,
+        mnemonic: str = "",
+        name: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message, self.function, self.offset = message, function, offset
+        self.mnemonic, self.name = mnemonic, name
+
+    def __str__(self) -> str:
+        parts = []
+        if self.function is not None:
+            parts.append(f"in function {self.function}" + (f" ${self.name}" if self.name else ""))
+        if self.mnemonic:
+            parts.append(f"at {self.mnemonic}")
+        if self.offset is not None:
+            parts.append(f"byte {self.offset:#x}")
+        return f"{self.message} ({', '.join(parts)})" if parts else self.message
+
+
+class LinkError(RunwellError):
+    """An import is missing or has the wrong type."""
+
+
+class Frame(NamedTuple):
+    """One guest frame of a backtrace, innermost first.
+
+    Attributes:
+        function: function index in its module.
+        name: its name from the name section or exports, or "".
+        offset: byte offset of the instruction in the Wasm binary, or None when unknown.
+        module: the module's name, or "".
+    """
+
+    function: int
+    name: str
+    offset: int | None
+    module: str = ""
+
+    def __str__(self) -> str:
+        name = self.name or f"func[{self.function}]"
+        where = f" at {self.offset:#x}" if self.offset is not None else ""
+        return f"{self.module}!{name}{where}" if self.module else f"{name}{where}"
+
+
+class Trap(RunwellError):
+    """The guest did something that stops it.
+
+    Attributes:
+        code: why.
+        backtrace: guest frames, innermost first.
+    """
+
+    def __init__(self, code: TrapCode, backtrace: tuple[Frame, ...] = ()) -> None:
+        super().__init__(code.message)
+        self.code, self.backtrace = code, backtrace
+
+    def __str__(self) -> str:
+        lines = [self.code.message]
+        lines += [f"  {i}: {frame}" for i, frame in enumerate(self.backtrace)]
+        return "\n".join(lines)
+
+
+class ExhaustionError(Trap):
+    """A limit was reached: frames, fuel, deadline."""
+
+
+class OutOfFuel(ExhaustionError):
+    """All fuel was consumed."""
+
+
+class WasmException(RunwellError):
+    """A guest exception that nobody in the guest caught."""
+
+
+class InternalError(Exception):
+    """A bug in Runwell: please report it with the module that caused it."""
+
+
+def unlinkable(module: str, name: str, wanted: object, found: object) -> LinkError:
+    """An import of the wrong type."""
+    return LinkError(
+        f"incompatible import type for {module!r}.{name!r}: wanted {wanted}, found {found}"
+    )
+
+
+def unknown_import(module: str, name: str, wanted: FuncType | object) -> LinkError:
+    """An import that nothing provides."""
+    return LinkError(f"unknown import {module!r}.{name!r}: {wanted}")

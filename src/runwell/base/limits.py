@@ -1,0 +1,31 @@
+"""Implementation limits, those which the JavaScript embedding publishes.
+
+Source: WebAssembly JavaScript Interface, "Limits".
+"""
+
+MODULE_BYTES = 1 << 30
+TYPES = 1_000_000
+FUNCTIONS = 1_000_000
+IMPORTS = 1_000_000
+EXPORTS = 1_000_000
+GLOBALS = 1_000_000
+DATA_SEGMENTS = 100_000
+ELEMENT_SEGMENTS = 10_000_000
+TABLES = 100_000
+TABLE_ELEMENTS = 10_000_000
+MEMORIES = 100
+MEMORY_PAGES = 65_536
+MEMORY64_PAGES = 262_144
+TAGS = 1_000_000
+FUNCTION_BYTES = 7_654_321
+LOCALS = 50_000
+PARAMS = 1_000
+RESULTS = 1_000
+BR_TABLE_TARGETS = 65_520
+# Not published, but every engine has them: nesting of blocks and height of the operand stack.
+CONTROL_DEPTH = 50_000
+OPERAND_HEIGHT = 100_000
+# Frames of a call stack, unless the configuration says otherwise.
+FRAMES = 100_000
+
+PAGE_BYTES = 65_536

@@ -1,0 +1,1 @@
+"""ELF: relocatable objects in, shared objects out."""

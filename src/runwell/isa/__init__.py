@@ -1,0 +1,1 @@
+"""The instruction set: one row an instruction, written over the verbs of an abstract machine."""

@@ -1,0 +1,1 @@
+"""The kernel language: typed Python functions compiled to native code."""

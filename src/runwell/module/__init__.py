@@ -1,0 +1,1 @@
+"""The decoded module: plain immutable data."""

@@ -1,0 +1,1 @@
+"""What native code works on: contexts, memories, tables, globals, instances, traps."""

@@ -1,0 +1,173 @@
+"""The structs that native code and Python share.
+
+Handlers, kernels and Python's ctypes twins all read these declarations, so that an offset is
+written nowhere.  Python owns every struct: native code never frees one.
+"""
+
+from runwell.kernel.types import Fn, Ptr, i32, i64, struct, u8, u32, u64
+
+
+@struct
+class Memory:
+    """A linear memory.  ``base`` never changes: address space is reserved once."""
+
+    base: Ptr[u8]
+    bytes: u64  # current size
+    pages: u64
+    max_pages: u64  # the lower of the declared maximum and the engine's limit
+    page_shift: u32
+    is_64: u32
+    shared: u32
+    guarded: u32  # the reservation covers every 32-bit address plus offset
+    reserved: u64  # bytes of address space from ``base``, guard included
+    capacity: u64  # bytes that may be committed
+
+
+@struct
+class Table:
+    """A table of references; ``elements`` never moves (address space is reserved once)."""
+
+    elements: Ptr[u64]  # Ptr[FuncRef] or an external handle; 0 is null
+    size: u64
+    max_size: u64
+    type: u32
+    is_64: u32
+
+
+@struct
+class Segment:
+    """A data segment (``items`` are bytes) or element segment (``items`` are u64); size 0 once dropped."""
+
+    items: Ptr[u8]
+    size: u64
+
+
+@struct
+class HostFunc:
+    """A function outside the guest.
+
+    ``entry(ctx, host, frame, refs)`` finds the arguments at ``frame`` and ``refs``, leaves the
+    results there, and returns 0 or a trap code.
+    """
+
+    entry: Fn[[Ptr[u8], Ptr[u8], Ptr[u64], Ptr[u64]], u32]
+    data: u64  # for the entry, e.g. a PyObject*
+    signature: Ptr[u8]  # n_params, n_results, then one value type byte each
+    frame_bytes: u32  # room that arguments or results need on the value stack
+    ref_bytes: u32
+
+
+@struct
+class FuncCode:
+    """One function body: a module's, shared by its instances, or a host function's."""
+
+    entry: Ptr[u8]  # register code; the `translate` stub until the first call
+    module: Ptr[u8]  # Ptr[ModuleCode]; null for host functions
+    host: Ptr[HostFunc]  # null for Wasm functions
+    body: Ptr[u8]  # first byte of the body (its locals)
+    body_end: Ptr[u8]
+    heat: u32
+    index: u32  # in its module's function index space
+    param_bytes: u32  # value parameters: where the link is
+    ref_param_bytes: u32
+    frame_bytes: u32  # whole value frame, known once translated
+    brief: u32  # translated, and has neither loop nor call
+
+
+@struct
+class FuncRef:
+    """What a ``funcref`` points to."""
+
+    code: Ptr[FuncCode]
+    instance: Ptr[u8]  # Ptr[Instance]; null for host functions
+    type: u32  # canonical type number
+    flags: u32
+    object: u64  # PyObject* of the Python face, or 0
+
+
+@struct
+class Instance:
+    """An instance; its global cells (16 bytes each) follow the struct."""
+
+    memory_base: Ptr[u8]  # of memory 0
+    codes: Ptr[FuncCode]  # by function index; entries of imports are unused
+    funcs: Ptr[Ptr[FuncRef]]  # by function index
+    memories: Ptr[Ptr[Memory]]
+    tables: Ptr[Ptr[Table]]
+    data: Ptr[Segment]
+    elements: Ptr[Segment]
+    module: Ptr[u8]  # Ptr[ModuleCode]
+    object: u64  # PyObject* of the Python face, or 0
+
+
+@struct
+class Context:
+    """What one thread of execution owns: its stacks, its limits, why it stopped."""
+
+    stack_limit: Ptr[u8]  # calls beyond go to the slow path; an interrupter stores 0 here
+    frames_left: i32
+    budget: i32  # backward branches until the slow path
+    trap: u32  # TrapCode, 0 while all is well
+    interrupt: u32  # TrapCode to stop with, set by another thread or a signal handler
+    ip: Ptr[u8]  # where it stopped, or the caller of a host function
+    fp: Ptr[u8]
+    rp: Ptr[u8]
+    instance: Ptr[Instance]
+    top: Ptr[u8]  # first free byte of the value stack, for entries from the host
+    ref_top: Ptr[u8]
+    native_sp: u64  # to leave native code on a fault
+    native_lr: u64
+    stack: Ptr[u8]  # bottom of the value stack
+    stack_end: Ptr[u8]  # the true limit behind ``stack_limit``
+    refs: Ptr[u8]  # bottom of the reference stack
+    refs_end: Ptr[u8]
+    fault_address: u64
+    max_frames: i32
+    thread_state: u64  # PyThreadState* while the GIL is released, else 0
+    object: u64  # PyObject* of the Python face
+
+
+@struct
+class TypeCode:
+    """A function type as the translator sees it."""
+
+    params: Ptr[u8]  # value type bytes
+    results: Ptr[u8]
+    n_params: u32
+    n_results: u32
+    number: u32  # canonical: equal for equal types of all modules
+    param_bytes: u32  # value parameters, 8 bytes each (v128: 16)
+    ref_param_bytes: u32
+    result_bytes: u32
+    ref_result_bytes: u32
+
+
+@struct
+class ModuleCode:
+    """A module as the translator and the stubs see it."""
+
+    types: Ptr[TypeCode]
+    function_types: Ptr[u32]  # type index by function index
+    global_types: Ptr[u8]  # value type byte, mutability byte, by global index
+    memory_flags: Ptr[u8]  # bit 0: 64-bit, bit 1: shared, bit 2: accesses need explicit checks
+    table_types: Ptr[u8]  # reference type byte, flags (bit 0: 64-bit), by table index
+    element_types: Ptr[u8]
+    declared: Ptr[u8]  # by function index: may `ref.func` name it?
+    codes: Ptr[FuncCode]
+    n_types: u32
+    n_functions: u32
+    n_imported_functions: u32
+    n_globals: u32
+    n_imported_globals: u32
+    n_memories: u32
+    n_tables: u32
+    n_elements: u32
+    n_data: i64  # from the data count section, or -1
+    features: u64  # bit set of base.features
+    code: Ptr[u8]  # arena of register code: start, next free byte, end
+    code_out: Ptr[u8]
+    code_end: Ptr[u8]
+    lock: u32  # held while translating
+    explicit_bounds: u32
+    object: u64
+    source: Ptr[u8]  # first byte of the binary, for offsets in errors

@@ -1,0 +1,1 @@
+"""One native pass from function bytes to validated register code."""
