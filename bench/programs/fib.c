@@ -1,0 +1,3 @@
+// Recursion: nothing but calls.
+static unsigned fib(unsigned n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
+unsigned run(unsigned n) { return fib(n); }
