@@ -1,1 +1,1 @@
-"""Words shared by every layer: value types, traps, errors, LEB128, limits, features. Imports nothing."""
+"""Words shared by every layer: value types, traps, errors, LEB128, limits, features."""
