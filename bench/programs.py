@@ -38,8 +38,13 @@ SIZES = {
     "strings": 10_000,
 }
 # The features that wasm3 reads: with more, the C library has table indices of five bytes.
-WASM = ["-target", "wasm32-wasi", "-mcpu=mvp+bulk_memory+sign_ext+nontrapping_fptoint+mutable_globals", "-mexec-model=reactor",
-        "-Wl,--export=run"]  # fmt: skip
+WASM = [
+    "-target",
+    "wasm32-wasi",
+    "-mcpu=mvp+bulk_memory+sign_ext+nontrapping_fptoint+mutable_globals",
+    "-mexec-model=reactor",
+    "-Wl,--export=run",
+]
 NATIVE = ["-shared", "-fPIC", "-ffp-contract=off"]
 
 
