@@ -87,7 +87,7 @@ class FunctionText:
         self.live = False
 
     def alloca(self, irtype: str, stem: str = "slot.", count: int = 1) -> str:
-        """Reserve memory in the frame, made once at entry; returns its address, e.g. ``%slot.1``."""
+        """Reserve memory in the frame, made at entry; returns its address, e.g. ``%slot.1``."""
         name = "%" + self.fresh(stem)
         many = f", i64 {count}" if count != 1 else ""
         self._entry.append(f"  {name} = alloca {irtype}{many}")
@@ -149,7 +149,8 @@ class ModuleText:
             name: the symbol, without ``@``.
             text: e.g. ``declare i32 @abs(i32)`` or ``@environ = external global ptr``.
         """
-        old = self._declared.setdefault(name, text)
+        old = self._declared.get(name) or text
+        self._declared[name] = old
         if old != text:
             raise ValueError(f"{name} is declared twice, differently:\n  {old}\n  {text}")
 
@@ -176,11 +177,13 @@ class ModuleText:
             return ""
         root = self.metadata('!{!"runwell"}')
         of = self.metadata(f'!{{!"{tag}", {root}, i64 0}}')
-        return f", !tbaa {self.metadata(f'!{{{of}, {of}, i64 0}}')}"
+        access = self.metadata(f"!{{{of}, {of}, i64 0}}")
+        return f", !tbaa {access}"
 
     def weights(self, yes: int, no: int) -> str:
         """The suffix that gives a conditional branch its odds."""
-        return f", !prof {self.metadata(f'!{{!"branch_weights", i32 {yes}, i32 {no}}}')}"
+        node = self.metadata(f'!{{!"branch_weights", i32 {yes}, i32 {no}}}')
+        return f", !prof {node}"
 
     def text(self, datalayout: str = "", triple: str = "") -> str:
         """The whole module.
