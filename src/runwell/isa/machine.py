@@ -5,8 +5,8 @@ computes on Python ints, the facts recorder takes notes, the LLVM machine writes
 
 A value ``V`` knows its own width.  It is a number, a condition (one bit, the outcome of a
 comparison), a vector, or a reference (64 bits, null is 0).  The arithmetic verbs work on numbers
-and, lane by lane, on *lanes*: a vector seen under a shape (``bitcast``); a comparison of lanes gives
-one condition a lane.
+and, lane by lane, on *lanes*: a vector seen under a shape (``bitcast``); a comparison of lanes
+gives one condition a lane.
 
 Verbs are total, or state what they require; every machine that can check it does.  A body must
 not use a ``V`` as a Python truth value: ``select`` and ``trap_if`` take its place.
@@ -22,11 +22,11 @@ V = TypeVar("V")
 
 
 class Shape(NamedTuple):
-    """How a vector is divided into lanes, or (``count`` 1) a number narrower than ``i32``."""
+    """How a vector is divided into lanes, or (``lanes`` 1) a number narrower than ``i32``."""
 
     name: str
     bits: int
-    count: int
+    lanes: int
     is_float: bool = False
 
 
@@ -415,17 +415,15 @@ class ControlMachine(Machine[V]):
         """Call a function reference, of any instance or the host's; requires it is not null."""
 
     @abstractmethod
-    def tail_call(self, func: V, first: V, bytes_: V, ref_first: V, ref_bytes: V, links: V) -> None:
-        """Replace this frame by that of function ``func``.
+    def tail_call(self, func: V, first: V, size: V, ref_first: V, ref_size: V, link: V) -> None:
+        """Replace this frame, whose return link is at ``link``, by that of function ``func``.
 
-        ``bytes_`` and ``ref_bytes`` of arguments at ``first`` and ``ref_first`` move to the frame's
-        bottom; ``links`` is this function's link offset (low half) and the callee's (high half).
+        ``size`` and ``ref_size`` bytes of arguments move to the bottom of the frame; ``size`` is
+        also where the callee has its link.
         """
 
     @abstractmethod
-    def tail_call_ref(
-        self, ref: V, first: V, bytes_: V, ref_first: V, ref_bytes: V, links: V
-    ) -> None:
+    def tail_call_ref(self, ref: V, first: V, size: V, ref_first: V, ref_size: V, link: V) -> None:
         """As ``tail_call`` to a function reference; requires it is not null."""
 
     @abstractmethod
@@ -434,27 +432,31 @@ class ControlMachine(Machine[V]):
 
     @abstractmethod
     def return_value(self, value: V, link: V) -> None:
-        """Return one result, a reference on the second stack."""
+        """Return one result on the value stack."""
 
     @abstractmethod
-    def return_many(self, first: V, bytes_: V, ref_first: V, ref_bytes: V, link: V) -> None:
-        """Return ``bytes_`` of results at ``first`` and ``ref_bytes`` at ``ref_first``."""
+    def return_ref(self, value: V, link: V) -> None:
+        """Return one result on the reference stack."""
 
     @abstractmethod
-    def zero(self, slot: V, bytes_: V) -> None:
-        """Clear value slots."""
+    def return_many(self, first: V, size: V, ref_first: V, ref_size: V, link: V) -> None:
+        """Return ``size`` bytes of results at ``first`` and ``ref_size`` bytes at ``ref_first``."""
 
     @abstractmethod
-    def zero_refs(self, slot: V, bytes_: V) -> None:
-        """Clear reference slots."""
+    def zero(self, slot: V, size: V) -> None:
+        """Clear ``size`` bytes of value slots."""
+
+    @abstractmethod
+    def zero_refs(self, slot: V, size: V) -> None:
+        """Clear ``size`` bytes of reference slots."""
 
     @abstractmethod
     def ref_frame(self, delta: V) -> None:
         """Move the base of the reference frame."""
 
     @abstractmethod
-    def enter_big(self, bytes_: V) -> None:
-        """Check that the stack has room for a large frame; traps with STACK_EXHAUSTED."""
+    def enter_big(self, size: V) -> None:
+        """Trap with STACK_EXHAUSTED if the stack has no room for a frame of ``size`` bytes."""
 
     @abstractmethod
     def global_get(self, ty: ValType, cell: V, *, far: bool) -> V:

@@ -1,0 +1,295 @@
+"""Forms: how register operations are encoded for the interpreter, one handler each.
+
+The code of an instruction is
+
+    [handler address: 8 bytes][words of the sources][immediates][word of the destination]
+
+in units of 4 bytes, without padding.  The destination is last, so that a result bound for a slot
+can stay in the accumulator instead: drop the last word and exchange the handler.
+Fused forms do the work of two instructions that follow each other: one handler address, then the
+words of the first, then those of the second.
+
+Only what builds or prints handlers and code needs this module; a warm start does not.
+"""
+
+from enum import IntEnum
+from itertools import product
+
+from runwell.base.types import F32, F64, I32, I64, V128, ValType
+from runwell.isa.fusion import pairs
+from runwell.isa.register import REF, REG_OPS, Kind, RegOp, Word
+
+
+class Src(IntEnum):
+    """Where a source comes from."""
+
+    SLOT = 0  # one word: byte offset in the value frame
+    IMM = 1  # one word: the value, sign-extended to i64; the bits of an f32
+    ACC = 2  # no word: result of the instruction executed just before, of the same class
+    IMM64 = 3  # two words: the bits, low half first
+    REF = 4  # one word: byte offset in the reference frame
+
+    @property
+    def words(self) -> int:
+        """Length in words."""
+        return (1, 1, 0, 2, 1)[self]
+
+    @property
+    def letter(self) -> str:
+        """As in the names of forms."""
+        return "SKALR"[self]
+
+
+class Dst(IntEnum):
+    """Where the result goes, or the branch.
+
+    An instruction with a SLOT or ACC destination leaves its result in the accumulator of its class:
+    integers in one (the upper half is undefined after ``i32``), floats and vectors in the other.
+    The word of a branch is its offset from the address of that word; the LOOP ones go backward
+    and count.
+    """
+
+    NONE = 0
+    SLOT = 1
+    ACC = 2  # no word
+    REF = 3
+    IF = 4
+    UNLESS = 5
+    LOOP_IF = 6
+    LOOP_UNLESS = 7
+    JUMP = 8
+    LOOP = 9
+
+    @property
+    def words(self) -> int:
+        """Length in words."""
+        return 0 if self in (Dst.NONE, Dst.ACC) else 1
+
+    @property
+    def is_branch(self) -> bool:
+        """Is it a branch, taken on a condition or always?"""
+        return self >= Dst.IF
+
+
+class Mode(IntEnum):
+    """How a memory access is checked; other operations have only the first."""
+
+    GUARD = 0  # memory 0, i32 address: faults in the guard pages
+    CHECKED = 1  # any memory with i32 addresses: one more immediate, MEMORY, after the offset
+    CHECKED64 = 2  # i64 address, OFFSET64, then MEMORY
+
+
+class Form:
+    """One way to encode an operation.
+
+    Attributes:
+        index: position in ``FORMS``.
+        op: the operation.
+        srcs: where its sources come from.
+        dst: where its result goes.
+        mode: how its memory access is checked.
+        params: types of the sources, in this mode.
+        imms: kinds of the immediates, in this mode.
+        words: length of the code after the handler, in words (of TARGETS only the count).
+    """
+
+    __slots__ = ("dst", "imms", "index", "mode", "op", "params", "srcs", "words")
+
+    def __init__(self, op: RegOp, srcs: tuple[Src, ...], dst: Dst, mode: Mode = Mode.GUARD) -> None:
+        self.op, self.srcs, self.dst, self.mode, self.index = op, srcs, dst, mode, -1
+        self.params, self.imms = op.params, op.imms
+        if mode == Mode.CHECKED:
+            self.imms = (*op.imms, Word.MEMORY)
+        elif mode == Mode.CHECKED64:
+            self.params = (I64, *op.params[1:])
+            offset = [Word.OFFSET64 if w == Word.OFFSET else w for w in op.imms]
+            self.imms = (*offset, Word.MEMORY)
+        self.words = sum(s.words for s in srcs) + sum(w.words for w in self.imms) + dst.words
+
+    @property
+    def name(self) -> str:
+        """As in ``fusion`` and printed code, e.g. ``i32.add SK->ACC``."""
+        text = self.op.name
+        if self.srcs:
+            text += " " + "".join(s.letter for s in self.srcs)
+        if self.dst != Dst.NONE:
+            text += f"->{self.dst.name}" if self.srcs else f" ->{self.dst.name}"
+        return f"{text} {self.mode.name.lower()}" if self.mode else text
+
+    @property
+    def key(self) -> tuple[str, tuple[Src, ...], Dst, Mode]:
+        """As in ``FORM_BY_KEY``."""
+        return self.op.name, self.srcs, self.dst, self.mode
+
+    def with_dst(self, dst: Dst) -> "Form | None":
+        """The form that differs only in its destination, if there is one."""
+        return FORM_BY_KEY.get((self.op.name, self.srcs, dst, self.mode))
+
+    @property
+    def acc_form(self) -> "Form | None":
+        """The form that leaves its result in the accumulator only."""
+        return self.with_dst(Dst.ACC) if self.dst == Dst.SLOT else None
+
+    def __repr__(self) -> str:
+        return f"<Form {self.name}>"
+
+
+class FusedForm:
+    """Two forms executed one after the other by one handler.
+
+    An ACC source of the second is the result of the first.
+
+    Attributes:
+        index: position in ``FORMS``.
+        first: what is done first; its destination is no branch.
+        second: what is done then.
+        words: length of the code after the handler, in words.
+    """
+
+    __slots__ = ("first", "index", "second", "words")
+
+    def __init__(self, first: Form, second: Form) -> None:
+        self.first, self.second, self.index = first, second, -1
+        self.words = first.words + second.words
+
+    @property
+    def name(self) -> str:
+        """As in ``fusion``, e.g. ``i32.shl SK->ACC + i32.add AS->SLOT``."""
+        return f"{self.first.name} + {self.second.name}"
+
+    @property
+    def dst(self) -> Dst:
+        """Where the result of the second goes."""
+        return self.second.dst
+
+    def with_dst(self, dst: Dst) -> "FusedForm | None":
+        """The form that differs only in the destination of the second, if there is one."""
+        second = self.second.with_dst(dst)
+        return FUSED_BY_PAIR.get((self.first.index, second.index)) if second else None
+
+    @property
+    def acc_form(self) -> "FusedForm | None":
+        """The form that leaves the second's result in the accumulator only."""
+        return self.with_dst(Dst.ACC) if self.dst == Dst.SLOT else None
+
+    def __repr__(self) -> str:
+        return f"<FusedForm {self.name}>"
+
+
+S, K, A, L, R = Src.SLOT, Src.IMM, Src.ACC, Src.IMM64, Src.REF
+VALUE = (Dst.SLOT, Dst.ACC)
+BRANCH = (Dst.IF, Dst.LOOP_IF)
+NEGATED = (Dst.UNLESS, Dst.LOOP_UNLESS)
+Sources = list[tuple[Src, ...]]
+
+
+def _constant(ty: ValType) -> tuple[Src, ...]:
+    """The immediate sources that an operand of a type may have."""
+    return {I32: (K,), I64: (K, L), F32: (K,), F64: (L,)}.get(ty, ())
+
+
+def _binary(op: RegOp) -> Sources:
+    left, right = op.params
+    if V128 in op.params:
+        # Vector operands come in many operations: fewer forms.
+        both: Sources = [(S, S), (A, S)]
+        return both if op.commutes or left != V128 else [*both, (S, A)]
+    constants = (K,) if op.name.partition(".")[2] in _SHIFTS else _constant(right)
+    srcs: Sources = [(S, S), (A, S), *((S, c) for c in constants), *((A, c) for c in constants)]
+    if not op.mirror:
+        srcs += [(S, A), *((c, S) for c in _constant(left) if c == K)]
+    return srcs
+
+
+# Constants beyond 32 bits are no use to these.
+_SHIFTS = ("shl", "shr_s", "shr_u", "rotl", "rotr")
+
+# Sources of operations that are no plain rows; the others take what their types allow.
+_SOURCES: dict[str, Sources] = {
+    "copy": [(S,), (A,)],
+    "copy_f32": [(A,)],
+    "copy_f64": [(A,)],
+    "global.set": [(S,), (A,), (K,)],
+    "global.set_f32": [(A,)],
+    "global.set_f64": [(A,)],
+    "return_value": [(S,), (A,), (K,)],
+    "return_value_f32": [(A,)],
+    "return_value_f64": [(A,)],
+    "memory.copy": [(S, S, S), (S, S, K)],
+    "memory.fill": [(S, S, S), (S, K, S), (S, K, K)],
+    "memory.grow": [(S,), (K,)],
+    "table.get": [(S,), (A,), (K,)],
+}
+
+
+def _sources(op: RegOp) -> Sources:
+    """The combinations of sources that an operation has forms for."""
+    if op.name in _SOURCES:
+        return _SOURCES[op.name]
+    if op.kind == Kind.CONST:
+        return [_constant(op.params[0])] if op.ty != I64 else [(K,), (L,)]
+    if op.row is not None and len(op.params) == 2:
+        return _binary(op)
+    slots = tuple(R if ty == REF else S for ty in op.params)
+    srcs = [slots]
+    if slots and slots[-1] == S and len(slots) in (1, 3) and "." not in op.name.partition("_")[0]:
+        srcs.append((*slots[:-1], A))  # select, br_table, call_indirect
+    elif len(slots) == 1 and slots[0] == S:
+        srcs.append((A,))
+    return srcs
+
+
+def _destinations(op: RegOp) -> tuple[Dst, ...]:
+    if op.kind == Kind.BRANCH:
+        return (Dst.JUMP, Dst.LOOP)
+    if op.name == "br_if":
+        return BRANCH + NEGATED
+    if not op.results:
+        return (Dst.NONE,)
+    if op.results[0] == REF:
+        return (Dst.REF,)
+    if op.kind == Kind.COMPARE:
+        return VALUE + BRANCH + (() if op.opposite else NEGATED)
+    if op.name.startswith(("copy", "memory", "table")) or V128 in op.params:
+        return (Dst.SLOT,)
+    return VALUE
+
+
+def _of_op(op: RegOp) -> list[Form]:
+    if op.kind == Kind.LOAD:
+        forms = [Form(op, (s,), dst) for s, dst in product((S, A, K), VALUE)]
+        return [*forms, *(Form(op, (S,), Dst.SLOT, m) for m in (Mode.CHECKED, Mode.CHECKED64))]
+    if op.kind == Kind.STORE:
+        srcs: Sources = [(S, S), (S, A), (A, S), (K, S), (K, A)]
+        if op.ty in (I32, I64, F32):
+            srcs += [(S, K), (A, K)]
+        forms = [Form(op, s, Dst.NONE) for s in srcs]
+        return [*forms, *(Form(op, (S, S), Dst.NONE, m) for m in (Mode.CHECKED, Mode.CHECKED64))]
+    return [Form(op, s, dst) for s, dst in product(_sources(op), _destinations(op))]
+
+
+def _all_forms() -> list[Form]:
+    forms = [form for op in REG_OPS for form in _of_op(op)]
+    # The form of "invalid" is first.
+    forms.sort(key=lambda form: form.op.name != "invalid")
+    for index, form in enumerate(forms):
+        form.index = index
+    return forms
+
+
+def _all_fused(forms: list[Form]) -> list[FusedForm]:
+    by_name = {form.name: form for form in forms}
+    fused: list[FusedForm] = []
+    for first, second in pairs():
+        form = FusedForm(by_name[first], by_name[second])
+        form.index = len(forms) + len(fused)
+        fused.append(form)
+    return fused
+
+
+_FORMS = _all_forms()
+FORM_BY_KEY = {form.key: form for form in _FORMS}
+FORM_BY_NAME = {form.name: form for form in _FORMS}
+_FUSED = _all_fused(_FORMS)
+FUSED_BY_PAIR = {(form.first.index, form.second.index): form for form in _FUSED}
+FORMS: list[Form | FusedForm] = [*_FORMS, *_FUSED]

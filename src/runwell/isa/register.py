@@ -1,0 +1,428 @@
+"""Register code operations: what the translator emits and the engines execute.
+
+A plain row is a register operation of the same name.  The others are declared here, with a body
+over the verbs of ``ControlMachine``; its arguments are the sources in order, then the immediates
+(for stores ``(addr, offset, value)``).  How an operation is encoded is the business of ``form``.
+
+An operation without a type in its name is for every number: slots and global cells have 8 bytes and
+it moves all of them, as an integer.  So its result is in the integer accumulator, never in that of
+floats.  Sizes and indices of 64-bit memories and tables are the business of the ``memory64`` and
+``table64`` operations; where an instruction has both kinds, the translator extends the narrow one.
+
+Kernels that are invoked (the first parameter is the instance; addresses, sizes and indices are u64,
+immediates u32, references u64; the result is 0 or a trap code unless stated):
+
+    memory_copy(to, source, size, to_memory, source_memory)    data_drop(data)
+    memory_fill(to, value: u32, size, memory)                  elem_drop(elem)
+    memory_init(to, source, size, data, memory)
+    memory_grow(delta_pages, memory) -> u64, the old size or all ones
+    table_copy(to, source, size, to_table, source_table)
+    table_fill(to, value, size, table)
+    table_init(to, source, size, elem, table)
+    table_grow(value, delta, table) -> u64, the old size or all ones
+"""
+
+from enum import IntEnum
+
+from runwell.base.traps import TrapCode
+from runwell.base.types import EXTERNREF, F32, F64, I32, I64, V128, ValType
+from runwell.isa.machine import ControlMachine, V
+from runwell.isa.op import Body, Op, Rule
+from runwell.isa.table import TABLE
+
+REF = EXTERNREF  # stands for references of every type
+Types = tuple[ValType, ...]
+
+
+class Word(IntEnum):
+    """A kind of immediate in register code: one word of 32 bits, unless stated."""
+
+    COUNT = 1
+    SLOT = 2  # byte offset in the value frame
+    REF_SLOT = 3  # byte offset in the reference frame
+    OFFSET = 4  # of a memory access
+    OFFSET64 = 5  # two words
+    FUNC = 6
+    TYPE = 7  # canonical number
+    TABLE = 8
+    MEMORY = 9
+    GLOBAL = 10  # byte offset of the cell from the instance
+    DATA = 11
+    ELEM = 12
+    TARGETS = 13  # a count n, then n + 1 branch offsets, each relative to its own word
+    DELTA = 14  # signed bytes
+    V128 = 15  # four words
+    LANE = 16
+    TAG = 17
+
+    @property
+    def words(self) -> int:
+        """Length in words; of TARGETS without the offsets."""
+        return {Word.OFFSET64: 2, Word.V128: 4}.get(self, 1)
+
+
+class Kind(IntEnum):
+    """How an engine goes on after the body."""
+
+    PLAIN = 0  # store the result, if any
+    COMPARE = 1  # the result is a condition
+    LOAD = 2
+    STORE = 3
+    CONST = 4
+    BRANCH = 5  # nothing but the branch in the destination
+    LEAVE = 6  # the body leaves
+
+
+class RegOp:
+    """A register code operation.
+
+    Attributes:
+        name: as printed, unique.
+        params: types of the sources; addresses of loads and stores are ``i32`` in the guard mode.
+        results: types of the results, none or one.
+        imms: kinds of the immediates.
+        ty: the type that the body is run at.
+        body: its meaning.
+        kind: how an engine goes on.
+        row: the instruction that it is, or None.
+        commutes: may the two sources be swapped?
+        index: position in ``REG_OPS``.
+    """
+
+    __slots__ = (
+        "body",
+        "commutes",
+        "imms",
+        "index",
+        "kind",
+        "name",
+        "params",
+        "results",
+        "row",
+        "ty",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        params: Types,
+        results: Types,
+        imms: tuple[Word, ...],
+        body: Body,
+        kind: Kind = Kind.PLAIN,
+        ty: ValType | None = None,
+        row: Op | None = None,
+    ) -> None:
+        self.name, self.params, self.results, self.imms = name, params, results, imms
+        self.body, self.kind, self.row = body, kind, row
+        self.ty = ty or (results or params or (I64,))[0]
+        self.commutes = row is not None and row.commutes
+        self.index = -1
+
+    @property
+    def mirror(self) -> str:
+        """The operation that does the same with its sources swapped, or ""."""
+        return self.name if self.commutes else self._related(_MIRROR)
+
+    @property
+    def opposite(self) -> str:
+        """The comparison that holds exactly when this does not, or ""."""
+        return self._related(_OPPOSITE) if self.ty in (I32, I64) else ""
+
+    def _related(self, names: dict[str, str]) -> str:
+        if self.kind != Kind.COMPARE or len(self.params) != 2:
+            return ""
+        prefix, _, name = self.name.partition(".")
+        relation, sep, sign = name.partition("_")
+        return f"{prefix}.{names[relation]}{sep}{sign}" if relation in names else ""
+
+    def __repr__(self) -> str:
+        return f"<RegOp {self.name}>"
+
+
+_MIRROR = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le"}
+_OPPOSITE = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt"}
+
+
+def _from_rows() -> list[RegOp]:
+    ops = []
+    for row in TABLE:
+        imms: tuple[Word, ...] = ()
+        match row.rule:
+            case Rule.PLAIN:
+                kind = Kind.COMPARE if row.is_compare else Kind.PLAIN
+            case Rule.LOAD:
+                kind, imms = Kind.LOAD, (Word.OFFSET,)
+            case Rule.STORE:
+                kind, imms = Kind.STORE, (Word.OFFSET,)
+            case Rule.CONST:
+                kind = Kind.CONST
+            case _:
+                continue
+        # A constant comes from a source of the form, an immediate one.
+        params = row.results if kind == Kind.CONST else row.params
+        ops.append(RegOp(row.mnemonic, params, row.results, imms, row.body, kind, row.ty, row))
+    return ops
+
+
+_OPS = _from_rows()
+
+
+def _op(
+    name: str,
+    params: Types = (),
+    results: Types = (),
+    imms: tuple[Word, ...] = (),
+    body: Body = lambda m, ty, *_: None,
+    kind: Kind = Kind.PLAIN,
+    ty: ValType | None = None,
+) -> None:
+    _OPS.append(RegOp(name, params, results, imms, body, kind, ty))
+
+
+def _trap(code: TrapCode) -> Body:
+    def body(m: ControlMachine[V], ty: ValType) -> None:
+        m.trap(code)
+
+    return body
+
+
+# The operation of form 0, so that zeroed code traps.
+_op("invalid", body=_trap(TrapCode.INTERNAL), kind=Kind.LEAVE)
+_op("unreachable", body=_trap(TrapCode.UNREACHABLE), kind=Kind.LEAVE)
+
+
+# Moving values.
+
+
+def _copy(m: ControlMachine[V], ty: ValType, a: V) -> V:
+    return a
+
+
+def _select(m: ControlMachine[V], ty: ValType, a: V, b: V, cond: V) -> V:
+    return m.select(m.ne(cond, m.const(I32, 0)), a, b)
+
+
+def _global_get(far: bool) -> Body:
+    return lambda m, ty, cell: m.global_get(ty, cell, far=far)
+
+
+def _global_set(far: bool) -> Body:
+    return lambda m, ty, value, cell: m.global_set(ty, cell, value, far=far)
+
+
+for _suffix, _ty in (("", I64), ("_f32", F32), ("_f64", F64), ("_v128", V128), ("_ref", REF)):
+    _op(f"copy{_suffix}", (_ty,), (_ty,), (), _copy)
+    _op(f"select{_suffix}", (_ty, _ty, I32), (_ty,), (), _select)
+    for _far, _where in ((False, ""), (True, "_far")):
+        _op(f"global.get{_where}{_suffix}", (), (_ty,), (Word.GLOBAL,), _global_get(_far))
+        _op(f"global.set{_where}{_suffix}", (_ty,), (), (Word.GLOBAL,), _global_set(_far))
+    _op(
+        f"return_value{_suffix}",
+        (_ty,),
+        (),
+        (Word.SLOT,),
+        (lambda m, ty, value, link: m.return_ref(value, link))
+        if _ty == REF
+        else (lambda m, ty, value, link: m.return_value(value, link)),
+        Kind.LEAVE,
+    )
+
+
+# Branches.  The destination of a form says where to.
+
+_op("br", kind=Kind.BRANCH)
+_op("br_if", (I32,), (I32,), (), lambda m, ty, a: m.ne(a, m.const(ty, 0)), Kind.COMPARE)
+_op(
+    "br_table",
+    (I32,),
+    (),
+    (Word.TARGETS,),
+    lambda m, ty, index, count: m.branch_table(index, count),
+    Kind.LEAVE,
+)
+
+
+# Calls and returns.
+
+_FRAME = (Word.SLOT, Word.COUNT, Word.REF_SLOT)  # first, link, ref_first
+_MOVE = (Word.SLOT, Word.COUNT, Word.REF_SLOT, Word.COUNT, Word.SLOT)  # arguments, own link
+
+
+def _element(m: ControlMachine[V], index_type: ValType, index: V, type_: V, table: V) -> V:
+    """The function at ``index``, if it has the type that the call wants."""
+    wide = m.zext(I64, index) if index_type == I32 else index
+    m.trap_if(m.ge_u(wide, m.table_size(table)), TrapCode.UNDEFINED_ELEMENT)
+    ref = m.table_get(table, wide)
+    m.trap_if(m.eq(ref, m.const(I64, 0)), TrapCode.UNINITIALIZED_ELEMENT)
+    m.trap_if(m.ne(m.func_type(ref), type_), TrapCode.INDIRECT_CALL_TYPE_MISMATCH)
+    return ref
+
+
+def _call_indirect(
+    m: ControlMachine[V], ty: ValType, index: V, type_: V, table: V, *frame: V
+) -> None:
+    m.call_ref(_element(m, ty, index, type_, table), *frame)
+
+
+def _return_call_indirect(
+    m: ControlMachine[V], ty: ValType, index: V, type_: V, table: V, *move: V
+) -> None:
+    m.tail_call_ref(_element(m, ty, index, type_, table), *move)
+
+
+def _non_null(m: ControlMachine[V], ref: V) -> V:
+    m.trap_if(m.eq(ref, m.const(I64, 0)), TrapCode.NULL_REFERENCE)
+    return ref
+
+
+_op("call", (), (), (Word.FUNC, *_FRAME), lambda m, ty, *a: m.call(*a), Kind.LEAVE)
+_op(
+    "call_import",
+    (),
+    (),
+    (Word.FUNC, *_FRAME),
+    lambda m, ty, func, *frame: m.call_ref(m.func_ref(func), *frame),
+    Kind.LEAVE,
+)
+_op(
+    "call_ref",
+    (REF,),
+    (),
+    _FRAME,
+    lambda m, ty, ref, *frame: m.call_ref(_non_null(m, ref), *frame),
+    Kind.LEAVE,
+)
+_op("return_call", (), (), (Word.FUNC, *_MOVE), lambda m, ty, *a: m.tail_call(*a), Kind.LEAVE)
+_op(
+    "return_call_import",
+    (),
+    (),
+    (Word.FUNC, *_MOVE),
+    lambda m, ty, func, *move: m.tail_call_ref(m.func_ref(func), *move),
+    Kind.LEAVE,
+)
+_op(
+    "return_call_ref",
+    (REF,),
+    (),
+    _MOVE,
+    lambda m, ty, ref, *move: m.tail_call_ref(_non_null(m, ref), *move),
+    Kind.LEAVE,
+)
+for _suffix, _ty in (("", I32), ("64", I64)):
+    _imms = (Word.TYPE, Word.TABLE)
+    _op(f"call_indirect{_suffix}", (_ty,), (), (*_imms, *_FRAME), _call_indirect, Kind.LEAVE)
+    _op(
+        f"return_call_indirect{_suffix}",
+        (_ty,),
+        (),
+        (*_imms, *_MOVE),
+        _return_call_indirect,
+        Kind.LEAVE,
+    )
+
+_op("return", (), (), (Word.SLOT,), lambda m, ty, link: m.return_(link), Kind.LEAVE)
+_op("return_many", (), (), _MOVE, lambda m, ty, *a: m.return_many(*a), Kind.LEAVE)
+_op("zero", (), (), (Word.SLOT, Word.COUNT), lambda m, ty, *a: m.zero(*a))
+_op("zero_refs", (), (), (Word.REF_SLOT, Word.COUNT), lambda m, ty, *a: m.zero_refs(*a))
+_op("ref_frame", (), (), (Word.DELTA,), lambda m, ty, delta: m.ref_frame(delta))
+_op("enter_big", (), (), (Word.COUNT,), lambda m, ty, size: m.enter_big(size))
+
+
+def _stub(name: str) -> Body:
+    return lambda m, ty: m.stub(name)
+
+
+# Code that is never translated: the engine's own places.
+STUBS = ("exit", "translate", "call_host", "leave_instance")
+for _name in STUBS:
+    _op(_name, body=_stub(_name), kind=Kind.LEAVE)
+
+
+# Memories and tables.  The numbers say which arguments are i32 and become i64.
+
+
+def _invoke(kernel: str) -> Body:
+    def body(m: ControlMachine[V], ty: ValType, *args: V) -> None:
+        m.invoke(kernel, *args)
+
+    return body
+
+
+def _invoke32(kernel: str, *wide: int) -> Body:
+    def body(m: ControlMachine[V], ty: ValType, *args: V) -> None:
+        m.invoke(kernel, *(m.zext(I64, a) if i in wide else a for i, a in enumerate(args)))
+
+    return body
+
+
+def _memory_grow(m: ControlMachine[V], ty: ValType, delta: V, memory: V) -> V:
+    if ty == I64:
+        return m.invoke_value(I64, "memory_grow", delta, memory)
+    return m.trunc(I32, m.invoke_value(I64, "memory_grow", m.zext(I64, delta), memory))
+
+
+def _table_grow(m: ControlMachine[V], ty: ValType, value: V, delta: V, table: V) -> V:
+    if ty == I64:
+        return m.invoke_value(I64, "table_grow", value, delta, table)
+    return m.trunc(I32, m.invoke_value(I64, "table_grow", value, m.zext(I64, delta), table))
+
+
+def _at(m: ControlMachine[V], ty: ValType, index: V, table: V) -> V:
+    wide = index if ty == I64 else m.zext(I64, index)
+    m.trap_if(m.ge_u(wide, m.table_size(table)), TrapCode.OUT_OF_BOUNDS_TABLE)
+    return wide
+
+
+def _table_get(m: ControlMachine[V], ty: ValType, index: V, table: V) -> V:
+    return m.table_get(table, _at(m, ty, index, table))
+
+
+def _table_set(m: ControlMachine[V], ty: ValType, index: V, value: V, table: V) -> None:
+    m.table_set(table, _at(m, ty, index, table), value)
+
+
+_M, _T = Word.MEMORY, Word.TABLE
+_op("memory.size", (), (I64,), (_M,), lambda m, ty, memory: m.memory_size(memory))
+_op("memory.grow", (I32,), (I32,), (_M,), _memory_grow)
+_op("memory64.grow", (I64,), (I64,), (_M,), _memory_grow)
+_op("memory.copy", (I32,) * 3, (), (_M, _M), _invoke32("memory_copy", 0, 1, 2))
+_op("memory64.copy", (I64,) * 3, (), (_M, _M), _invoke("memory_copy"))
+_op("memory.fill", (I32,) * 3, (), (_M,), _invoke32("memory_fill", 0, 2))
+_op("memory64.fill", (I64, I32, I64), (), (_M,), _invoke("memory_fill"))
+_op("memory.init", (I32,) * 3, (), (Word.DATA, _M), _invoke32("memory_init", 0, 1, 2))
+_op("memory64.init", (I64, I32, I32), (), (Word.DATA, _M), _invoke32("memory_init", 1, 2))
+_op("data.drop", (), (), (Word.DATA,), _invoke("data_drop"))
+_op("table.size", (), (I64,), (_T,), lambda m, ty, table: m.table_size(table))
+_op("table.get", (I32,), (REF,), (_T,), _table_get, ty=I32)
+_op("table64.get", (I64,), (REF,), (_T,), _table_get, ty=I64)
+_op("table.set", (I32, REF), (), (_T,), _table_set, ty=I32)
+_op("table64.set", (I64, REF), (), (_T,), _table_set, ty=I64)
+_op("table.grow", (REF, I32), (I32,), (_T,), _table_grow)
+_op("table64.grow", (REF, I64), (I64,), (_T,), _table_grow)
+_op("table.fill", (I32, REF, I32), (), (_T,), _invoke32("table_fill", 0, 2))
+_op("table64.fill", (I64, REF, I64), (), (_T,), _invoke("table_fill"))
+_op("table.copy", (I32,) * 3, (), (_T, _T), _invoke32("table_copy", 0, 1, 2))
+_op("table64.copy", (I64,) * 3, (), (_T, _T), _invoke("table_copy"))
+_op("table.init", (I32,) * 3, (), (Word.ELEM, _T), _invoke32("table_init", 0, 1, 2))
+_op("table64.init", (I64, I32, I32), (), (Word.ELEM, _T), _invoke32("table_init", 1, 2))
+_op("elem.drop", (), (), (Word.ELEM,), _invoke("elem_drop"))
+
+
+# References.
+
+_op("ref.null", (), (REF,), (), lambda m, ty: m.const(I64, 0))
+_op("ref.func", (), (REF,), (Word.FUNC,), lambda m, ty, func: m.func_ref(func))
+_op("ref.is_null", (REF,), (I32,), (), lambda m, ty, a: m.eq(a, m.const(I64, 0)), Kind.COMPARE, REF)
+_op("ref.as_non_null", (REF,), (REF,), (), lambda m, ty, a: _non_null(m, a))
+
+
+def _freeze(ops: list[RegOp]) -> tuple[RegOp, ...]:
+    for index, op in enumerate(ops):
+        op.index = index
+    return tuple(ops)
+
+
+REG_OPS = _freeze(_OPS)
+BY_NAME = {op.name: op for op in REG_OPS}
