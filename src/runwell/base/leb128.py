@@ -53,7 +53,7 @@ def decode_unsigned(data: bytes | memoryview, at: int, end: int, bits: int = 32)
     start = at
     while True:
         if at >= end:
-            raise MalformedError("unexpected end", at)
+            raise MalformedError("unexpected end of section or function", at)
         byte = data[at]
         at += 1
         value |= (byte & 0x7F) << shift
@@ -73,7 +73,7 @@ def decode_signed(data: bytes | memoryview, at: int, end: int, bits: int) -> tup
     start = at
     while True:
         if at >= end:
-            raise MalformedError("unexpected end", at)
+            raise MalformedError("unexpected end of section or function", at)
         byte = data[at]
         at += 1
         value |= (byte & 0x7F) << shift
