@@ -1,0 +1,108 @@
+"""What the calls of one guest share: its memory, descriptors, arguments and environment."""
+
+from __future__ import annotations
+
+import struct
+
+from runwell.wasi import errno
+from runwell.wasi.descriptors import Descriptors
+from runwell.wasi.errno import Errno
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from runwell.wasi.config import WasiConfig
+
+
+class ProcExit(BaseException):
+    """The guest called ``proc_exit``; it unwinds the guest up to the embedder.
+
+    Derives from ``BaseException`` so that no host function in between takes it for an error.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class World:
+    """The state behind a guest's WASI calls.
+
+    Attributes:
+        args: arguments, each with its NUL.
+        env: ``KEY=VALUE`` strings, each with its NUL.
+        descriptors: the open things.
+    """
+
+    __slots__ = ("_memory", "_view", "args", "descriptors", "env")
+
+    def __init__(self, config: WasiConfig) -> None:
+        """Open the streams and directories of ``config``.
+
+        Raises:
+            OSError: a preopened directory cannot be opened.
+        """
+        self.args = [a.encode(errors="surrogateescape") + b"\0" for a in config.args]
+        self.env = [
+            f"{k}={v}".encode(errors="surrogateescape") + b"\0" for k, v in config.env.items()
+        ]
+        self.descriptors = Descriptors(config)
+        self._memory: Buffer | None = None
+        self._view = memoryview(b"")
+
+    def attach(self, memory: Buffer) -> None:
+        """Use the guest's memory from now on."""
+        self._memory = memory
+
+    def view(self, address: int, size: int) -> memoryview:
+        """``size`` bytes of the guest's memory at ``address``, to read or write in place.
+
+        Raises:
+            Errno: FAULT if they are not all inside.
+        """
+        if address + size > len(self._view):
+            if self._memory is not None:
+                self._view = memoryview(self._memory)  # it may have grown
+            if address + size > len(self._view):
+                raise Errno(errno.FAULT)
+        return self._view[address : address + size]
+
+    def unpack(self, form: struct.Struct, address: int) -> tuple[int, ...]:
+        """Read a struct."""
+        return form.unpack(self.view(address, form.size))
+
+    def pack(self, form: struct.Struct, address: int, *values: int) -> None:
+        """Write a struct."""
+        form.pack_into(self.view(address, form.size), 0, *values)
+
+    def u32(self, address: int, value: int) -> None:
+        """Write 32 bits."""
+        self.view(address, 4)[:] = value.to_bytes(4, "little")
+
+    def u64(self, address: int, value: int) -> None:
+        """Write 64 bits."""
+        self.view(address, 8)[:] = value.to_bytes(8, "little")
+
+    def path(self, address: int, size: int) -> str:
+        """Read a path.
+
+        Raises:
+            Errno: FAULT, or ILSEQ if it is not UTF-8.
+        """
+        try:
+            return str(self.view(address, size), "utf-8")
+        except UnicodeDecodeError:
+            raise Errno(errno.ILSEQ) from None
+
+    def buffers(self, address: int, count: int) -> list[memoryview]:
+        """The memory that an array of ``$iovec`` describes."""
+        if count > 1024:
+            raise Errno(errno.INVAL)
+        words = memoryview(bytes(self.view(address, 8 * count))).cast("I")
+        return [self.view(words[i], words[i + 1]) for i in range(0, 2 * count, 2)]
+
+    def close(self) -> None:
+        """Close all descriptors and let go of the memory."""
+        self.descriptors.close()
+        self._memory, self._view = None, memoryview(b"")
