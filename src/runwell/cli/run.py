@@ -1,0 +1,87 @@
+"""``runwell run``: a program from its file to its exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import runwell
+from runwell.base.types import ValType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from runwell.embed.func import Func
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``args.file``; the guest's exit code.
+
+    Raises:
+        RunwellError: the module is bad, or the guest trapped.
+        OSError: the file or a directory cannot be read.
+    """
+    behave_like_a_program()
+    config = runwell.Config(engine=args.engine, bounds=args.bounds)
+    module = runwell.Module(
+        os.fspath(args.file),
+        engine=runwell.Engine(config),
+        validation="lazy" if args.lazy else "eager",
+    )
+    wasi = runwell.WasiConfig(
+        args=[args.arg0 or os.path.basename(args.file), *args.args],
+        env=dict(map(_variable, args.env)),
+        preopens=dict(map(_directory, args.dir)),
+    )
+    instance = runwell.Instance(module, wasi=wasi)
+    if args.invoke is None:
+        return instance.run()
+    return _invoke(instance, args.invoke, args.args)
+
+
+def behave_like_a_program() -> None:
+    """Let Ctrl-C and a closed pipe end the process, as they end a native program."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+def _variable(text: str) -> tuple[str, str]:
+    key, given, value = text.partition("=")
+    return key, value if given else os.environ.get(key, "")
+
+
+def _directory(text: str) -> tuple[str, str]:
+    host, given, guest = text.partition("::")
+    return (guest, host) if given else (host, host)
+
+
+def _invoke(instance: runwell.Instance, name: str, texts: list[str]) -> int:
+    try:
+        function: Func = instance.exports[name]
+        params = function.type.params
+    except (KeyError, AttributeError):
+        print(f"runwell: no function is exported as {name!r}", file=sys.stderr)
+        return 64
+    if len(texts) != len(params):
+        print(f"runwell: {name} takes {len(params)} arguments: {function.type}", file=sys.stderr)
+        return 64
+    try:
+        values = [_value(t, text) for t, text in zip(params, texts, strict=True)]
+    except ValueError as e:
+        print(f"runwell: {name}: {e}", file=sys.stderr)
+        return 64
+    result = function(*values)
+    for value in result if isinstance(result, tuple) else () if result is None else (result,):
+        print(value)
+    return 0
+
+
+def _value(type: ValType, text: str) -> int | float:
+    if type.is_int:
+        return int(text, 0)
+    if type.is_float:
+        return float(text)
+    raise ValueError(f"an argument of type {type.text} cannot be given on the command line")

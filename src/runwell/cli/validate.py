@@ -1,0 +1,29 @@
+"""``runwell validate``: one line a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import runwell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+
+def run(args: argparse.Namespace) -> int:
+    """Validate ``args.files``; 0 if all are valid, 65 otherwise, 66 if one cannot be read."""
+    worst = 0
+    for name in args.files:
+        try:
+            runwell.Module(os.fspath(name))
+        except runwell.RunwellError as e:
+            print(f"{name}: {e}", file=sys.stderr)
+            worst = max(worst, 65)
+        except OSError as e:
+            print(f"{name}: {e.strerror}", file=sys.stderr)
+            worst = 66
+        else:
+            print(f"{name}: valid")
+    return worst
