@@ -443,6 +443,10 @@ class ControlMachine(Machine[V]):
         """Return ``size`` bytes of results at ``first`` and ``ref_size`` bytes at ``ref_first``."""
 
     @abstractmethod
+    def move(self, slot: V, to: V, size: V, ref_slot: V, ref_to: V, ref_size: V) -> None:
+        """Move ``size`` bytes of value slots, ``ref_size`` of references; all are read first."""
+
+    @abstractmethod
     def zero(self, slot: V, size: V) -> None:
         """Clear ``size`` bytes of value slots."""
 

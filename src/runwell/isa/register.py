@@ -324,6 +324,13 @@ for _suffix, _ty in (("", I32), ("64", I64)):
 
 _op("return", (), (), (Word.SLOT,), lambda m, ty, link: m.return_(link), Kind.LEAVE)
 _op("return_many", (), (), _MOVE, lambda m, ty, *a: m.return_many(*a), Kind.LEAVE)
+_op(
+    "copy_many",
+    (),
+    (),
+    (Word.SLOT, Word.SLOT, Word.COUNT, Word.REF_SLOT, Word.REF_SLOT, Word.COUNT),
+    lambda m, ty, *a: m.move(*a),
+)
 _op("zero", (), (), (Word.SLOT, Word.COUNT), lambda m, ty, *a: m.zero(*a))
 _op("zero_refs", (), (), (Word.REF_SLOT, Word.COUNT), lambda m, ty, *a: m.zero_refs(*a))
 _op("ref_frame", (), (), (Word.DELTA,), lambda m, ty, delta: m.ref_frame(delta))
