@@ -79,9 +79,9 @@ def _invoke(instance: runwell.Instance, name: str, texts: list[str]) -> int:
     return 0
 
 
-def _value(type: ValType, text: str) -> int | float:
-    if type.is_int:
+def _value(ty: ValType, text: str) -> int | float:
+    if ty.is_int:
         return int(text, 0)
-    if type.is_float:
+    if ty.is_float:
         return float(text)
-    raise ValueError(f"an argument of type {type.text} cannot be given on the command line")
+    raise ValueError(f"an argument of type {ty.text} cannot be given on the command line")
