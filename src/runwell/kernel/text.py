@@ -6,6 +6,8 @@ process.  The output depends on the order of the calls alone, so it is the same 
 
 import re
 
+from runwell.kernel.types import ArrayType, StructType, Type
+
 _DEFINED = re.compile(r"^define [^@]*@(\"[^\"]+\"|[-\w.$]+)\(", re.MULTILINE)
 _PLAIN = re.compile(r"[-\w.$]+\Z")
 
@@ -108,21 +110,15 @@ class FunctionText:
 
 
 class ModuleText:
-    """One module under construction: types, globals, declarations, functions, metadata."""
+    """One module under construction: globals, declarations, functions, metadata."""
 
     def __init__(self) -> None:
-        self._types: dict[str, str] = {}
         self._globals: list[str] = []
         self._declared: dict[str, str] = {}
         self._functions: list[str] = []
         self._defined: set[str] = set()
         self._metadata: dict[str, int] = {}
         self._distinct = 0
-
-    def add_type(self, name: str, body: str) -> None:
-        """Define the named struct type ``%name``; equal repetitions are fine."""
-        if self._types.setdefault(name, body) != body:
-            raise ValueError(f"type {name} is defined twice, differently")
 
     def add_global(self, text: str) -> None:
         """Add the definition of a global, e.g. ``@x = internal global i64 0``."""
@@ -171,14 +167,37 @@ class ModuleText:
             text = f"{text} ; {self._distinct}"
         return f"!{self._metadata.setdefault(text, len(self._metadata))}"
 
-    def tbaa(self, tag: str) -> str:
-        """The suffix that marks a load or store as one of cells ``tag``, apart from other cells."""
-        if not tag:
+    def alias_field(self, struct: StructType, field: str) -> str:
+        """The suffix of a load or store of ``struct.field``: it aliases no other field.
+
+        Elements of the field's type, reached through a ``Ptr``, do alias it, as in C.
+        """
+        at = struct.fields[field]
+        return self._access(self._struct_node(struct), self._scalar_node(at.type), at.offset)
+
+    def alias_element(self, of: Type) -> str:
+        """The suffix of a load or store through ``Ptr[of]``; bytes may alias anything."""
+        if of.memory_ir == "i8":
             return ""
+        node = self._scalar_node(of)
+        return self._access(node, node, 0)
+
+    def _access(self, base: str, access: str, offset: int) -> str:
+        return f", !tbaa {self.metadata(f'!{{{base}, {access}, i64 {offset}}}')}"
+
+    def _scalar_node(self, of: Type) -> str:
         root = self.metadata('!{!"runwell"}')
-        of = self.metadata(f'!{{!"{tag}", {root}, i64 0}}')
-        access = self.metadata(f"!{{{of}, {of}, i64 0}}")
-        return f", !tbaa {access}"
+        return self.metadata(f'!{{!"{of.memory_ir}", {root}, i64 0}}')
+
+    def _struct_node(self, struct: StructType) -> str:
+        members = [f'!"{struct.source.__module__}.{struct.name}"']
+        for field in struct.fields.values():
+            of = field.type
+            while isinstance(of, ArrayType):
+                of = of.of
+            node = self._struct_node(of) if isinstance(of, StructType) else self._scalar_node(of)
+            members += [node, f"i64 {field.offset}"]
+        return self.metadata(f"!{{{', '.join(members)}}}")
 
     def weights(self, yes: int, no: int) -> str:
         """The suffix that gives a conditional branch its odds."""
@@ -198,7 +217,6 @@ class ModuleText:
             parts.append(f'target datalayout = "{datalayout}"')
         if triple:
             parts.append(f'target triple = "{triple}"')
-        parts += [f"%{name} = type {body}" for name, body in self._types.items()]
         parts += self._globals
         parts += [
             text or f"{symbol(name)} = external global i8"

@@ -42,13 +42,17 @@ class Type:
     Attributes:
         name: as written in kernels, e.g. ``Ptr[u8]``.
         ir: LLVM type of a value in a register.
-        memory_ir: LLVM type of a value in memory.
     """
 
-    __slots__ = ("ir", "memory_ir", "name")
+    __slots__ = ("ir", "name")
 
-    def __init__(self, name: str, ir: str, memory_ir: str = "") -> None:
-        self.name, self.ir, self.memory_ir = name, ir, memory_ir or ir
+    def __init__(self, name: str, ir: str) -> None:
+        self.name, self.ir = name, ir
+
+    @property
+    def memory_ir(self) -> str:
+        """LLVM type of a value in memory."""
+        return self.ir
 
     def __repr__(self) -> str:
         return self.name
@@ -122,6 +126,7 @@ class Bool(Type):
 
     __slots__ = ()
     size = 1
+    memory_ir = "i8"
 
     @property
     def ctype(self) -> Any:
@@ -171,11 +176,14 @@ class ArrayType(Type):
     __slots__ = ("count", "of")
 
     def __init__(self, of: Any, count: int) -> None:
-        super().__init__(f"Array[{of}, {count}]", "ptr", "?")
+        super().__init__(f"Array[{of}, {count}]", "ptr")
         self.of: Any = of
         self.count = count
-        if isinstance(of, Type):
-            self.memory_ir = f"[{count} x {of.memory_ir}]"
+
+    @property
+    def memory_ir(self) -> str:
+        """LLVM type of all elements."""
+        return f"[{self.count} x {self.of.memory_ir}]"
 
     @property
     def size(self) -> int:
@@ -210,11 +218,16 @@ class StructType(Type):
     __slots__ = ("_align", "_ctype", "_fields", "_size", "source")
 
     def __init__(self, source: type) -> None:
-        super().__init__(source.__name__, "ptr", f"%{source.__name__}")
+        super().__init__(source.__name__, "ptr")
         self.source = source
         self._fields: dict[str, Field] | None = None
         self._ctype: Any = None
         self._size = self._align = 0
+
+    @property
+    def memory_ir(self) -> str:
+        """LLVM type of its bytes: offsets are computed here, not by LLVM."""
+        return f"[{self.size} x i8]"
 
     @property
     def fields(self) -> dict[str, Field]:
@@ -235,7 +248,7 @@ class StructType(Type):
                 type_ = resolve(annotation, scope, {self.name: self})
             except KernelError as e:
                 raise KernelError(f"{where}: {e}") from None
-            if type_ is self or type_ is VOID:
+            if type_ in (self, VOID, NEVER):
                 raise KernelError(f"{where}: a field cannot be {type_}")
             offset += -offset % type_.align
             fields[name] = Field(len(fields), offset, type_)
@@ -274,8 +287,9 @@ class StructType(Type):
 
 INTS = {name: Int(name) for name in ("u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64")}
 FLOATS = {"f32": Float("f32", "float"), "f64": Float("f64", "double")}
-BOOL = Bool("bool", "i1", "i8")
+BOOL = Bool("bool", "i1")
 VOID = Type("None", "void")
+NEVER = Type("Never", "void")
 NULL = Address("null", "ptr")
 
 _pointers: dict[object, Pointer] = {}
@@ -328,6 +342,8 @@ def resolve(annotation: Any, scope: dict[str, Any], own: dict[str, Any] | None =
         return VOID
     if found is bool:
         return BOOL
+    if str(found) in ("typing.Never", "typing.NoReturn"):
+        return NEVER
     if isinstance(found, Pointer):
         return pointer(resolve(found.to, scope, own))
     if isinstance(found, Function):
