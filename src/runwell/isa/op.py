@@ -36,14 +36,14 @@ class Imm(IntEnum):
     LANE = 19
     LANES = 20  # sixteen of i8x16.shuffle
     VAL_TYPES = 21  # of select
-    HEAP_TYPE = 22
-    CATCHES = 23
-    HEAP = 24  # a type index of a struct, array or function
-    FIELD = 25
-    COUNT = 26
-    CAST = 27  # of br_on_cast: nullability flags, label, two heap types
-    ORDERING = 28  # the zero byte of atomic.fence
-    REF_TEST = 29  # heap type whose nullability is in the opcode
+    HEAP_TYPE = 22  # Python value: the type of nullable references to it
+    REF_TYPE = 23  # a heap type of references that are never null
+    CAST = 24  # flags, label, two heap types
+    CATCHES = 25
+    DEF_TYPE = 26  # of a struct, array or function, in the text an index
+    FIELD = 27
+    COUNT = 28
+    ORDERING = 29  # the zero byte of atomic.fence
 
 
 class Rule(IntEnum):
@@ -151,7 +151,7 @@ class Op:
     Attributes:
         prefix: 0, or the byte before the code: 0xFB, 0xFC, 0xFD, 0xFE.
         code: opcode; one byte without a prefix, LEB128 after one.
-        mnemonic: name in the text format.
+        mnemonic: name in the text format; after a space what tells it from others of that name.
         imms: kinds of immediates, in binary order.
         params: operand types, bottom of the stack first; empty where the rule has its own.
         results: result types.
@@ -209,6 +209,11 @@ class Op:
     def doc(self) -> str:
         """One line: meaning, traps, and where the specification says so."""
         return (self.body.__doc__ or "").strip().partition("\n")[0]
+
+    @property
+    def keyword(self) -> str:
+        """What the text format writes; not always unique: ``select``, ``ref.test``."""
+        return self.mnemonic.partition(" ")[0]
 
     @property
     def opcode(self) -> str:

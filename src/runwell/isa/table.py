@@ -15,7 +15,7 @@ class Table:
         ops: every instruction; ``op.index`` is its position.
     """
 
-    __slots__ = ("_by_code", "_by_mnemonic", "ops")
+    __slots__ = ("_by_code", "_by_keyword", "_by_mnemonic", "ops")
 
     def __init__(self, families: tuple[Rows, ...]) -> None:
         by_code: dict[tuple[int, int], Op] = {}
@@ -32,6 +32,7 @@ class Table:
                     raise ValueError(f"{op.mnemonic} has the unknown prefix {op.prefix:#x}")
                 by_code[key] = by_mnemonic[op.mnemonic] = op
         self._by_code, self._by_mnemonic = by_code, by_mnemonic
+        self._by_keyword: dict[str, tuple[Op, ...]] = {}
         self.ops = tuple([by_code[key] for key in sorted(by_code)])
         for index, op in enumerate(self.ops):
             op.index = index
@@ -52,6 +53,13 @@ class Table:
     def get(self, mnemonic: str) -> Op | None:
         """The instruction of that name, or None."""
         return self._by_mnemonic.get(mnemonic)
+
+    def named(self, keyword: str) -> tuple[Op, ...]:
+        """The instructions that the text format gives this name, by opcode; mostly one."""
+        if not self._by_keyword:
+            for op in self.ops:
+                self._by_keyword[op.keyword] = (*self._by_keyword.get(op.keyword, ()), op)
+        return self._by_keyword.get(keyword, ())
 
     def at(self, prefix: int, code: int) -> Op | None:
         """The instruction of that opcode, or None."""

@@ -43,7 +43,7 @@ def global_set() -> None:
 ROWS.feature = "reference-types"
 
 
-# In the text it is spelled `select` too, told apart by its result clause.
-@ROWS.op("select_t", 0x1C, rule=Rule.SELECT_T, imms=(Imm.VAL_TYPES,))
+# The text tells them apart by the result clause.
+@ROWS.op("select t", 0x1C, rule=Rule.SELECT_T, imms=(Imm.VAL_TYPES,))
 def select_t() -> None:
     """The first value if the condition is not zero, else the second (exec-select)."""
