@@ -9,7 +9,7 @@ With ``static`` the addresses are final (a loader); without, the image may go an
 addresses in data are left to the dynamic linker as ``cells``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, final
 
 from runwell.elf import format as elf
@@ -51,7 +51,7 @@ class Image:
         objects: Sequence[bytes],
         *,
         static: bool = False,
-        values: dict[str, int] | None = None,
+        values: Mapping[str, int] | None = None,
     ) -> None:
         """Merge and resolve.
 
