@@ -23,6 +23,7 @@ class TrapCode(IntEnum):
     INVALID_FUNCTION = 15
     INTERNAL = 16
     HOST_RAISED = 17
+    UNALIGNED_ATOMIC = 18
 
     @property
     def message(self) -> str:
@@ -48,4 +49,5 @@ _MESSAGES = {
     TrapCode.INVALID_FUNCTION: "invalid function body",
     TrapCode.INTERNAL: "internal error",
     TrapCode.HOST_RAISED: "host function raised",
+    TrapCode.UNALIGNED_ATOMIC: "unaligned atomic",
 }
