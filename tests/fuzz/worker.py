@@ -1,0 +1,70 @@
+"""Loads and runs mutants in a process of its own: ``worker.py FIRST LAST CORPUS...``.
+
+Writes the number of each mutant before it is touched, so that whoever watches knows which one
+killed or hung the process, and at the end one line of counts.
+"""
+
+import collections
+import random
+import sys
+from pathlib import Path
+
+import runwell
+from tests.fuzz.mutate import mutate
+
+LIMITS = {"max_memory_bytes": 64 << 20, "deadline_s": 0.2}
+VALUES = (0, 1, 2, -1, 7, 255, 65_536, 2**31 - 1, -(2**31))
+
+
+def stub(kind: object) -> object:
+    """Something to import, of the type that is wanted."""
+    if isinstance(kind, runwell.FuncType):
+        zeros = tuple(0.0 if t.is_float else None if t.is_ref else 0 for t in kind.results)
+        answer = None if not zeros else zeros[0] if len(zeros) == 1 else zeros
+        return lambda *_: answer
+    for make in (runwell.Memory, runwell.Table):
+        try:
+            return make(kind)
+        except TypeError:
+            pass
+    return runwell.Global(kind, 0)
+
+
+def try_mutant(data: bytes, engine: runwell.Engine, rng: random.Random) -> str:
+    """Load and run; the name of what came of it."""
+    try:
+        module = runwell.Module(data, engine=engine)
+        imports: dict[str, dict[str, object]] = {}
+        for wanted in module.imports:
+            imports.setdefault(wanted.module, {})[wanted.name] = stub(wanted.type)
+        instance = runwell.Instance(module, imports)
+    except runwell.RunwellError as e:
+        return type(e).__name__
+    outcome = "ran"
+    for name in list(instance.exports):
+        function = instance.exports[name]
+        if not isinstance(function, runwell.Func):
+            continue
+        args = [None if t.is_ref else rng.choice(VALUES) for t in function.type.params]
+        try:
+            function(*args)
+        except runwell.RunwellError as e:
+            outcome = "ran: " + type(e).__name__
+    return outcome
+
+
+def main() -> None:
+    """Try a range of mutants."""
+    first, last = int(sys.argv[1]), int(sys.argv[2])
+    corpus = [Path(p).read_bytes() for p in sys.argv[3:]]
+    engine = runwell.Engine(runwell.Config(**LIMITS))
+    counts: collections.Counter[str] = collections.Counter()
+    for seed in range(first, last):
+        sys.stdout.write(f"{seed}\n")
+        sys.stdout.flush()
+        counts[try_mutant(mutate(corpus, seed), engine, random.Random(seed))] += 1
+    sys.stdout.write("done " + repr(dict(counts)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
