@@ -21,6 +21,8 @@ class Memory:
     guarded: u32  # the reservation covers every 32-bit address plus offset
     reserved: u64  # bytes of address space from ``base``, guard included
     capacity: u64  # bytes that may be committed
+    lock: u32  # held while growing
+    slot: u32  # in the fault handler's table of guest memories, plus 1; or 0
 
 
 @struct
@@ -32,6 +34,8 @@ class Table:
     max_size: u64
     type: u32
     is_64: u32
+    reserved: u64  # bytes of address space from ``elements``; 0 if they are not a mapping
+    committed: u64  # bytes of it that are accessible
 
 
 @struct
@@ -171,3 +175,28 @@ class ModuleCode:
     explicit_bounds: u32
     object: u64
     source: Ptr[u8]  # first byte of the binary, for offsets in errors
+
+
+@struct
+class InstancePlan:
+    """How a module's instances are laid out: byte offsets from the ``Instance`` struct."""
+
+    module: Ptr[ModuleCode]
+    refs: Ptr[u32]  # indices of the functions that need a ``FuncRef`` of their own
+    cells: Ptr[u8]  # initial contents of the global cells, as far as they are constant
+    spans: Ptr[u64]  # address and size of each data segment
+    n_refs: u32
+    n_globals: u32
+    n_data: u32
+    n_elements: u32
+    n_imported_functions: u32
+    n_imported_globals: u32
+    n_memories: u32
+    n_tables: u32
+    memories: u32  # offset of the array
+    tables: u32
+    data: u32
+    elements: u32
+    func_refs: u32
+    funcs: u32
+    size: u64

@@ -1,0 +1,106 @@
+"""Kernels that lay out what a module and its instances need."""
+
+from runwell.kernel import Ptr, kernel, null, sizeof, u8, u32, u64
+from runwell.runtime.layout import (
+    FuncCode,
+    FuncRef,
+    Instance,
+    InstancePlan,
+    Memory,
+    ModuleCode,
+    Segment,
+    Table,
+)
+from runwell.runtime.memory_kernels import free, memmove
+from runwell.runtime.table_kernels import calloc
+
+
+@kernel(export=True)
+def fill_codes(module: ModuleCode, bodies: Ptr[u32], stub: Ptr[u8]) -> None:
+    """Describe every function: ``bodies`` are start and end of each defined one in the binary.
+
+    The first call of each goes to ``stub``, which has it translated.
+    """
+    for i in range(u32(0), module.n_functions):
+        code = module.codes + i
+        type_ = module.types + module.function_types[i]
+        code.module = Ptr[u8](module)
+        code.index = i
+        code.param_bytes = type_.param_bytes
+        code.ref_param_bytes = type_.ref_param_bytes
+        if i >= module.n_imported_functions:
+            span = bodies + 2 * (i - module.n_imported_functions)
+            code.entry = stub
+            code.body = module.source + span[0]
+            code.body_end = module.source + span[1]
+
+
+@kernel(export=True)
+def find_code(module: ModuleCode, ip: Ptr[u8]) -> Ptr[FuncCode]:
+    """The function whose register code contains ``ip``; null if none of the module does."""
+    found: Ptr[FuncCode] = null
+    best: Ptr[u8] = module.code - 1
+    for i in range(module.n_imported_functions, module.n_functions):
+        code = module.codes + i
+        # Untranslated functions point to the stub, which lies elsewhere.
+        if code.entry <= ip and code.entry > best and code.entry >= module.code:
+            best = code.entry
+            found = code
+    return found
+
+
+@kernel(export=True)
+def instance_new(plan: InstancePlan, imports: Ptr[u64]) -> Ptr[Instance]:
+    """Make an instance; null if there is no room.
+
+    ``imports`` are addresses: of the imported functions' references, of all memories, of all tables,
+    of the imported globals' cells.
+    """
+    base = calloc(plan.size, u64(1))
+    if base == null:
+        return null
+    instance = Ptr[Instance](base)
+    module = plan.module
+    instance.module = Ptr[u8](module)
+    instance.codes = module.codes
+    instance.funcs = Ptr[Ptr[FuncRef]](base + plan.funcs)
+    instance.memories = Ptr[Ptr[Memory]](base + plan.memories)
+    instance.tables = Ptr[Ptr[Table]](base + plan.tables)
+    instance.data = Ptr[Segment](base + plan.data)
+    instance.elements = Ptr[Segment](base + plan.elements)
+    next_ = imports
+    for i in range(u32(0), plan.n_imported_functions):
+        instance.funcs[i] = Ptr[FuncRef](next_[0])
+        next_ = next_ + 1
+    for i in range(u32(0), plan.n_memories):
+        instance.memories[i] = Ptr[Memory](next_[0])
+        next_ = next_ + 1
+    for i in range(u32(0), plan.n_tables):
+        instance.tables[i] = Ptr[Table](next_[0])
+        next_ = next_ + 1
+    if plan.n_memories != 0:
+        instance.memory_base = instance.memories[0].base
+    cells = Ptr[u64](base + sizeof(Instance))
+    memmove(Ptr[u8](cells), plan.cells, 16 * u64(plan.n_globals))
+    for i in range(u32(0), plan.n_imported_globals):
+        cells[2 * i] = next_[0]
+        next_ = next_ + 1
+    ref = Ptr[FuncRef](base + plan.func_refs)
+    for i in range(u32(0), plan.n_refs):
+        x = plan.refs[i]
+        ref.code = module.codes + x
+        ref.instance = base
+        ref.type = (module.types + module.function_types[x]).number
+        instance.funcs[x] = ref
+        ref = ref + 1
+    for i in range(u32(0), plan.n_data):
+        segment = instance.data + i
+        segment.items = Ptr[u8](plan.spans[2 * i])
+        segment.size = plan.spans[2 * i + 1]
+    return instance
+
+
+@kernel(export=True)
+def instance_free(instance: Instance) -> None:
+    """Give an instance back."""
+    free(Ptr[u8](instance))

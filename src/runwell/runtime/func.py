@@ -1,0 +1,77 @@
+"""References to functions and host objects: how they cross between Python and native code.
+
+A reference is a number of 64 bits, 0 for null: the address of a ``FuncRef``, or of the Python object
+that an ``externref`` stands for.
+"""
+
+from typing import Any, NamedTuple
+
+from runwell.base.types import EXTERNREF, FuncType, ValType
+from runwell.kernel.types import ctype_of
+from runwell.runtime import layout
+from runwell.runtime.store import Store, carries_refs
+from runwell.runtime.types import type_of_number
+
+
+class Func(NamedTuple):
+    """A function that can be imported, stored and called.
+
+    Attributes:
+        ref: address of the native ``FuncRef``.
+        type: its type.
+        owner: the store of a guest function; whatever owns the natives of a host function.
+    """
+
+    ref: int
+    type: FuncType
+    owner: object
+
+
+def admit(store: Store, func: Func) -> int:
+    """Let guests of a store have a function; the result is the reference to it."""
+    owner = func.owner
+    if isinstance(owner, Store) and carries_refs(func.type):
+        store.join(owner)
+    else:
+        store.keep(owner)
+    return func.ref
+
+
+def object_at(address: int) -> Any:
+    """The Python object at an address that some store holds."""
+    from ctypes import cast, py_object
+
+    return cast(address, py_object).value
+
+
+def func_at(ref: int) -> Func:
+    """The function that a reference from a guest stands for."""
+    native = ctype_of(layout.FuncRef).from_address(ref)
+    type_ = type_of_number(native.type)
+    if not native.instance:
+        return Func(ref, type_, object_at(native.object))
+    instance = ctype_of(layout.Instance).from_address(native.instance)
+    # Whoever has the reference keeps the store alive, so the weak reference to it holds.
+    return Func(ref, type_, object_at(instance.object).store())
+
+
+def encode_ref(store: Store, type_: ValType, value: object) -> int:
+    """The reference by which guests of a store know a value: None, ``Func`` or host object.
+
+    Raises:
+        TypeError: the value is no function, but the type wants one.
+    """
+    if value is None:
+        return 0
+    if type_ == EXTERNREF:
+        return store.hold(value)
+    if isinstance(value, Func):
+        return admit(store, value)
+    raise TypeError(f"{type_.text} wanted, not {type(value).__name__}")
+
+
+def decode_ref(type_: ValType, bits: int) -> object:
+    """The value that a reference stands for."""
+    if bits == 0:
+        return None
+    return object_at(bits) if type_ == EXTERNREF else func_at(bits)

@@ -1,0 +1,60 @@
+"""Global variables: cells of 16 bytes, in their instance or of their own."""
+
+from typing import final
+
+from runwell.kernel.types import ctype_of, u64
+from runwell.module.types import GlobalType
+from runwell.runtime.func import decode_ref, encode_ref
+from runwell.runtime.mapping import Block
+from runwell.runtime.store import Store
+
+CELL_BYTES = 16
+_MASK = (1 << 64) - 1
+
+
+@final
+class Global:
+    """A global variable, in a store.
+
+    Attributes:
+        address: of the native cell.
+        type: value type and mutability.
+        store: what lives as long as the cell.
+    """
+
+    __slots__ = ("__weakref__", "address", "store", "type")
+
+    def __init__(self, type_: GlobalType, store: Store, address: int) -> None:
+        self.type, self.store, self.address = type_, store, address
+
+    @property
+    def bits(self) -> int:
+        """The value's bits; a narrow value's are the low ones, the others are undefined."""
+        low = ctype_of(u64).from_address(self.address).value
+        if self.type.type.bits <= 64:
+            return int(low)
+        return int(low | ctype_of(u64).from_address(self.address + 8).value << 64)
+
+    @bits.setter
+    def bits(self, value: int) -> None:
+        ctype_of(u64).from_address(self.address).value = value & _MASK
+        if self.type.type.bits > 64:
+            ctype_of(u64).from_address(self.address + 8).value = value >> 64 & _MASK
+
+    @property
+    def reference(self) -> object:
+        """The value of a global of reference type: None, a ``Func``, or a host object."""
+        return decode_ref(self.type.type, self.bits)
+
+    @reference.setter
+    def reference(self, value: object) -> None:
+        self.bits = encode_ref(self.store, self.type.type, value)
+
+
+def new_global(type_: GlobalType, bits: int = 0) -> Global:
+    """Make a global of its own store."""
+    store, cell = Store(), Block(CELL_BYTES)
+    store.keep(cell)
+    result = Global(type_, store, cell.address)
+    result.bits = bits
+    return result

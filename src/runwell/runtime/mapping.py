@@ -1,0 +1,126 @@
+"""Address space: reserved at once, made accessible page by page, given back promptly.
+
+Nothing that native code points to ever moves, so whatever can grow reserves its largest size
+beforehand.  Reserved pages cost nothing until they are written.
+"""
+
+from typing import Any, Self, final
+
+PAGE = 4096
+# What a 32-bit address and a 32-bit offset can reach, and the widest access behind it.
+GUARDED_BYTES = (8 << 30) + 65536
+
+_PROT_NONE, _PROT_RW = 0, 3
+_libc: Any = None
+_flags = 0
+_sizes: dict[int, int] = {}
+_guard: bool | None = None
+
+
+def _functions() -> Any:
+    """The C library's mapping functions, looked up at first use."""
+    global _libc, _flags
+    if _libc is None:
+        import ctypes
+        import sys
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        size, address, number = ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int
+        libc.mmap.restype = ctypes.c_size_t
+        libc.mmap.argtypes = (address, size, number, number, number, ctypes.c_long)
+        libc.munmap.argtypes = (address, size)
+        libc.mprotect.argtypes = (address, size, number)
+        # Private, anonymous and, where the system knows it, not counted against swap space.
+        _flags = 0x4022 if sys.platform == "linux" else 0x1042
+        _libc = libc
+    return _libc
+
+
+def round_up(size: int) -> int:
+    """``size`` in whole pages."""
+    return (size + PAGE - 1) & -PAGE
+
+
+@final
+class Mapping(int):
+    """A range of address space, unmapped when its last owner goes; the number is its address.
+
+    An int without attributes is not tracked by the cycle collector.  So if the owners are a cycle,
+    the range outlives all finalizers in it, and a finalizer may still use what the range holds.
+    Everything that frees native memory in this package is made this way.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, size: int, *, writable: bool = True) -> Self:
+        """Reserve ``size`` bytes, rounded up to pages.
+
+        Raises:
+            MemoryError: the system has no such range.
+        """
+        size = round_up(size)
+        rights = _PROT_RW if writable else _PROT_NONE
+        address = _functions().mmap(None, size, rights, _flags, -1, 0)
+        if address == (1 << 64) - 1:
+            raise MemoryError(f"cannot reserve {size} bytes of address space")
+        _sizes[address] = size
+        return super().__new__(cls, address)
+
+    @property
+    def size(self) -> int:
+        """Bytes, in whole pages."""
+        return _sizes[self]
+
+    def guard(self, offset: int, size: int = PAGE) -> None:
+        """Forbid access to some pages.
+
+        Raises:
+            MemoryError: the system refuses.
+        """
+        if _libc.mprotect(self + offset, size, _PROT_NONE) != 0:
+            raise MemoryError("cannot protect guard pages")
+
+    def __del__(self) -> None:
+        size = _sizes.pop(self, 0)
+        if size:
+            _libc.munmap(self, size)
+
+
+@final
+class Block:
+    """Zeroed bytes at a fixed address, aligned to 16.
+
+    Attributes:
+        bytes: the bytes as Python sees them.
+        address: where native code finds them.
+    """
+
+    __slots__ = ("address", "bytes")
+
+    def __init__(self, size: int) -> None:
+        from ctypes import addressof, c_char
+
+        self.bytes = bytearray(size or 1)
+        self.address = addressof(c_char.from_buffer(self.bytes))
+
+
+def guard_pages_available() -> bool:
+    """Can memories be bounded by guard pages, or must accesses be checked one by one?
+
+    It takes a fault handler for this system, 64-bit addresses, and a process that may reserve 8 GiB
+    for each memory.
+    """
+    global _guard
+    if _guard is None:
+        from os import uname
+        from sys import maxsize, platform
+
+        machine = uname().machine if platform == "linux" else ""
+        _guard = machine in ("x86_64", "aarch64") and maxsize > 1 << 32
+        if _guard:
+            try:
+                # Several at once: a limit that leaves room for one memory only is no use.
+                Mapping(8 * GUARDED_BYTES, writable=False)
+            except MemoryError:
+                _guard = False
+    return _guard

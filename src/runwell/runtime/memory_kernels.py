@@ -1,0 +1,236 @@
+"""Kernels of linear memories: reserving, growing, copying (spec: execution of memory instructions).
+
+What a guest does to a memory goes through the instance; what the host does names the ``Memory``.
+"""
+
+from runwell.base.traps import TrapCode
+from runwell.kernel import (
+    Ptr,
+    addr,
+    atomic_cas,
+    atomic_load,
+    atomic_store,
+    extern,
+    i32,
+    i64,
+    kernel,
+    null,
+    sizeof,
+    static,
+    u8,
+    u32,
+    u64,
+)
+from runwell.runtime.layout import Instance, Memory
+
+OUT_OF_BOUNDS = int(TrapCode.OUT_OF_BOUNDS_MEMORY)
+PROT_RW = 3
+# Private, anonymous, not counted against swap space; Linux.
+MAP_FLAGS = 0x4022
+# Memories that can be open at once; two mappings each, and Linux allows 65 530.
+GUEST_RANGES = 32768
+
+# Pairs of first and last address behind each open guarded memory, for the fault handler, which may
+# interrupt a thread anywhere: so no lock, and a free pair holds no address.
+guest_ranges = static("guest_ranges", u64, 2 * GUEST_RANGES)
+# How many pairs were ever used, and where to look for a free one.
+guest_range_counts = static("guest_range_counts", u64, 2)
+
+
+@extern
+def mmap(at: Ptr[u8], size: u64, rights: i32, flags: i32, file: i32, offset: i64) -> Ptr[u8]: ...
+
+
+@extern
+def munmap(at: Ptr[u8], size: u64) -> i32: ...
+
+
+@extern
+def mprotect(at: Ptr[u8], size: u64, rights: i32) -> i32: ...
+
+
+@extern
+def memmove(to: Ptr[u8], source: Ptr[u8], size: u64) -> Ptr[u8]: ...
+
+
+@extern
+def memset(to: Ptr[u8], byte: i32, size: u64) -> Ptr[u8]: ...
+
+
+@extern
+def malloc(size: u64) -> Ptr[u8]: ...
+
+
+@extern
+def free(at: Ptr[u8]) -> None: ...
+
+
+@extern
+def sched_yield() -> i32: ...
+
+
+@kernel(inline=True)
+def whole_pages(size: u64) -> u64:
+    """A size in bytes, rounded up to what the host can protect."""
+    return (size + 4095) & ~u64(4095)
+
+
+@kernel
+def add_guest_range(low: u64, high: u64) -> u32:
+    """Enter a memory into the fault handler's table; the number of its pair plus 1, or 0."""
+    start = atomic_load(guest_range_counts + 1)
+    for n in range(u64(0), u64(GUEST_RANGES)):
+        i = (start + n) % u64(GUEST_RANGES)
+        # An upper bound without a lower one matches nothing: that is how a pair is claimed.
+        if atomic_cas(guest_ranges + (2 * i + 1), u64(0), u64(1)):
+            atomic_store(guest_ranges + 2 * i, low)
+            atomic_store(guest_ranges + (2 * i + 1), high)
+            atomic_store(guest_range_counts + 1, i + 1)
+            used = atomic_load(guest_range_counts)
+            while used <= i:
+                atomic_cas(guest_range_counts, used, i + 1)
+                used = atomic_load(guest_range_counts)
+            return u32(i + 1)
+    return u32(0)
+
+
+@kernel
+def remove_guest_range(slot: u32) -> None:
+    """Take a memory out of the fault handler's table."""
+    i = u64(slot) - 1
+    atomic_store(guest_ranges + (2 * i + 1), u64(1))
+    atomic_store(guest_ranges + 2 * i, u64(0))
+    atomic_store(guest_ranges + (2 * i + 1), u64(0))
+    atomic_store(guest_range_counts + 1, i)
+
+
+@kernel
+def is_guest_address(address: u64) -> bool:
+    """Does some open guarded memory contain the address?"""
+    used = atomic_load(guest_range_counts)
+    for i in range(u64(0), used):
+        if guest_ranges[2 * i] <= address and address < guest_ranges[2 * i + 1]:
+            return True
+    return False
+
+
+@kernel(export=True)
+def memory_new(template: Memory) -> Ptr[Memory]:
+    """Make a memory like ``template``, with address space of its own; null if the host refuses."""
+    at = mmap(null, template.reserved, 0, MAP_FLAGS, -1, 0)
+    if u64(at) + 1 == 0:
+        return null
+    memory = Ptr[Memory](malloc(u64(sizeof(Memory))))
+    memmove(Ptr[u8](memory), Ptr[u8](template), u64(sizeof(Memory)))
+    memory.base = at
+    ok = memory.bytes == 0 or mprotect(at, whole_pages(memory.bytes), PROT_RW) == 0
+    if ok and memory.guarded != 0:
+        memory.slot = add_guest_range(u64(at), u64(at) + memory.reserved)
+        ok = memory.slot != 0
+    if not ok:
+        memory_free(memory)
+        return null
+    return memory
+
+
+@kernel(export=True)
+def memory_free(memory: Memory) -> None:
+    """Give a memory and its address space back."""
+    if memory.slot != 0:
+        remove_guest_range(memory.slot)
+    munmap(memory.base, memory.reserved)
+    free(Ptr[u8](memory))
+
+
+@kernel(export=True)
+def memory_grow_by(memory: Memory, delta_pages: u64) -> u64:
+    """Grow a memory; its old size in pages, or all ones if a limit or the host refuses."""
+    while not atomic_cas(addr(memory.lock), u32(0), u32(1)):
+        sched_yield()
+    old = memory.pages
+    result = old
+    if delta_pages > memory.max_pages - old:
+        result = ~u64(0)
+    elif delta_pages != 0:
+        committed = whole_pages(memory.bytes)
+        size = (old + delta_pages) << u64(memory.page_shift)
+        wanted = whole_pages(size)
+        if size > memory.capacity:
+            result = ~u64(0)
+        elif wanted != committed and mprotect(memory.base + committed, wanted - committed, PROT_RW) != 0:
+            result = ~u64(0)
+        else:
+            memory.pages = old + delta_pages
+            memory.bytes = size
+    atomic_store(addr(memory.lock), u32(0))
+    return result
+
+
+@kernel(inline=True)
+def outside(start: u64, size: u64, bytes_: u64) -> bool:
+    """Does a range end behind ``bytes_``?  It may be so large that its end wraps."""
+    return size > bytes_ or start > bytes_ - size
+
+
+@kernel(export=True)
+def memory_grow(instance: Instance, delta_pages: u64, memory: u32) -> u64:
+    """Meaning of ``memory.grow``; the old size in pages, or all ones."""
+    return memory_grow_by(instance.memories[memory], delta_pages)
+
+
+@kernel(export=True)
+def memory_copy(
+    instance: Instance, to: u64, source: u64, size: u64, to_memory: u32, source_memory: u32
+) -> u32:
+    """Meaning of ``memory.copy``; 0 or a trap code."""
+    a = instance.memories[to_memory]
+    b = instance.memories[source_memory]
+    if outside(to, size, a.bytes) or outside(source, size, b.bytes):
+        return u32(OUT_OF_BOUNDS)
+    memmove(a.base + to, b.base + source, size)
+    return u32(0)
+
+
+@kernel(export=True)
+def memory_fill(instance: Instance, to: u64, value: u32, size: u64, memory: u32) -> u32:
+    """Meaning of ``memory.fill``; 0 or a trap code."""
+    m = instance.memories[memory]
+    if outside(to, size, m.bytes):
+        return u32(OUT_OF_BOUNDS)
+    memset(m.base + to, i32(value & 255), size)
+    return u32(0)
+
+
+@kernel(export=True)
+def memory_init(
+    instance: Instance, to: u64, source: u64, size: u64, data: u32, memory: u32
+) -> u32:
+    """Meaning of ``memory.init``; 0 or a trap code."""
+    m = instance.memories[memory]
+    segment = instance.data + data
+    if outside(to, size, m.bytes) or outside(source, size, segment.size):
+        return u32(OUT_OF_BOUNDS)
+    memmove(m.base + to, segment.items + source, size)
+    return u32(0)
+
+
+@kernel(export=True)
+def data_drop(instance: Instance, data: u32) -> u32:
+    """Meaning of ``data.drop``; always 0."""
+    (instance.data + data).size = u64(0)
+    return u32(0)
+
+
+@kernel(export=True)
+def apply_data(instance: Instance, segments: Ptr[u64], count: u64) -> u32:
+    """Copy active data segments: a memory, an address in it, a source and a size each.
+
+    Stops at the first that does not fit, as instantiation does; 0 or a trap code.
+    """
+    for i in range(u64(0), count):
+        row = segments + 4 * i
+        m = instance.memories[row[0]]
+        if outside(row[1], row[3], m.bytes):
+            return u32(OUT_OF_BOUNDS)
+        memmove(m.base + row[1], Ptr[u8](row[2]), row[3])
+    return u32(0)

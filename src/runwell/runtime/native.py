@@ -1,0 +1,107 @@
+"""The door to the native core: its entry points, and what the layers above provide.
+
+The core is built and loaded by a higher layer, which installs it here; so nothing in this package
+needs to know how native code comes about.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, final
+
+from runwell.base.errors import InternalError
+
+if TYPE_CHECKING:
+    from runwell.runtime.code import ModuleCode
+
+# Result, then parameters.  They repeat the kernels' own declarations because reading those would
+# load kernel sources into every run; a test compares the two.
+SIGNATURES: dict[str, str] = {
+    "memory_new": "u64 u64",
+    "memory_free": "None u64",
+    "memory_grow_by": "u64 u64 u64",
+    "table_new": "u64 u64 u64",
+    "table_free": "None u64",
+    "table_grow_by": "u64 u64 u64 u64",
+    "table_write": "u32 u64 u64 u64 u64",
+    "fill_codes": "None u64 u64 u64",
+    "find_code": "u64 u64 u64",
+    "instance_new": "u64 u64 u64",
+    "instance_free": "None u64",
+    "resolve_functions": "None u64 u64 u64 u64",
+    "apply_data": "u32 u64 u64 u64",
+    "add_context": "u32 u64",
+    "remove_context": "None u64",
+    "set_guest_code": "None u64 u64 u64",
+    "install_fault_handler": "u32",
+    "enter_guest": "u32 u64 u64 u64",
+}
+
+
+@final
+class Native:
+    """Entry points by name, each made callable at its first use.
+
+    Attributes:
+        address_of: finds a symbol's address; None until a core is installed.
+    """
+
+    def __init__(self) -> None:
+        self.address_of: Callable[[str], int] | None = None
+
+    def install(self, address_of: Callable[[str], int]) -> None:
+        """Use the core in which ``address_of`` finds symbols."""
+        self.__dict__.clear()
+        self.address_of = address_of
+
+    @property
+    def installed(self) -> bool:
+        """Is there a core?"""
+        return self.address_of is not None
+
+    def address(self, symbol: str) -> int:
+        """Address of a symbol of the core.
+
+        Raises:
+            InternalError: no core is loaded, or it lacks the symbol.
+        """
+        if self.address_of is None:
+            raise InternalError("the native core is not loaded")
+        return self.address_of(symbol)
+
+    def __getattr__(self, name: str) -> Callable[..., int]:
+        if name not in SIGNATURES:
+            raise AttributeError(name)
+        found = self.__dict__[name] = self._callable(name)
+        return found
+
+    def _callable(self, name: str) -> Callable[..., int]:
+        import ctypes
+
+        kinds: dict[str, Any] = {
+            "u64": ctypes.c_uint64,
+            "u32": ctypes.c_uint32,
+            "None": None,
+        }
+        prototype = ctypes.CFUNCTYPE(*(kinds[word] for word in SIGNATURES[name].split()))
+        return prototype(self.address(name))
+
+
+@final
+class Hooks:
+    """What higher layers lend to this one.
+
+    Attributes:
+        offset_of: ``(module, function index, code address)`` to the offset of the instruction in
+            the binary, or None if it cannot be told.
+        translate_constant: ``(module, start, end)`` of a constant expression's bytes to the
+            address of a ``FuncCode`` that leaves its value, for expressions that are not literal.
+    """
+
+    __slots__ = ("offset_of", "translate_constant")
+
+    def __init__(self) -> None:
+        self.offset_of: Callable[[ModuleCode, int, int], int | None] | None = None
+        self.translate_constant: Callable[[ModuleCode, int, int], int] | None = None
+
+
+native = Native()
+hooks = Hooks()

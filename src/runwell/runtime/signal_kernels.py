@@ -1,0 +1,217 @@
+"""The fault handler: an access to a guard page becomes a trap, everything else is passed on.
+
+A fault is the guest's if the code that faulted is the interpreter's, the address lies in an open
+guest memory, and the context register holds a known context; nothing is read through a pointer
+that was not checked.  The handler then continues at ``fault_exit`` with the native stack of the
+guest's entry.  Any other fault goes to the handler that was there before, with the default action at
+the end, so that a crash stays a crash and Python's faulthandler still reports it.
+
+Offsets are those of Linux on x86-64 and AArch64.
+"""
+
+from platform import machine
+
+from runwell.kernel import (
+    Array,
+    Fn,
+    Ptr,
+    atomic_cas,
+    atomic_load,
+    atomic_store,
+    cast,
+    extern,
+    i32,
+    kernel,
+    null,
+    static,
+    struct,
+    u8,
+    u32,
+    u64,
+)
+from runwell.runtime.layout import Context
+from runwell.runtime.memory_kernels import is_guest_address, memmove
+
+IS_ARM = machine() in ("aarch64", "arm64")
+# Where ucontext_t has registers, in units of 8 bytes.
+GREGS = 184 // 8 if IS_ARM else 40 // 8
+PC = 440 // 8 if IS_ARM else GREGS + 16
+SP = 432 // 8 if IS_ARM else GREGS + 15
+LR = GREGS + 30
+# The fifth parameter of a handler: x24, rdi.
+CTX = GREGS + 24 if IS_ARM else GREGS + 8
+
+SIGBUS, SIGSEGV = 7, 11
+SIG_DFL, SIG_IGN = 0, 1
+SA_SIGINFO, SA_ONSTACK, SA_NODEFER, SA_RESETHAND = 4, 0x08000000, 0x40000000, 0x80000000
+CONTEXTS = 16384
+
+
+@struct
+class Action:
+    """struct sigaction."""
+
+    handler: u64
+    mask: Array[u64, 16]
+    flags: u32
+    restorer: u64
+
+
+@struct
+class PlainHandler:
+    """An action read as a handler of one argument."""
+
+    call: Fn[[i32], None]
+
+
+@struct
+class InfoHandler:
+    """An action read as a handler of three arguments."""
+
+    call: Fn[[i32, Ptr[u8], Ptr[u8]], None]
+
+
+@struct
+class SignalInfo:
+    """The beginning of siginfo_t, of a fault."""
+
+    signal: i32
+    errno: i32
+    code: i32
+    address: u64
+
+
+# First and last address behind the interpreter's code, and where to continue after a fault.
+guest_code = static("guest_code", u64, 3)
+known_contexts = static("known_contexts", u64, CONTEXTS)
+known_context_count = static("known_context_count", u64)
+# What was there before us: when first installed, and when last; SIGSEGV and SIGBUS of each.
+previous_actions = static("previous_actions", Action, 4)
+installed_before = static("installed_before", u64, 2)
+# The siginfo that is being passed on.
+passing_on = static("passing_on", u64)
+
+
+@extern
+def sigaction(signal: i32, new: Ptr[Action], old: Ptr[Action]) -> i32: ...
+
+
+@extern
+def pthread_self() -> u64: ...
+
+
+@extern
+def pthread_kill(thread: u64, signal: i32) -> i32: ...
+
+
+@kernel(export=True)
+def add_context(context: Context) -> u32:
+    """Make a context known to the fault handler; 0 if there are too many."""
+    for i in range(u64(0), u64(CONTEXTS)):
+        if atomic_cas(known_contexts + i, u64(0), u64(context)):
+            used = atomic_load(known_context_count)
+            while used <= i:
+                atomic_cas(known_context_count, used, i + 1)
+                used = atomic_load(known_context_count)
+            return u32(1)
+    return u32(0)
+
+
+@kernel(export=True)
+def remove_context(context: Context) -> None:
+    """Forget a context."""
+    for i in range(u64(0), atomic_load(known_context_count)):
+        atomic_cas(known_contexts + i, u64(context), u64(0))
+
+
+@kernel
+def is_context(address: u64) -> bool:
+    """Is there a context at the address?"""
+    if address != 0:
+        for i in range(u64(0), atomic_load(known_context_count)):
+            if known_contexts[i] == address:
+                return True
+    return False
+
+
+@kernel(export=True)
+def on_fault(signal: i32, info: Ptr[SignalInfo], context: Ptr[u64]) -> None:
+    """Handle SIGSEGV or SIGBUS."""
+    pc = context[PC]
+    if info.code > 0 and guest_code[0] <= pc and pc < guest_code[1]:
+        at = context[CTX]
+        if is_guest_address(info.address) and is_context(at):
+            ctx = Ptr[Context](at)
+            ctx.fault_address = info.address
+            context[PC] = guest_code[2]
+            context[SP] = ctx.native_sp
+            if IS_ARM:
+                context[LR] = ctx.native_lr
+            return
+    pass_on(signal, info, context)
+
+
+@kernel
+def pass_on(signal: i32, info: Ptr[SignalInfo], context: Ptr[u64]) -> None:
+    """Give a fault that is not ours to whoever was there before."""
+    which = u64(1) if signal == SIGBUS else u64(0)
+    # A handler that was installed over ours, and we over it, calls us back: then ask the oldest.
+    again = atomic_load(passing_on) == u64(info)
+    action = previous_actions + (which if again else which + 2)
+    handler = action.handler
+    if handler == SIG_IGN and info.code <= 0:
+        return
+    if handler == SIG_IGN or handler == SIG_DFL:
+        # A real fault repeats when we return, and then ends the process where it happened.
+        set_default(signal)
+        if info.code <= 0:
+            pthread_kill(pthread_self(), signal)
+        return
+    if action.flags & SA_RESETHAND != 0:
+        action.handler = u64(SIG_DFL)
+    atomic_store(passing_on, u64(info))
+    if action.flags & SA_SIGINFO != 0:
+        Ptr[InfoHandler](action).call(signal, Ptr[u8](info), Ptr[u8](context))
+    else:
+        Ptr[PlainHandler](action).call(signal)
+    atomic_store(passing_on, u64(0))
+
+
+@kernel
+def set_default(signal: i32) -> None:
+    """Give a signal its default action again."""
+    action = local_array(Action, 1)
+    memset(Ptr[u8](action), 0, u64(sizeof(Action)))
+    sigaction(signal, action, null)
+
+
+@kernel
+def install_one(signal: i32, which: u64) -> bool:
+    """Handle a signal, unless we do already; did the handler change?"""
+    current = local_array(Action, 1)
+    if sigaction(signal, null, current) != 0 or current.handler == u64(cast_handler):
+        return False
+    size = u64(sizeof(Action))
+    if atomic_load(installed_before + which) == 0:
+        memmove(Ptr[u8](previous_actions + which), Ptr[u8](current), size)
+        atomic_store(installed_before + which, u64(1))
+    memmove(Ptr[u8](previous_actions + (which + 2)), Ptr[u8](current), size)
+    memset(Ptr[u8](current), 0, size)
+    current.handler = u64(cast_handler)
+    # On the signal stack if there is one; and a fault inside the handler is not held back.
+    current.flags = u32(SA_SIGINFO | SA_ONSTACK | SA_NODEFER)
+    return sigaction(signal, current, null) == 0
+
+
+@kernel(export=True)
+def install_fault_handler() -> u32:
+    """Install the handler where another one is in its place; how many times that was so."""
+    return u32(install_one(SIGSEGV, u64(0))) + u32(install_one(SIGBUS, u64(1)))
+
+
+@kernel(export=True)
+def set_guest_code(low: u64, high: u64, fault_exit: u64) -> None:
+    """Say where the interpreter's code is, and where it leaves after a fault."""
+    guest_code[2] = fault_exit
+    guest_code[0] = low
+    guest_code[1] = high

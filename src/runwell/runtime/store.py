@@ -1,0 +1,110 @@
+"""Stores: what keeps alive the things that guests refer to.
+
+Native code copies references freely and counts none of them.  So whatever can obtain a reference to
+a thing must keep it alive by other means: things between which references can flow form a store, and
+live and die together.  Every instance starts a store of its own.  Two stores become one when an
+import lets references flow between them: a table, a global of reference type, a function with
+references in its signature; or when the host hands a function of one to the other.  An import
+through which only numbers flow leaves them apart, and the importer keeps what it imports.
+
+The host's objects (instances, functions, tables) hold their store; a store holds native things and
+other stores, never the host's objects, so that dropping those frees it at once.
+"""
+
+from _thread import allocate_lock
+from _weakref import ref
+from typing import Protocol, final
+
+from runwell.base.types import FuncType, ValType
+
+_lock = allocate_lock()
+
+
+class Member(Protocol):
+    """A thing in a store that finds its way back to it."""
+
+    store: "ref[Store]"
+
+
+def carries_refs(type_: FuncType) -> bool:
+    """Can references flow through calls of a function of this type?"""
+    return any(t.is_ref for t in type_.params) or any(t.is_ref for t in type_.results)
+
+
+@final
+class Store:
+    """Things that live as long as any of them is in use.
+
+    Attributes:
+        held: host objects that guests of the store may refer to, by the address that they know
+            them by.  Native code adds to it too; it stays the right place when stores join.
+    """
+
+    __slots__ = ("__weakref__", "_absorbed", "_heir", "_kept", "_members", "held")
+
+    def __init__(self) -> None:
+        self.held: dict[int, object] = {}
+        self._heir: Store | None = None
+        self._kept: dict[int, object] = {}
+        self._members: list[Member] = []
+        self._absorbed: list[int] = []
+
+    @property
+    def root(self) -> "Store":
+        """The store that this one has become part of, or itself."""
+        at = self
+        while at._heir is not None:
+            at = at._heir
+        return at
+
+    def keep(self, thing: object) -> None:
+        """Keep a thing alive as long as this store.
+
+        Stores that are the same by now need no keeping.
+        """
+        with _lock:
+            root = self.root
+            if isinstance(thing, Store):
+                thing = thing.root
+            if thing is not root:
+                root._kept[id(thing)] = thing
+
+    def add(self, member: Member) -> None:
+        """Keep a thing that must find its store."""
+        with _lock:
+            root = self.root
+            root._members.append(member)
+            member.store = ref(root)
+
+    def join(self, other: "Store") -> None:
+        """Make both one store."""
+        with _lock:
+            heir, rest = self.root, other.root
+            if heir is rest:
+                return
+            # The smaller joins the larger, so that a long series of joins stays cheap.
+            if len(heir._members) + len(heir._kept) < len(rest._members) + len(rest._kept):
+                heir, rest = rest, heir
+            rest._heir = heir
+            for member in rest._members:
+                member.store = ref(heir)
+            heir._members += rest._members
+            heir._kept[id(rest.held)] = rest.held
+            # What kept the other one would now keep itself.
+            for key, thing in rest._kept.items():
+                if not (isinstance(thing, Store) and thing.root is heir):
+                    heir._kept[key] = thing
+            absorbed = [id(rest), *rest._absorbed]
+            for key in absorbed:
+                kept = heir._kept.get(key)
+                if isinstance(kept, Store) and kept.root is heir:
+                    del heir._kept[key]
+            heir._absorbed += absorbed
+            rest._members, rest._kept, rest._absorbed = [], {}, []
+
+    def hold(self, value: object) -> int:
+        """The address by which the guest knows a host object, kept from now on; 0 for None."""
+        if value is None:
+            return 0
+        self.held[id(value)] = value
+        return id(value)

@@ -1,0 +1,141 @@
+"""Kernels of tables: reserving, growing, copying (spec: execution of table instructions)."""
+
+from runwell.base.traps import TrapCode
+from runwell.kernel import Ptr, extern, kernel, null, sizeof, u8, u32, u64
+from runwell.runtime.layout import Instance, Table
+from runwell.runtime.memory_kernels import (
+    MAP_FLAGS,
+    PROT_RW,
+    free,
+    memmove,
+    mmap,
+    mprotect,
+    munmap,
+    outside,
+    whole_pages,
+)
+
+OUT_OF_BOUNDS = int(TrapCode.OUT_OF_BOUNDS_TABLE)
+
+
+@extern
+def calloc(count: u64, size: u64) -> Ptr[u8]: ...
+
+
+@kernel(export=True)
+def table_new(template: Table, value: u64) -> Ptr[Table]:
+    """Make a table like ``template``, full of ``value``; null if the host refuses.
+
+    The elements of a table that cannot grow follow it; those of others have address space of their
+    own.
+    """
+    fixed = template.reserved == 0
+    extra = 8 * template.size if fixed else u64(0)
+    table = Ptr[Table](calloc(u64(sizeof(Table)) + extra, u64(1)))
+    if table == null:
+        return null
+    memmove(Ptr[u8](table), Ptr[u8](template), u64(sizeof(Table)))
+    table.elements = Ptr[u64](table + 1)
+    if not fixed:
+        at = mmap(null, table.reserved, 0, MAP_FLAGS, -1, 0)
+        if u64(at) + 1 == 0:
+            free(Ptr[u8](table))
+            return null
+        table.elements = Ptr[u64](at)
+    table.size = u64(0)
+    if table_grow_by(table, value, template.size) == ~u64(0):
+        table_free(table)
+        return null
+    return table
+
+
+@kernel(export=True)
+def table_free(table: Table) -> None:
+    """Give a table and its address space back."""
+    if table.reserved != 0:
+        munmap(Ptr[u8](table.elements), table.reserved)
+    free(Ptr[u8](table))
+
+
+@kernel(export=True)
+def table_grow_by(table: Table, value: u64, delta: u64) -> u64:
+    """Grow a table by copies of ``value``; the old size, or all ones if it cannot be."""
+    old = table.size
+    if delta > table.max_size - old:
+        return ~u64(0)
+    wanted = whole_pages(8 * (old + delta))
+    if table.reserved != 0 and wanted > table.committed:
+        at = Ptr[u8](table.elements) + table.committed
+        if wanted > table.reserved or mprotect(at, wanted - table.committed, PROT_RW) != 0:
+            return ~u64(0)
+        table.committed = wanted
+    if value != 0:  # fresh pages are null
+        for i in range(old, old + delta):
+            table.elements[i] = value
+    table.size = old + delta
+    return old
+
+
+@kernel(export=True)
+def table_write(table: Table, to: u64, items: Ptr[u64], size: u64) -> u32:
+    """Copy references into a table; 0 or a trap code."""
+    if outside(to, size, table.size):
+        return u32(OUT_OF_BOUNDS)
+    memmove(Ptr[u8](table.elements + to), Ptr[u8](items), 8 * size)
+    return u32(0)
+
+
+@kernel(export=True)
+def table_grow(instance: Instance, value: u64, delta: u64, table: u32) -> u64:
+    """Meaning of ``table.grow``; the old size, or all ones."""
+    return table_grow_by(instance.tables[table], value, delta)
+
+
+@kernel(export=True)
+def table_fill(instance: Instance, to: u64, value: u64, size: u64, table: u32) -> u32:
+    """Meaning of ``table.fill``; 0 or a trap code."""
+    t = instance.tables[table]
+    if outside(to, size, t.size):
+        return u32(OUT_OF_BOUNDS)
+    for i in range(to, to + size):
+        t.elements[i] = value
+    return u32(0)
+
+
+@kernel(export=True)
+def table_copy(
+    instance: Instance, to: u64, source: u64, size: u64, to_table: u32, source_table: u32
+) -> u32:
+    """Meaning of ``table.copy``; 0 or a trap code."""
+    a = instance.tables[to_table]
+    b = instance.tables[source_table]
+    if outside(to, size, a.size) or outside(source, size, b.size):
+        return u32(OUT_OF_BOUNDS)
+    memmove(Ptr[u8](a.elements + to), Ptr[u8](b.elements + source), 8 * size)
+    return u32(0)
+
+
+@kernel(export=True)
+def table_init(instance: Instance, to: u64, source: u64, size: u64, elem: u32, table: u32) -> u32:
+    """Meaning of ``table.init``; 0 or a trap code."""
+    t = instance.tables[table]
+    segment = instance.elements + elem
+    if outside(source, size, segment.size):
+        return u32(OUT_OF_BOUNDS)
+    return table_write(t, to, Ptr[u64](segment.items) + source, size)
+
+
+@kernel(export=True)
+def elem_drop(instance: Instance, elem: u32) -> u32:
+    """Meaning of ``elem.drop``; always 0."""
+    (instance.elements + elem).size = u64(0)
+    return u32(0)
+
+
+@kernel(export=True)
+def resolve_functions(
+    instance: Instance, functions: Ptr[u32], count: u64, items: Ptr[u64]
+) -> None:
+    """Write the references to an instance's functions, given by index."""
+    for i in range(u64(0), count):
+        items[i] = u64(instance.funcs[functions[i]])

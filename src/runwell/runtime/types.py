@@ -1,0 +1,64 @@
+"""Canonical numbers of function types: equal types of all modules have equal numbers.
+
+A number belongs to its type as long as somebody holds it and is never given to another, so a
+process that loads modules without end keeps only the types that are in use.
+"""
+
+from _thread import allocate_lock
+from typing import Self, final
+
+from runwell.base.types import FuncType
+
+_lock = allocate_lock()
+_numbers: dict[FuncType, int] = {}
+_types: dict[int, FuncType] = {}
+_holders: dict[int, int] = {}
+# Numbers that a holder gave up.  The collector may do so in the middle of anything, even with the
+# lock held, so they are only counted when the lock is free.
+_given_up: list[int] = []
+_last = 0
+
+
+@final
+class TypeNumber(int):
+    """The canonical number of a function type, valid while any object of that number lives.
+
+    Why it is an int: see ``Mapping``.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, type_: FuncType) -> Self:
+        global _last
+        with _lock:
+            number = _numbers.get(type_)
+            if number is None:
+                number = _last = _last + 1
+                _numbers[type_], _types[number], _holders[number] = number, type_, 0
+            _holders[number] += 1
+        return super().__new__(cls, number)
+
+    @property
+    def type(self) -> FuncType:
+        """The type that it stands for."""
+        return _types[self]
+
+    def __del__(self) -> None:
+        _given_up.append(int(self))
+        if _lock.acquire(blocking=False):
+            try:
+                while _given_up:
+                    _give_up(_given_up.pop())
+            finally:
+                _lock.release()
+
+
+def _give_up(number: int) -> None:
+    _holders[number] -= 1
+    if _holders[number] == 0:
+        del _numbers[_types.pop(number)], _holders[number]
+
+
+def type_of_number(number: int) -> FuncType:
+    """The function type of a canonical number that is held."""
+    return _types[number]
