@@ -45,4 +45,24 @@ def constant(r: Reader, stop: int) -> Span:
 
 def _general(data: bytes, at: int, stop: int) -> int:
     """The end of any expression, by the rows."""
-    raise MalformedError("illegal opcode", at)
+    from runwell.isa.imms import decode_imms
+    from runwell.isa.op import Rule
+    from runwell.isa.table import PREFIXES, TABLE
+
+    depth = 1
+    while depth:
+        if at >= stop:
+            raise MalformedError(UNEXPECTED_END, stop)
+        start, prefix, code = at, 0, data[at]
+        at += 1
+        if code in PREFIXES[1:]:
+            prefix = code
+            code, at = decode_unsigned(data, at, stop)
+        op = TABLE.at(prefix, code)
+        if op is None:
+            raise MalformedError(f"illegal opcode {data[start:at].hex(' ')}", start)
+        _, at = decode_imms(op, data, at, stop)
+        if op.rule in (Rule.BLOCK, Rule.LOOP, Rule.IF, Rule.TRY_TABLE):
+            depth += 1
+        depth -= op.rule == Rule.END
+    return at
