@@ -258,7 +258,8 @@ class Image:
             target = targets[index] if index else self._null
             place = start + offset
             if output.kind == Kind.DEBUG:
-                if target.discarded or target.is_import:
+                simple = rule.expression in (Expression.ABS, Expression.PC)
+                if target.discarded or target.is_import or not simple:
                     continue
             elif target.discarded:
                 if output.kind != Kind.EH_FRAME:
