@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
-from runwell.base.types import F32, F64, I32, I64, ValType
+from runwell.base.types import F32, F64, I32, I64, V128, ValType
 
 Body = Callable[..., Any]
 
@@ -211,6 +211,28 @@ class Op:
         return (self.body.__doc__ or "").strip().partition("\n")[0]
 
     @property
+    def inputs(self) -> tuple[ValType, ...] | None:
+        """Types of what the body takes after the machine and the type; None if it is no body.
+
+        Offsets of memory accesses and lanes count as ``i32``, the lanes of a shuffle as ``v128``.
+        """
+        match self.rule:
+            case Rule.PLAIN:
+                return self.params
+            case Rule.CONST:
+                return self.results
+            case Rule.LANE:
+                return (*self.params, I32)
+            case Rule.SHUFFLE:
+                return (*self.params, V128)
+            case Rule.LOAD_LANE | Rule.STORE_LANE:
+                return (I32, I32, V128, I32)
+            case rule if rule in _ACCESSES:
+                return (I32, I32, *self.params[1:])
+            case _:
+                return None
+
+    @property
     def keyword(self) -> str:
         """What the text format writes; not always unique: ``select``, ``ref.test``."""
         return self.mnemonic.partition(" ")[0]
@@ -224,6 +246,14 @@ class Op:
         return f"<Op {self.mnemonic}>"
 
 
+_ACCESSES = (
+    Rule.LOAD,
+    Rule.STORE,
+    Rule.ATOMIC_LOAD,
+    Rule.ATOMIC_STORE,
+    Rule.ATOMIC_RMW,
+    Rule.ATOMIC_CMPXCHG,
+)
 Decorator = Callable[[Body], Body]
 MEMARG = (Imm.MEMARG,)
 

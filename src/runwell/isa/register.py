@@ -364,6 +364,13 @@ def _invoke32(kernel: str, *wide: int) -> Body:
     return body
 
 
+def _drop(kernel: str) -> Body:
+    def body(m: ControlMachine[V], ty: ValType, segment: V) -> None:
+        m.invoke_value(I32, kernel, segment)
+
+    return body
+
+
 def _memory_grow(m: ControlMachine[V], ty: ValType, delta: V, memory: V) -> V:
     if ty == I64:
         return m.invoke_value(I64, "memory_grow", delta, memory)
@@ -400,7 +407,7 @@ _op("memory.fill", (I32,) * 3, (), (_M,), _invoke32("memory_fill", 0, 2))
 _op("memory64.fill", (I64, I32, I64), (), (_M,), _invoke("memory_fill"))
 _op("memory.init", (I32,) * 3, (), (Word.DATA, _M), _invoke32("memory_init", 0, 1, 2))
 _op("memory64.init", (I64, I32, I32), (), (Word.DATA, _M), _invoke32("memory_init", 1, 2))
-_op("data.drop", (), (), (Word.DATA,), _invoke("data_drop"))
+_op("data.drop", (), (), (Word.DATA,), _drop("data_drop"))
 _op("table.size", (), (I64,), (_T,), lambda m, ty, table: m.table_size(table))
 _op("table.get", (I32,), (REF,), (_T,), _table_get, ty=I32)
 _op("table64.get", (I64,), (REF,), (_T,), _table_get, ty=I64)
@@ -414,7 +421,7 @@ _op("table.copy", (I32,) * 3, (), (_T, _T), _invoke32("table_copy", 0, 1, 2))
 _op("table64.copy", (I64,) * 3, (), (_T, _T), _invoke("table_copy"))
 _op("table.init", (I32,) * 3, (), (Word.ELEM, _T), _invoke32("table_init", 0, 1, 2))
 _op("table64.init", (I64, I32, I32), (), (Word.ELEM, _T), _invoke32("table_init", 1, 2))
-_op("elem.drop", (), (), (Word.ELEM,), _invoke("elem_drop"))
+_op("elem.drop", (), (), (Word.ELEM,), _drop("elem_drop"))
 
 
 # References.
