@@ -160,8 +160,8 @@ class Image:
             if section.type in (elf.SHT_INIT_ARRAY, elf.SHT_FINI_ARRAY):
                 init = section.type == elf.SHT_INIT_ARRAY
                 return Kind.INIT_ARRAY if init else Kind.FINI_ARRAY
-            if section.type == elf.SHT_PREINIT_ARRAY:
-                raise ElfError("not allowed in a shared object", item.where(section))
+            if section.type == elf.SHT_PREINIT_ARRAY or section.name.startswith(_OLD_ARRAYS):
+                raise ElfError("constructors must be in .init_array", item.where(section))
             return Kind.RELRO if section.name.startswith(".data.rel.ro") else Kind.DATA
         if nobits:
             raise ElfError("read-only section without contents", item.where(section))
@@ -394,6 +394,7 @@ class Image:
                     ) from None
 
 
+_OLD_ARRAYS: Final = (".ctors", ".dtors")
 _ARRAYS: Final = frozenset({Kind.INIT_ARRAY, Kind.FINI_ARRAY})
 _MASK64: Final = (1 << 64) - 1
 _PAGE: Final = ~0xFFF

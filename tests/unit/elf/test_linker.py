@@ -426,6 +426,16 @@ def test_thread_local_storage_is_refused(compile_ir):
                          "define ptr @f() { ret ptr @x }")])  # fmt: skip
 
 
+def test_old_constructors_are_refused(compile_ir):
+    text = """
+    @llvm.global_ctors = appending global [1 x { i32, ptr, ptr }]
+        [{ i32, ptr, ptr } { i32 65535, ptr @f, ptr null }]
+    define internal void @f() { ret void }
+    """
+    with pytest.raises(ElfError, match=r"section .ctors: constructors must be in .init_array"):
+        link([compile_ir(text)])
+
+
 def test_nothing_to_link():
     with pytest.raises(ElfError, match="nothing to link"):
         link([])
