@@ -69,10 +69,11 @@ class Data:
         count: elements of a static.
     """
 
-    __slots__ = ("count", "items", "kind", "name", "of")
+    __slots__ = ("_values", "count", "items", "kind", "name", "of")
 
     def __init__(self, name: str, of: Any, kind: str, items: Any = (), count: int = 1) -> None:
         self.name, self.of, self.kind, self.items, self.count = name, of, kind, items, count
+        self._values: tuple[Any, ...] | None = None
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name}: {self.of}>"
@@ -83,8 +84,10 @@ class Data:
         return pointer(self.of)
 
     def values(self) -> "tuple[int | float | str | Kernel, ...]":
-        """The items, computed now if they are lazy."""
-        return tuple(self.items() if callable(self.items) else self.items)
+        """The items, computed at the first call if they are lazy."""
+        if self._values is None:
+            self._values = tuple(self.items() if callable(self.items) else self.items)
+        return self._values
 
 
 class Builtin:
