@@ -1,0 +1,48 @@
+"""The machine that LLVM compiles for: this one."""
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import llvmlite.binding as llvm
+
+
+class Target(NamedTuple):
+    """What identifies a machine to LLVM.
+
+    Attributes:
+        triple: architecture, vendor, system.
+        cpu: model, e.g. ``znver3``.
+        features: ``+avx2,-sse4a``...
+        datalayout: sizes and alignments, as modules spell them.
+    """
+
+    triple: str
+    cpu: str
+    features: str
+    datalayout: str
+
+
+@cache
+def target_machine(level: int) -> Any:
+    """LLVM's code generator for this machine at an optimisation level, 0 to 3."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=level,
+        reloc="pic",
+        codemodel="small",
+    )
+
+
+@cache
+def host_target() -> Target:
+    """This machine."""
+    machine = target_machine(2)
+    return Target(
+        machine.triple,
+        llvm.get_host_cpu_name(),
+        llvm.get_host_cpu_features().flatten(),
+        str(machine.target_data),
+    )

@@ -1,0 +1,234 @@
+"""Units: kernels, and text made otherwise, that become one object; several in parallel.
+
+LLVM's context is global to a process and its locks make threads useless, so parallel compilation
+needs processes.  They are started as programs of their own, never forked from the host, which may
+have threads.  Where that is impossible the work is done here.
+"""
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import final
+
+from runwell.kernel.compiler import Program
+from runwell.kernel.declare import Data, Kernel
+from runwell.kernel.text import ModuleText
+from runwell.kernel.types import KernelError
+
+
+@final
+class Unit:
+    """What is compiled into one object.
+
+    Attributes:
+        name: for progress messages.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kernels: Iterable[object],
+        extra: Callable[[ModuleText], None] | None = None,
+        *,
+        elsewhere: Iterable[object] = (),
+        is_debug: bool = False,
+    ) -> None:
+        """Describe a unit; nothing is compiled yet.
+
+        Args:
+            name: for progress messages.
+            kernels: kernels, and tables, that the unit defines for others; what they need and
+                nobody else defines comes along.
+            extra: adds text of its own to the module.
+            elsewhere: kernels and tables that other units define.
+            is_debug: compile assertions.
+        """
+        self.name = name
+        self._roots = [_declared(k) for k in kernels]
+        self._elsewhere = [k for k in map(_declared, elsewhere) if k not in self._roots]
+        self._extra, self._is_debug = extra, is_debug
+        self._program: Program | None = None
+
+    @property
+    def program(self) -> Program:
+        """The checked kernels.
+
+        Raises:
+            KernelError: a kernel is ill typed.
+        """
+        if self._program is None:
+            self._program = Program(self._roots, self._elsewhere, is_debug=self._is_debug)
+        return self._program
+
+    @property
+    def exports(self) -> list[str]:
+        """The symbols of its kernels and tables, as C code sees them."""
+        return [root.name for root in self._roots]
+
+    def text(self) -> str:
+        """The unit as LLVM text, without data layout and triple; the same at every call.
+
+        Raises:
+            KernelError: a kernel is ill typed.
+        """
+        module = ModuleText()
+        self.program.emit(module)
+        if self._extra is not None:
+            self._extra(module)
+        return module.text()
+
+    def object(self, level: int = 2) -> bytes:
+        """The unit as a relocatable object, compiled in this process.
+
+        Raises:
+            KernelError: a kernel is ill typed.
+            CodegenError: the extra text is wrong.
+        """
+        from runwell.codegen.object import compile_text
+
+        return compile_text(self.text(), level)
+
+
+def _declared(thing: object) -> Kernel | Data:
+    if isinstance(thing, (Kernel, Data)):
+        return thing
+    raise KernelError(f"{thing!r} is not a kernel or a table")
+
+
+def compile_units(
+    units: Sequence[Unit],
+    jobs: int = 2,
+    progress: Callable[[str], None] | None = None,
+    *,
+    level: int = 2,
+) -> list[bytes]:
+    """Compile units to objects, in worker processes.
+
+    Args:
+        units: what to compile; the order of the answer.
+        jobs: how many processes at most; 0 compiles in this one.
+        progress: is told, in this thread, what was done.
+        level: optimisation level, 0 to 3.
+
+    Raises:
+        KernelError: a kernel is ill typed.
+        CodegenError: a unit's extra text is wrong.
+    """
+    pool = _Pool(min(jobs, len(units)), level)
+    objects: list[bytes] = [b""] * len(units)
+    try:
+        for n, unit in enumerate(units):
+            pool.submit(n, unit.text())
+        for done in range(1, len(units) + 1):
+            n, result = pool.take()
+            if isinstance(result, Exception):
+                raise result
+            objects[n] = result
+            if progress is not None:
+                progress(f"compiled {units[n].name} ({done} of {len(units)})")
+    finally:
+        pool.close()
+    return objects
+
+
+class _Pool:
+    """Worker processes, each with a thread that feeds it."""
+
+    def __init__(self, jobs: int, level: int) -> None:
+        self.level = level
+        self.todo: queue.Queue[tuple[int, str] | None] = queue.Queue()
+        self.done: queue.Queue[tuple[int, bytes | Exception]] = queue.Queue()
+        self.workers = [w for w in (_start_worker() for _ in range(jobs)) if w is not None]
+        feeders: list[subprocess.Popen[bytes] | None] = [*self.workers]
+        self.threads = [
+            threading.Thread(target=self.feed, args=(w,), daemon=True) for w in feeders or [None]
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def submit(self, n: int, text: str) -> None:
+        """Queue a text."""
+        self.todo.put((n, text))
+
+    def take(self) -> tuple[int, bytes | Exception]:
+        """Wait for an answer."""
+        return self.done.get()
+
+    def feed(self, worker: subprocess.Popen[bytes] | None) -> None:
+        """Give queued texts to one worker; do the work here once it is no use."""
+        while (item := self.todo.get()) is not None:
+            n, text = item
+            try:
+                answer = None if worker is None else _ask(worker, text, self.level)
+                if answer is None:
+                    from runwell.codegen.object import compile_text
+
+                    worker, answer = None, compile_text(text, self.level)
+                self.done.put((n, answer))
+            except Exception as e:  # noqa: BLE001 (goes to the caller)
+                self.done.put((n, e))
+
+    def close(self) -> None:
+        """End the workers, also busy ones."""
+        for _ in self.threads:
+            self.todo.put(None)
+        for worker in self.workers:
+            worker.kill()
+            worker.wait()
+            for pipe in (worker.stdin, worker.stdout):
+                if pipe is not None:
+                    try:
+                        pipe.close()
+                    except OSError:
+                        continue
+
+
+def _python() -> str | None:
+    """The interpreter to start workers with, if this process can tell."""
+    if getattr(sys, "frozen", False):
+        return None
+    for path in (sys.executable, getattr(sys, "_base_executable", None)):
+        if path and "python" in os.path.basename(path).lower() and os.access(path, os.X_OK):
+            return str(path)
+    return None
+
+
+def _start_worker() -> subprocess.Popen[bytes] | None:
+    python = _python()
+    if python is None:
+        return None
+    paths = [p or os.getcwd() for p in sys.path]
+    code = f"import sys; sys.path[:] = {paths!r}; from runwell.codegen.worker import main; main()"
+    try:
+        return subprocess.Popen(
+            [python, "-I", "-S", "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except (OSError, ValueError):
+        return None
+
+
+def _ask(worker: subprocess.Popen[bytes], text: str, level: int) -> bytes | None:
+    """The worker's object for a text, or None if the worker is broken.
+
+    Raises:
+        CodegenError: LLVM refuses the text.
+    """
+    from runwell.codegen.object import CodegenError
+    from runwell.codegen.worker import read_message, write_message
+
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    try:
+        write_message(worker.stdin, level, text.encode())
+        status, data = read_message(worker.stdout)
+    except (OSError, EOFError, ValueError):
+        return None
+    if status:
+        raise CodegenError(data.decode())
+    return data
