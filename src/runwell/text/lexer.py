@@ -15,7 +15,7 @@ token that it stands before.  Source: core spec 3.0, lexical format.
 """
 
 import re
-from typing import NamedTuple, NoReturn, final
+from typing import NamedTuple, final
 
 from runwell.base.errors import MalformedError
 
@@ -122,7 +122,7 @@ class Tokens:
                 elif not token:
                     raise self.error("unclosed annotation", start)
                 elif not _is_reserved(token):
-                    self.unexpected(x)
+                    raise self.unexpected(x)
                 x += 1
                 if not depth:
                     break
@@ -153,13 +153,14 @@ class Tokens:
         line, column, source = self.place(x)
         return MalformedError(message, line=line, column=column, source=source)
 
-    def unexpected(self, x: int) -> NoReturn:
-        """Raise the error that says what is wrong with a token that does not fit.
+    def unexpected(self, x: int) -> MalformedError:
+        """The error that says what is wrong with a token that does not fit."""
+        return self.error(_complaint(self.items[x]), x)
 
-        Raises:
-            MalformedError: always.
-        """
-        raise self.error(_complaint(self.items[x]), x)
+    @staticmethod
+    def is_string(token: str) -> bool:
+        """Is a token that begins as a string does exactly one string?"""
+        return _STRING_ONLY.match(token) is not None
 
 
 def _is_reserved(token: str) -> bool:
