@@ -114,6 +114,7 @@ class NativeCache:
         if problem:
             return _keep_in_memory(name, build(), problem)
         if _read_key(path) == key:
+            _touch(path)
             return path
         with self._lock(name, progress):
             if _read_key(path) == key:
@@ -283,8 +284,8 @@ def _problem_above(directory: str) -> str:
     return ""
 
 
-def _open_own(path: str) -> tuple[int, os.stat_result] | None:
-    """Open a file if it is a plain one that only we can have written."""
+def _open_own(path: str) -> tuple[int, int] | None:
+    """Descriptor and size of a file, if it is a plain one that only we can have written."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -294,7 +295,7 @@ def _open_own(path: str) -> tuple[int, os.stat_result] | None:
     if not closed or info.st_uid != os.geteuid() or info.st_size > _MAX_BYTES:
         os.close(file)
         return None
-    return file, info
+    return file, info.st_size
 
 
 def _read_key(path: str) -> str | None:
@@ -302,9 +303,9 @@ def _read_key(path: str) -> str | None:
     opened = _open_own(path)
     if opened is None:
         return None
-    file, info = opened
+    file, size = opened
     try:
-        data = memoryview(os.read(file, info.st_size))
+        data = memoryview(os.read(file, size))
     except OSError:
         return None
     finally:
@@ -315,10 +316,14 @@ def _read_key(path: str) -> str | None:
     length, key_length, checksum, magic = _FOOTER.unpack(data[end:])
     if magic != _MAGIC or length + key_length != end or crc32(data[:end]) != checksum:
         return None
-    if time() - info.st_mtime > _TOUCH_S:
-        with suppress(OSError):
-            os.utime(path)
     return bytes(data[length:end]).decode("utf-8", "surrogateescape")
+
+
+def _touch(path: str) -> None:
+    """Note that an object is in use; to the day, so that most runs write nothing."""
+    with suppress(OSError):
+        if time() - os.stat(path).st_mtime > _TOUCH_S:
+            os.utime(path)
 
 
 def _write(path: str, data: bytes, key: str) -> None:
