@@ -15,6 +15,7 @@ token that it stands before.  Source: core spec 3.0, lexical format.
 """
 
 import re
+from bisect import bisect_right
 from typing import NamedTuple, final
 
 from runwell.base.errors import MalformedError
@@ -147,6 +148,13 @@ class Tokens:
         end = _LINE.search(self.text, at)
         source = self.text[start : end.start() if end else len(self.text)]
         return line, at - start + 1, source
+
+    def lines(self) -> list[int]:
+        """The line, from 1, of every token."""
+        text = _blank_comments(self.text, strict=False)
+        starts = [match.end() for match in _LINE.finditer(self.text)]
+        lines = [bisect_right(starts, m.start(1)) + 1 for m in _TOKEN.finditer(text)]
+        return lines if self._origin is None else [lines[x] for x in self._origin]
 
     def error(self, message: str, x: int) -> MalformedError:
         """An error at the token at an index."""
