@@ -1,7 +1,8 @@
 """Modules as native code sees them.
 
-A ``ModuleCode`` belongs to one decoded module and one way of bounding memory accesses, and is shared
-by all its instances and threads.  Functions are described by one kernel, because there may be tens
+A ``ModuleCode`` belongs to one decoded module and one way of bounding memory accesses, and is
+shared by all its instances and threads.
+Functions are described by one kernel, because there may be tens
 of thousands.
 """
 
@@ -22,8 +23,9 @@ from runwell.runtime.memory import is_guarded
 from runwell.runtime.native import native
 from runwell.runtime.types import TypeNumber
 
-# Address space for register code, for each byte of the code section, and beside it.
-ARENA_FACTOR, ARENA_BYTES = 24, 1 << 16
+# Address space for register code: for each byte of the code section, and beside it, because the
+# translator wants room for the longest instruction before each.
+ARENA_FACTOR, ARENA_BYTES = 24, 8 << 20
 
 MEMORY_IS_64, MEMORY_SHARED, MEMORY_CHECKED = 1, 2, 4
 TABLE_IS_64 = 1
@@ -49,7 +51,8 @@ class ModuleCode:
         address: of the native ``ModuleCode``.
         explicit: every memory access is checked, none relies on guard pages.
         numbers: canonical number by type index; 0 for types that are not of functions.
-        referenced: indices of the functions that references can be made to.
+        referenced: indices of the functions that references can be made to, and of the start
+            function.
     """
 
     __slots__ = (
@@ -90,7 +93,10 @@ class ModuleCode:
         self._native = ctype_of(layout.ModuleCode).from_address(self.address)
         functions = len(module.function_types)
         declared = self._declared(functions)
-        self.referenced = array("I", compress(range(functions), declared))
+        referenced = declared[:]
+        if module.start is not None and module.start < functions:
+            referenced[module.start] = 1
+        self.referenced = array("I", compress(range(functions), referenced))
         n = self._native
         n.types = self._types()
         n.function_types = module.function_types.buffer_info()[0]

@@ -1,6 +1,7 @@
 """Kernels that lay out what a module and its instances need."""
 
 from runwell.kernel import Ptr, kernel, null, sizeof, u8, u32, u64
+from runwell.runtime.c_library import calloc, free, memmove
 from runwell.runtime.layout import (
     FuncCode,
     FuncRef,
@@ -11,12 +12,10 @@ from runwell.runtime.layout import (
     Segment,
     Table,
 )
-from runwell.runtime.memory_kernels import free, memmove
-from runwell.runtime.table_kernels import calloc
 
 
 @kernel(export=True)
-def fill_codes(module: ModuleCode, bodies: Ptr[u32], stub: Ptr[u8]) -> None:
+def fill_codes(module: Ptr[ModuleCode], bodies: Ptr[u32], stub: Ptr[u8]) -> None:
     """Describe every function: ``bodies`` are start and end of each defined one in the binary.
 
     The first call of each goes to ``stub``, which has it translated.
@@ -36,7 +35,7 @@ def fill_codes(module: ModuleCode, bodies: Ptr[u32], stub: Ptr[u8]) -> None:
 
 
 @kernel(export=True)
-def find_code(module: ModuleCode, ip: Ptr[u8]) -> Ptr[FuncCode]:
+def find_code(module: Ptr[ModuleCode], ip: Ptr[u8]) -> Ptr[FuncCode]:
     """The function whose register code contains ``ip``; null if none of the module does."""
     found: Ptr[FuncCode] = null
     best: Ptr[u8] = module.code - 1
@@ -50,15 +49,15 @@ def find_code(module: ModuleCode, ip: Ptr[u8]) -> Ptr[FuncCode]:
 
 
 @kernel(export=True)
-def instance_new(plan: InstancePlan, imports: Ptr[u64]) -> Ptr[Instance]:
+def instance_new(plan: Ptr[InstancePlan], imports: Ptr[u64]) -> Ptr[Instance]:
     """Make an instance; null if there is no room.
 
-    ``imports`` are addresses: of the imported functions' references, of all memories, of all tables,
-    of the imported globals' cells.
+    ``imports`` are addresses: of the imported functions' references, of all memories, of all
+    tables, of the imported globals' cells.
     """
     base = calloc(plan.size, u64(1))
     if base == null:
-        return null
+        return Ptr[Instance](0)
     instance = Ptr[Instance](base)
     module = plan.module
     instance.module = Ptr[u8](module)
@@ -101,6 +100,6 @@ def instance_new(plan: InstancePlan, imports: Ptr[u64]) -> Ptr[Instance]:
 
 
 @kernel(export=True)
-def instance_free(instance: Instance) -> None:
+def instance_free(instance: Ptr[Instance]) -> None:
     """Give an instance back."""
     free(Ptr[u8](instance))

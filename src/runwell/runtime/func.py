@@ -1,7 +1,7 @@
 """References to functions and host objects: how they cross between Python and native code.
 
-A reference is a number of 64 bits, 0 for null: the address of a ``FuncRef``, or of the Python object
-that an ``externref`` stands for.
+A reference is a number of 64 bits, 0 for null: the address of a ``FuncRef``, or of the Python
+object that an ``externref`` stands for.
 """
 
 from typing import Any, NamedTuple

@@ -40,7 +40,7 @@ class Table:
 
 @struct
 class Segment:
-    """A data segment (``items`` are bytes) or element segment (``items`` are u64); size 0 once dropped."""
+    """A data segment of bytes, or an element segment of u64; ``size`` is 0 once dropped."""
 
     items: Ptr[u8]
     size: u64
@@ -200,3 +200,26 @@ class InstancePlan:
     func_refs: u32
     funcs: u32
     size: u64
+
+
+@struct
+class SwitchRecord:
+    """Between the frames of a caller and a callee of another instance: what the return restores.
+
+    The callee's link names it instead of the caller's frame.
+    """
+
+    ip: Ptr[u8]  # as in the link of any frame
+    fp: Ptr[u8]
+    instance: Ptr[Instance]
+    results: Ptr[u8]  # where the caller expects them
+    result_bytes: u64
+
+
+@struct
+class FrameRecord:
+    """A frame in a backtrace."""
+
+    ip: Ptr[u8]
+    code: Ptr[FuncCode]
+    instance: Ptr[Instance]

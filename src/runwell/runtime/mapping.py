@@ -4,6 +4,9 @@ Nothing that native code points to ever moves, so whatever can grow reserves its
 beforehand.  Reserved pages cost nothing until they are written.
 """
 
+from collections.abc import Callable
+from functools import cache
+from sys import maxsize, platform
 from typing import Any, Self, final
 
 PAGE = 4096
@@ -11,29 +14,23 @@ PAGE = 4096
 GUARDED_BYTES = (8 << 30) + 65536
 
 _PROT_NONE, _PROT_RW = 0, 3
-_libc: Any = None
-_flags = 0
+# Private, anonymous and, where the system knows it, not counted against swap space.
+_FLAGS = 0x4022 if platform == "linux" else 0x1042
 _sizes: dict[int, int] = {}
-_guard: bool | None = None
 
 
-def _functions() -> Any:
-    """The C library's mapping functions, looked up at first use."""
-    global _libc, _flags
-    if _libc is None:
-        import ctypes
-        import sys
+@cache
+def _library() -> Any:
+    """The C library, with its mapping functions declared."""
+    import ctypes
 
-        libc = ctypes.CDLL(None, use_errno=True)
-        size, address, number = ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int
-        libc.mmap.restype = ctypes.c_size_t
-        libc.mmap.argtypes = (address, size, number, number, number, ctypes.c_long)
-        libc.munmap.argtypes = (address, size)
-        libc.mprotect.argtypes = (address, size, number)
-        # Private, anonymous and, where the system knows it, not counted against swap space.
-        _flags = 0x4022 if sys.platform == "linux" else 0x1042
-        _libc = libc
-    return _libc
+    libc = ctypes.CDLL(None, use_errno=True)
+    size, address, number = ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int
+    libc.mmap.restype = ctypes.c_size_t
+    libc.mmap.argtypes = (address, size, number, number, number, ctypes.c_long)
+    libc.munmap.argtypes = (address, size)
+    libc.mprotect.argtypes = (address, size, number)
+    return libc
 
 
 def round_up(size: int) -> int:
@@ -60,7 +57,7 @@ class Mapping(int):
         """
         size = round_up(size)
         rights = _PROT_RW if writable else _PROT_NONE
-        address = _functions().mmap(None, size, rights, _flags, -1, 0)
+        address = _library().mmap(None, size, rights, _FLAGS, -1, 0)
         if address == (1 << 64) - 1:
             raise MemoryError(f"cannot reserve {size} bytes of address space")
         _sizes[address] = size
@@ -77,13 +74,13 @@ class Mapping(int):
         Raises:
             MemoryError: the system refuses.
         """
-        if _libc.mprotect(self + offset, size, _PROT_NONE) != 0:
+        if _library().mprotect(self + offset, size, _PROT_NONE) != 0:
             raise MemoryError("cannot protect guard pages")
 
-    def __del__(self) -> None:
-        size = _sizes.pop(self, 0)
-        if size:
-            _libc.munmap(self, size)
+    def __del__(
+        self, sizes: dict[int, int] = _sizes, library: Callable[[], Any] = _library
+    ) -> None:
+        library().munmap(self, sizes.pop(self))
 
 
 @final
@@ -104,23 +101,20 @@ class Block:
         self.address = addressof(c_char.from_buffer(self.bytes))
 
 
+@cache
 def guard_pages_available() -> bool:
     """Can memories be bounded by guard pages, or must accesses be checked one by one?
 
-    It takes a fault handler for this system, 64-bit addresses, and a process that may reserve 8 GiB
-    for each memory.
+    It takes a fault handler for this system, 64-bit addresses, and a process that may reserve
+    8 GiB for each memory.
     """
-    global _guard
-    if _guard is None:
-        from os import uname
-        from sys import maxsize, platform
+    from os import uname
 
-        machine = uname().machine if platform == "linux" else ""
-        _guard = machine in ("x86_64", "aarch64") and maxsize > 1 << 32
-        if _guard:
-            try:
-                # Several at once: a limit that leaves room for one memory only is no use.
-                Mapping(8 * GUARDED_BYTES, writable=False)
-            except MemoryError:
-                _guard = False
-    return _guard
+    if platform != "linux" or uname().machine not in ("x86_64", "aarch64") or maxsize < 1 << 32:
+        return False
+    try:
+        # Several at once: a limit that leaves room for one memory only is no use.
+        Mapping(8 * GUARDED_BYTES, writable=False)
+    except MemoryError:
+        return False
+    return True

@@ -186,4 +186,3 @@ class Memory:
         window: Any = (c_char * self.size).from_address(self.base)
         window.owner = self
         return memoryview(window).cast("B")
-

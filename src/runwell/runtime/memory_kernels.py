@@ -10,9 +10,7 @@ from runwell.kernel import (
     atomic_cas,
     atomic_load,
     atomic_store,
-    extern,
     i32,
-    i64,
     kernel,
     null,
     sizeof,
@@ -21,12 +19,22 @@ from runwell.kernel import (
     u32,
     u64,
 )
+from runwell.runtime.c_library import (
+    MAP_RESERVE,
+    PROT_NONE,
+    PROT_RW,
+    free,
+    malloc,
+    memmove,
+    memset,
+    mmap,
+    mprotect,
+    munmap,
+    sched_yield,
+)
 from runwell.runtime.layout import Instance, Memory
 
 OUT_OF_BOUNDS = int(TrapCode.OUT_OF_BOUNDS_MEMORY)
-PROT_RW = 3
-# Private, anonymous, not counted against swap space; Linux.
-MAP_FLAGS = 0x4022
 # Memories that can be open at once; two mappings each, and Linux allows 65 530.
 GUEST_RANGES = 32768
 
@@ -35,38 +43,6 @@ GUEST_RANGES = 32768
 guest_ranges = static("guest_ranges", u64, 2 * GUEST_RANGES)
 # How many pairs were ever used, and where to look for a free one.
 guest_range_counts = static("guest_range_counts", u64, 2)
-
-
-@extern
-def mmap(at: Ptr[u8], size: u64, rights: i32, flags: i32, file: i32, offset: i64) -> Ptr[u8]: ...
-
-
-@extern
-def munmap(at: Ptr[u8], size: u64) -> i32: ...
-
-
-@extern
-def mprotect(at: Ptr[u8], size: u64, rights: i32) -> i32: ...
-
-
-@extern
-def memmove(to: Ptr[u8], source: Ptr[u8], size: u64) -> Ptr[u8]: ...
-
-
-@extern
-def memset(to: Ptr[u8], byte: i32, size: u64) -> Ptr[u8]: ...
-
-
-@extern
-def malloc(size: u64) -> Ptr[u8]: ...
-
-
-@extern
-def free(at: Ptr[u8]) -> None: ...
-
-
-@extern
-def sched_yield() -> i32: ...
 
 
 @kernel(inline=True)
@@ -115,11 +91,11 @@ def is_guest_address(address: u64) -> bool:
 
 
 @kernel(export=True)
-def memory_new(template: Memory) -> Ptr[Memory]:
+def memory_new(template: Ptr[Memory]) -> Ptr[Memory]:
     """Make a memory like ``template``, with address space of its own; null if the host refuses."""
-    at = mmap(null, template.reserved, 0, MAP_FLAGS, -1, 0)
+    at = mmap(null, template.reserved, PROT_NONE, MAP_RESERVE, -1, 0)
     if u64(at) + 1 == 0:
-        return null
+        return Ptr[Memory](0)
     memory = Ptr[Memory](malloc(u64(sizeof(Memory))))
     memmove(Ptr[u8](memory), Ptr[u8](template), u64(sizeof(Memory)))
     memory.base = at
@@ -129,12 +105,12 @@ def memory_new(template: Memory) -> Ptr[Memory]:
         ok = memory.slot != 0
     if not ok:
         memory_free(memory)
-        return null
+        return Ptr[Memory](0)
     return memory
 
 
 @kernel(export=True)
-def memory_free(memory: Memory) -> None:
+def memory_free(memory: Ptr[Memory]) -> None:
     """Give a memory and its address space back."""
     if memory.slot != 0:
         remove_guest_range(memory.slot)
@@ -143,11 +119,11 @@ def memory_free(memory: Memory) -> None:
 
 
 @kernel(export=True)
-def memory_grow_by(memory: Memory, delta_pages: u64) -> u64:
+def memory_grow_by(memory: Ptr[Memory], delta_pages: u64) -> u64:
     """Grow a memory; its old size in pages, or all ones if a limit or the host refuses."""
     while not atomic_cas(addr(memory.lock), u32(0), u32(1)):
         sched_yield()
-    old = memory.pages
+    old: u64 = memory.pages
     result = old
     if delta_pages > memory.max_pages - old:
         result = ~u64(0)
@@ -155,9 +131,10 @@ def memory_grow_by(memory: Memory, delta_pages: u64) -> u64:
         committed = whole_pages(memory.bytes)
         size = (old + delta_pages) << u64(memory.page_shift)
         wanted = whole_pages(size)
-        if size > memory.capacity:
-            result = ~u64(0)
-        elif wanted != committed and mprotect(memory.base + committed, wanted - committed, PROT_RW) != 0:
+        at = memory.base + committed
+        if size > memory.capacity or (
+            wanted != committed and mprotect(at, wanted - committed, PROT_RW) != 0
+        ):
             result = ~u64(0)
         else:
             memory.pages = old + delta_pages
@@ -173,14 +150,14 @@ def outside(start: u64, size: u64, bytes_: u64) -> bool:
 
 
 @kernel(export=True)
-def memory_grow(instance: Instance, delta_pages: u64, memory: u32) -> u64:
+def memory_grow(instance: Ptr[Instance], delta_pages: u64, memory: u32) -> u64:
     """Meaning of ``memory.grow``; the old size in pages, or all ones."""
     return memory_grow_by(instance.memories[memory], delta_pages)
 
 
 @kernel(export=True)
 def memory_copy(
-    instance: Instance, to: u64, source: u64, size: u64, to_memory: u32, source_memory: u32
+    instance: Ptr[Instance], to: u64, source: u64, size: u64, to_memory: u32, source_memory: u32
 ) -> u32:
     """Meaning of ``memory.copy``; 0 or a trap code."""
     a = instance.memories[to_memory]
@@ -192,7 +169,7 @@ def memory_copy(
 
 
 @kernel(export=True)
-def memory_fill(instance: Instance, to: u64, value: u32, size: u64, memory: u32) -> u32:
+def memory_fill(instance: Ptr[Instance], to: u64, value: u32, size: u64, memory: u32) -> u32:
     """Meaning of ``memory.fill``; 0 or a trap code."""
     m = instance.memories[memory]
     if outside(to, size, m.bytes):
@@ -203,7 +180,7 @@ def memory_fill(instance: Instance, to: u64, value: u32, size: u64, memory: u32)
 
 @kernel(export=True)
 def memory_init(
-    instance: Instance, to: u64, source: u64, size: u64, data: u32, memory: u32
+    instance: Ptr[Instance], to: u64, source: u64, size: u64, data: u32, memory: u32
 ) -> u32:
     """Meaning of ``memory.init``; 0 or a trap code."""
     m = instance.memories[memory]
@@ -215,14 +192,14 @@ def memory_init(
 
 
 @kernel(export=True)
-def data_drop(instance: Instance, data: u32) -> u32:
+def data_drop(instance: Ptr[Instance], data: u32) -> u32:
     """Meaning of ``data.drop``; always 0."""
     (instance.data + data).size = u64(0)
     return u32(0)
 
 
 @kernel(export=True)
-def apply_data(instance: Instance, segments: Ptr[u64], count: u64) -> u32:
+def apply_data(instance: Ptr[Instance], segments: Ptr[u64], count: u64) -> u32:
     """Copy active data segments: a memory, an address in it, a source and a size each.
 
     Stops at the first that does not fit, as instantiation does; 0 or a trap code.

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, final
 from runwell.base.errors import InternalError
 
 if TYPE_CHECKING:
+    from runwell.base.types import ValType
     from runwell.runtime.code import ModuleCode
+    from runwell.runtime.func import Func
 
 # Result, then parameters.  They repeat the kernels' own declarations because reading those would
 # load kernel sources into every run; a test compares the two.
@@ -22,6 +24,7 @@ SIGNATURES: dict[str, str] = {
     "table_free": "None u64",
     "table_grow_by": "u64 u64 u64 u64",
     "table_write": "u32 u64 u64 u64 u64",
+    "table_fill": "u32 u64 u64 u64 u64 u32",
     "fill_codes": "None u64 u64 u64",
     "find_code": "u64 u64 u64",
     "instance_new": "u64 u64 u64",
@@ -32,8 +35,11 @@ SIGNATURES: dict[str, str] = {
     "remove_context": "None u64",
     "set_guest_code": "None u64 u64 u64",
     "install_fault_handler": "u32",
+    "walk_frames": "u64 u64 u64 u64 u64",
     "enter_guest": "u32 u64 u64 u64",
 }
+
+DESTRUCTORS = ("memory_free", "table_free", "instance_free", "remove_context")
 
 
 @final
@@ -51,6 +57,9 @@ class Native:
         """Use the core in which ``address_of`` finds symbols."""
         self.__dict__.clear()
         self.address_of = address_of
+        # Destructors run when it is too late to make callables: while Python shuts down.
+        for name in DESTRUCTORS:
+            getattr(self, name)
 
     @property
     def installed(self) -> bool:
@@ -76,12 +85,13 @@ class Native:
     def _callable(self, name: str) -> Callable[..., int]:
         import ctypes
 
+        # The interpreter lock is kept: most of them are short, and guests may call the host back.
         kinds: dict[str, Any] = {
             "u64": ctypes.c_uint64,
             "u32": ctypes.c_uint32,
             "None": None,
         }
-        prototype = ctypes.CFUNCTYPE(*(kinds[word] for word in SIGNATURES[name].split()))
+        prototype = ctypes.PYFUNCTYPE(*(kinds[word] for word in SIGNATURES[name].split()))
         return prototype(self.address(name))
 
 
@@ -92,15 +102,18 @@ class Hooks:
     Attributes:
         offset_of: ``(module, function index, code address)`` to the offset of the instruction in
             the binary, or None if it cannot be told.
-        translate_constant: ``(module, start, end)`` of a constant expression's bytes to the
+        translate_constant: ``(module, start, end, type)`` of a constant expression's bytes to the
             address of a ``FuncCode`` that leaves its value, for expressions that are not literal.
+        call: calls a function without parameters, with all that a call from the host entails; used
+            for start functions.
     """
 
-    __slots__ = ("offset_of", "translate_constant")
+    __slots__ = ("call", "offset_of", "translate_constant")
 
     def __init__(self) -> None:
+        self.call: Callable[[Func], object] | None = None
         self.offset_of: Callable[[ModuleCode, int, int], int | None] | None = None
-        self.translate_constant: Callable[[ModuleCode, int, int], int] | None = None
+        self.translate_constant: Callable[[ModuleCode, int, int, ValType], int] | None = None
 
 
 native = Native()

@@ -3,13 +3,14 @@
 A fault is the guest's if the code that faulted is the interpreter's, the address lies in an open
 guest memory, and the context register holds a known context; nothing is read through a pointer
 that was not checked.  The handler then continues at ``fault_exit`` with the native stack of the
-guest's entry.  Any other fault goes to the handler that was there before, with the default action at
-the end, so that a crash stays a crash and Python's faulthandler still reports it.
+guest's entry.  Any other fault goes to the handler that was there before, and at the end to the
+default action: a crash stays a crash, and Python's faulthandler still reports it.
 
 Offsets are those of Linux on x86-64 and AArch64.
 """
 
 from platform import machine
+from typing import Literal
 
 from runwell.kernel import (
     Array,
@@ -22,15 +23,18 @@ from runwell.kernel import (
     extern,
     i32,
     kernel,
+    local_array,
     null,
+    sizeof,
     static,
     struct,
     u8,
     u32,
     u64,
 )
+from runwell.runtime.c_library import memmove, memset, pthread_kill, pthread_self
 from runwell.runtime.layout import Context
-from runwell.runtime.memory_kernels import is_guest_address, memmove
+from runwell.runtime.memory_kernels import is_guest_address
 
 IS_ARM = machine() in ("aarch64", "arm64")
 # Where ucontext_t has registers, in units of 8 bytes.
@@ -52,7 +56,7 @@ class Action:
     """struct sigaction."""
 
     handler: u64
-    mask: Array[u64, 16]
+    mask: Array[u64, Literal[16]]
     flags: u32
     restorer: u64
 
@@ -93,19 +97,12 @@ passing_on = static("passing_on", u64)
 
 
 @extern
-def sigaction(signal: i32, new: Ptr[Action], old: Ptr[Action]) -> i32: ...
-
-
-@extern
-def pthread_self() -> u64: ...
-
-
-@extern
-def pthread_kill(thread: u64, signal: i32) -> i32: ...
+def sigaction(signal: i32, new: Ptr[Action], old: Ptr[Action]) -> i32:  # type: ignore[empty-body]
+    """Replace the action of a signal, and say what it was."""
 
 
 @kernel(export=True)
-def add_context(context: Context) -> u32:
+def add_context(context: Ptr[Context]) -> u32:
     """Make a context known to the fault handler; 0 if there are too many."""
     for i in range(u64(0), u64(CONTEXTS)):
         if atomic_cas(known_contexts + i, u64(0), u64(context)):
@@ -118,7 +115,7 @@ def add_context(context: Context) -> u32:
 
 
 @kernel(export=True)
-def remove_context(context: Context) -> None:
+def remove_context(context: Ptr[Context]) -> None:
     """Forget a context."""
     for i in range(u64(0), atomic_load(known_context_count)):
         atomic_cas(known_contexts + i, u64(context), u64(0))
@@ -161,7 +158,7 @@ def pass_on(signal: i32, info: Ptr[SignalInfo], context: Ptr[u64]) -> None:
     handler = action.handler
     if handler == SIG_IGN and info.code <= 0:
         return
-    if handler == SIG_IGN or handler == SIG_DFL:
+    if handler <= SIG_IGN:
         # A real fault repeats when we return, and then ends the process where it happened.
         set_default(signal)
         if info.code <= 0:
@@ -189,7 +186,8 @@ def set_default(signal: i32) -> None:
 def install_one(signal: i32, which: u64) -> bool:
     """Handle a signal, unless we do already; did the handler change?"""
     current = local_array(Action, 1)
-    if sigaction(signal, null, current) != 0 or current.handler == u64(cast_handler):
+    ours = u64(cast(Ptr[u8], on_fault))
+    if sigaction(signal, null, current) != 0 or current.handler == ours:
         return False
     size = u64(sizeof(Action))
     if atomic_load(installed_before + which) == 0:
@@ -197,7 +195,7 @@ def install_one(signal: i32, which: u64) -> bool:
         atomic_store(installed_before + which, u64(1))
     memmove(Ptr[u8](previous_actions + (which + 2)), Ptr[u8](current), size)
     memset(Ptr[u8](current), 0, size)
-    current.handler = u64(cast_handler)
+    current.handler = ours
     # On the signal stack if there is one; and a fault inside the handler is not held back.
     current.flags = u32(SA_SIGINFO | SA_ONSTACK | SA_NODEFER)
     return sigaction(signal, current, null) == 0

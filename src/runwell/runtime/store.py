@@ -1,8 +1,8 @@
 """Stores: what keeps alive the things that guests refer to.
 
 Native code copies references freely and counts none of them.  So whatever can obtain a reference to
-a thing must keep it alive by other means: things between which references can flow form a store, and
-live and die together.  Every instance starts a store of its own.  Two stores become one when an
+a thing must keep it alive by other means: things between which references can flow form a store,
+and live and die together.  Every instance starts a store of its own.  Two stores become one when an
 import lets references flow between them: a table, a global of reference type, a function with
 references in its signature; or when the host hands a function of one to the other.  An import
 through which only numbers flow leaves them apart, and the importer keeps what it imports.
@@ -15,7 +15,7 @@ from _thread import allocate_lock
 from _weakref import ref
 from typing import Protocol, final
 
-from runwell.base.types import FuncType, ValType
+from runwell.base.types import FuncType
 
 _lock = allocate_lock()
 

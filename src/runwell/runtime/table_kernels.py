@@ -1,29 +1,26 @@
 """Kernels of tables: reserving, growing, copying (spec: execution of table instructions)."""
 
 from runwell.base.traps import TrapCode
-from runwell.kernel import Ptr, extern, kernel, null, sizeof, u8, u32, u64
-from runwell.runtime.layout import Instance, Table
-from runwell.runtime.memory_kernels import (
-    MAP_FLAGS,
+from runwell.kernel import Ptr, kernel, null, sizeof, u8, u32, u64
+from runwell.runtime.c_library import (
+    MAP_RESERVE,
+    PROT_NONE,
     PROT_RW,
+    calloc,
     free,
     memmove,
     mmap,
     mprotect,
     munmap,
-    outside,
-    whole_pages,
 )
+from runwell.runtime.layout import Instance, Table
+from runwell.runtime.memory_kernels import outside, whole_pages
 
 OUT_OF_BOUNDS = int(TrapCode.OUT_OF_BOUNDS_TABLE)
 
 
-@extern
-def calloc(count: u64, size: u64) -> Ptr[u8]: ...
-
-
 @kernel(export=True)
-def table_new(template: Table, value: u64) -> Ptr[Table]:
+def table_new(template: Ptr[Table], value: u64) -> Ptr[Table]:
     """Make a table like ``template``, full of ``value``; null if the host refuses.
 
     The elements of a table that cannot grow follow it; those of others have address space of their
@@ -33,24 +30,24 @@ def table_new(template: Table, value: u64) -> Ptr[Table]:
     extra = 8 * template.size if fixed else u64(0)
     table = Ptr[Table](calloc(u64(sizeof(Table)) + extra, u64(1)))
     if table == null:
-        return null
+        return Ptr[Table](0)
     memmove(Ptr[u8](table), Ptr[u8](template), u64(sizeof(Table)))
     table.elements = Ptr[u64](table + 1)
     if not fixed:
-        at = mmap(null, table.reserved, 0, MAP_FLAGS, -1, 0)
+        at = mmap(null, template.reserved, PROT_NONE, MAP_RESERVE, -1, 0)
         if u64(at) + 1 == 0:
             free(Ptr[u8](table))
-            return null
+            return Ptr[Table](0)
         table.elements = Ptr[u64](at)
     table.size = u64(0)
     if table_grow_by(table, value, template.size) == ~u64(0):
         table_free(table)
-        return null
+        return Ptr[Table](0)
     return table
 
 
 @kernel(export=True)
-def table_free(table: Table) -> None:
+def table_free(table: Ptr[Table]) -> None:
     """Give a table and its address space back."""
     if table.reserved != 0:
         munmap(Ptr[u8](table.elements), table.reserved)
@@ -58,9 +55,9 @@ def table_free(table: Table) -> None:
 
 
 @kernel(export=True)
-def table_grow_by(table: Table, value: u64, delta: u64) -> u64:
+def table_grow_by(table: Ptr[Table], value: u64, delta: u64) -> u64:
     """Grow a table by copies of ``value``; the old size, or all ones if it cannot be."""
-    old = table.size
+    old: u64 = table.size
     if delta > table.max_size - old:
         return ~u64(0)
     wanted = whole_pages(8 * (old + delta))
@@ -77,7 +74,7 @@ def table_grow_by(table: Table, value: u64, delta: u64) -> u64:
 
 
 @kernel(export=True)
-def table_write(table: Table, to: u64, items: Ptr[u64], size: u64) -> u32:
+def table_write(table: Ptr[Table], to: u64, items: Ptr[u64], size: u64) -> u32:
     """Copy references into a table; 0 or a trap code."""
     if outside(to, size, table.size):
         return u32(OUT_OF_BOUNDS)
@@ -86,13 +83,13 @@ def table_write(table: Table, to: u64, items: Ptr[u64], size: u64) -> u32:
 
 
 @kernel(export=True)
-def table_grow(instance: Instance, value: u64, delta: u64, table: u32) -> u64:
+def table_grow(instance: Ptr[Instance], value: u64, delta: u64, table: u32) -> u64:
     """Meaning of ``table.grow``; the old size, or all ones."""
     return table_grow_by(instance.tables[table], value, delta)
 
 
 @kernel(export=True)
-def table_fill(instance: Instance, to: u64, value: u64, size: u64, table: u32) -> u32:
+def table_fill(instance: Ptr[Instance], to: u64, value: u64, size: u64, table: u32) -> u32:
     """Meaning of ``table.fill``; 0 or a trap code."""
     t = instance.tables[table]
     if outside(to, size, t.size):
@@ -104,7 +101,7 @@ def table_fill(instance: Instance, to: u64, value: u64, size: u64, table: u32) -
 
 @kernel(export=True)
 def table_copy(
-    instance: Instance, to: u64, source: u64, size: u64, to_table: u32, source_table: u32
+    instance: Ptr[Instance], to: u64, source: u64, size: u64, to_table: u32, source_table: u32
 ) -> u32:
     """Meaning of ``table.copy``; 0 or a trap code."""
     a = instance.tables[to_table]
@@ -116,7 +113,9 @@ def table_copy(
 
 
 @kernel(export=True)
-def table_init(instance: Instance, to: u64, source: u64, size: u64, elem: u32, table: u32) -> u32:
+def table_init(
+    instance: Ptr[Instance], to: u64, source: u64, size: u64, elem: u32, table: u32
+) -> u32:
     """Meaning of ``table.init``; 0 or a trap code."""
     t = instance.tables[table]
     segment = instance.elements + elem
@@ -126,7 +125,7 @@ def table_init(instance: Instance, to: u64, source: u64, size: u64, elem: u32, t
 
 
 @kernel(export=True)
-def elem_drop(instance: Instance, elem: u32) -> u32:
+def elem_drop(instance: Ptr[Instance], elem: u32) -> u32:
     """Meaning of ``elem.drop``; always 0."""
     (instance.elements + elem).size = u64(0)
     return u32(0)
@@ -134,7 +133,7 @@ def elem_drop(instance: Instance, elem: u32) -> u32:
 
 @kernel(export=True)
 def resolve_functions(
-    instance: Instance, functions: Ptr[u32], count: u64, items: Ptr[u64]
+    instance: Ptr[Instance], functions: Ptr[u32], count: u64, items: Ptr[u64]
 ) -> None:
     """Write the references to an instance's functions, given by index."""
     for i in range(u64(0), count):

@@ -5,6 +5,7 @@ process that loads modules without end keeps only the types that are in use.
 """
 
 from _thread import allocate_lock
+from itertools import count
 from typing import Self, final
 
 from runwell.base.types import FuncType
@@ -16,7 +17,7 @@ _holders: dict[int, int] = {}
 # Numbers that a holder gave up.  The collector may do so in the middle of anything, even with the
 # lock held, so they are only counted when the lock is free.
 _given_up: list[int] = []
-_last = 0
+_fresh = count(1)
 
 
 @final
@@ -29,11 +30,11 @@ class TypeNumber(int):
     __slots__ = ()
 
     def __new__(cls, type_: FuncType) -> Self:
-        global _last
+        """Hold the number of a type."""
         with _lock:
             number = _numbers.get(type_)
             if number is None:
-                number = _last = _last + 1
+                number = next(_fresh)
                 _numbers[type_], _types[number], _holders[number] = number, type_, 0
             _holders[number] += 1
         return super().__new__(cls, number)

@@ -1,0 +1,54 @@
+"""What kernels call of the C library."""
+
+# mypy: disable-error-code="empty-body"
+# ruff: noqa: D103 - the names and meanings are POSIX's
+
+from runwell.kernel import Ptr, extern, i32, i64, u8, u64
+
+PROT_NONE, PROT_RW = 0, 3
+# Private, anonymous, not counted against swap space; Linux.
+MAP_RESERVE = 0x4022
+
+
+@extern
+def mmap(at: Ptr[u8], size: u64, rights: i32, flags: i32, file: i32, offset: i64) -> Ptr[u8]: ...
+
+
+@extern
+def munmap(at: Ptr[u8], size: u64) -> i32: ...
+
+
+@extern
+def mprotect(at: Ptr[u8], size: u64, rights: i32) -> i32: ...
+
+
+@extern
+def memmove(to: Ptr[u8], source: Ptr[u8], size: u64) -> Ptr[u8]: ...
+
+
+@extern
+def memset(to: Ptr[u8], byte: i32, size: u64) -> Ptr[u8]: ...
+
+
+@extern
+def malloc(size: u64) -> Ptr[u8]: ...
+
+
+@extern
+def calloc(count: u64, size: u64) -> Ptr[u8]: ...
+
+
+@extern
+def free(at: Ptr[u8]) -> None: ...
+
+
+@extern
+def sched_yield() -> i32: ...
+
+
+@extern
+def pthread_self() -> u64: ...
+
+
+@extern
+def pthread_kill(thread: u64, signal: i32) -> i32: ...

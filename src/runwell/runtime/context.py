@@ -1,0 +1,123 @@
+"""Contexts: what a thread needs to run guests, made at its first call and freed when it ends."""
+
+from _thread import _local
+from collections.abc import Callable
+from typing import Any, final
+
+from runwell.base.limits import FRAMES
+from runwell.base.traps import TrapCode
+from runwell.kernel.types import ctype_of
+from runwell.runtime import layout
+from runwell.runtime.mapping import PAGE, Mapping
+from runwell.runtime.native import Native, native
+
+# Below this much room calls go to the slow path, so that a frame of ordinary size needs no check of
+# its own.
+SLACK = 1 << 20
+# Room on the value stack for each frame of the limit; on the reference stack a quarter of it.
+FRAME_BYTES = 640
+LEAST_STACK_BYTES = 8 << 20
+# Backward branches between looks at whether to stop.
+BUDGET = 4096
+
+# Called with the address of a context that is about to be freed, for those who cache it.
+on_context_end: list[Callable[[int], None]] = []
+
+
+@final
+class _Lease(int):
+    """The address of a native context that the fault handler knows, until its last owner goes."""
+
+    __slots__ = ()
+
+    def __del__(
+        self, native: Native = native, on_end: list[Callable[[int], None]] = on_context_end
+    ) -> None:
+        for call in on_end:
+            call(int(self))
+        native.remove_context(self)
+
+
+@final
+class Context:
+    """A thread's stacks and limits.
+
+    Attributes:
+        address: of the native ``Context``.
+        native: its fields.
+    """
+
+    __slots__ = ("__weakref__", "_lease", "_refs", "_stack", "address", "native")
+
+    def __init__(self, max_frames: int = FRAMES) -> None:
+        """Make a context.
+
+        Raises:
+            MemoryError: the system has no room, or there are too many contexts.
+        """
+        from ctypes import addressof
+
+        self.native: Any = ctype_of(layout.Context)()
+        self.address: int = addressof(self.native)
+        self._stack, self._refs = self._reserve(max_frames)
+        self.native.object = id(self)
+        self.native.budget = BUDGET
+        if not native.add_context(self.address):
+            raise MemoryError("too many threads run guests")
+        self._lease = _Lease(self.address)
+
+    def _reserve(self, max_frames: int) -> tuple[Mapping, Mapping]:
+        size = max(LEAST_STACK_BYTES, FRAME_BYTES * max_frames + SLACK)
+        stack, refs = Mapping(size + 2 * PAGE), Mapping(size // 4 + 2 * PAGE)
+        for mapping in (stack, refs):
+            mapping.guard(0)
+            mapping.guard(mapping.size - PAGE)
+        n = self.native
+        n.stack = n.top = stack + PAGE
+        n.stack_end = n.stack_limit = stack + stack.size - PAGE - SLACK
+        n.refs = n.ref_top = refs + PAGE
+        n.refs_end = refs + refs.size - PAGE
+        n.max_frames = n.frames_left = max_frames
+        return stack, refs
+
+    @property
+    def max_frames(self) -> int:
+        """Frames that may be active at once."""
+        return int(self.native.max_frames)
+
+    @max_frames.setter
+    def max_frames(self, max_frames: int) -> None:
+        """Change the limit; ignored while a guest runs, which was promised the old one."""
+        n = self.native
+        if n.top != n.stack or max_frames == n.max_frames:
+            return
+        if FRAME_BYTES * max_frames + SLACK + 2 * PAGE > self._stack.size:
+            self._stack, self._refs = self._reserve(max_frames)
+        n.max_frames = n.frames_left = max_frames
+
+    def interrupt(self, code: TrapCode) -> None:
+        """Stop the guest that runs in this context, soon; any thread may ask."""
+        self.native.interrupt = int(code)
+        self.native.stack_limit = 0
+
+
+@final
+class _Current(_local):
+    """The context of each thread."""
+
+    context: Context | None = None
+
+
+_current = _Current()
+
+
+def current_context() -> Context:
+    """The calling thread's context, made if there is none.
+
+    Raises:
+        MemoryError: there is no room for one.
+    """
+    context = _current.context
+    if context is None:
+        context = _current.context = Context()
+    return context

@@ -1,0 +1,333 @@
+"""Instantiation: from a module and its imports to a running instance.
+
+Follows core spec 3.0, "Instantiation": imports are matched before anything happens; then globals and
+tables get their values, element segments are written, then data segments, then the start function
+runs.  What a trap on the way has already written to imported tables and memories stays, and so
+does the instance, which those may refer to.
+"""
+
+from _weakref import ref
+from array import array
+from collections.abc import Sequence
+from typing import TypeAlias, final
+
+from runwell.base.errors import InternalError, LinkError, Trap, unknown_import, unlinkable
+from runwell.base.traps import TrapCode
+from runwell.base.types import I32, I64, FuncType, ValType
+from runwell.kernel.types import ctype_of, sizeof, u64
+from runwell.module.module import Import
+from runwell.module.types import ExternKind, ExternType, GlobalType, MemoryType, TableType
+from runwell.runtime import layout
+from runwell.runtime.code import ModuleCode
+from runwell.runtime.constant import Constant, How
+from runwell.runtime.context import current_context
+from runwell.runtime.func import Func, admit, func_at
+from runwell.runtime.globals import CELL_BYTES, Global
+from runwell.runtime.memory import Memory, is_guarded
+from runwell.runtime.native import Native, hooks, native
+from runwell.runtime.plan import ElementPlan, Plan, describe
+from runwell.runtime.signals import recheck
+from runwell.runtime.store import Store
+from runwell.runtime.table import Table
+from runwell.runtime.trap import make_trap
+
+Extern: TypeAlias = Func | Table | Memory | Global
+
+
+@final
+class _Lease(int):
+    """The address of a native instance, freed with its last owner (why an int: see ``Mapping``)."""
+
+    __slots__ = ()
+
+    def __del__(self, native: Native = native) -> None:
+        native.instance_free(self)
+
+
+@final
+class InstanceBody:
+    """What a store keeps of an instance; native code knows it as the instance's ``object``.
+
+    Attributes:
+        address: of the native ``Instance``.
+        code: its module.
+        store: a weak reference to the store that it is in.
+        segments: the passive element segments.
+    """
+
+    __slots__ = ("__weakref__", "address", "code", "segments", "store")
+
+    def __init__(self, address: int, code: ModuleCode) -> None:
+        self.address = _Lease(address)
+        self.code = code
+        self.segments: list[array[int]] = []
+        self.store: ref[Store]
+
+
+def plan_of(code: ModuleCode) -> Plan:
+    """How to instantiate a module, worked out at the first time."""
+    if code.plan is None:
+        code.plan = Plan(code)
+    plan: Plan = code.plan
+    return plan
+
+
+@final
+class Instance:
+    """An instance of a module.
+
+    Attributes:
+        code: its module.
+        store: what lives as long as anybody can refer to any part of it.
+        address: of the native ``Instance``.
+        memories: by memory index.
+        tables: by table index.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_body",
+        "_imported_globals",
+        "_plan",
+        "address",
+        "code",
+        "memories",
+        "store",
+        "tables",
+    )
+
+    def __init__(
+        self,
+        code: ModuleCode,
+        imports: Sequence[Extern | None] = (),
+        *,
+        limit_bytes: int | None = None,
+        limit_elements: int | None = None,
+    ) -> None:
+        """Instantiate a module.
+
+        Args:
+            code: the module, which must be valid.
+            imports: what it imports, in order; None where nothing was found.
+            limit_bytes: none of its memories grows beyond.
+            limit_elements: none of its tables grows beyond.
+
+        Raises:
+            LinkError: an import is missing or has the wrong type, or a limit is exceeded.
+            MemoryError: the system has no room.
+            Trap: a segment does not fit, or the start function trapped.
+        """
+        plan = plan_of(code)
+        self.code = code
+        _match(code, plan.imports, imports)
+        self.store = store = Store()
+        addresses = array("Q")
+        self.memories: list[Memory] = []
+        self.tables: list[Table] = []
+        self._imported_globals: list[Global] = []
+        for extern in imports:
+            if isinstance(extern, Func):
+                addresses.append(admit(store, extern))
+            elif isinstance(extern, Memory):
+                store.keep(extern)
+                self.memories.append(extern)
+            elif isinstance(extern, Table):
+                store.join(extern.store)
+                self.tables.append(extern)
+            elif extern is not None:
+                if extern.type.type.is_ref:
+                    store.join(extern.store)
+                else:
+                    store.keep(extern.store)
+                self._imported_globals.append(extern)
+        for memory_type in plan.memories:
+            memory = Memory(memory_type, limit_bytes=limit_bytes, explicit=code.explicit)
+            store.keep(memory)
+            self.memories.append(memory)
+        for table_type in plan.tables:
+            self.tables.append(Table(table_type, limit=limit_elements, store=store))
+        addresses.extend([m.address for m in self.memories])
+        addresses.extend([t.address for t in self.tables])
+        addresses.extend([g.address for g in self._imported_globals])
+        address = native.instance_new(plan.address, addresses.buffer_info()[0])
+        if not address:
+            raise MemoryError("no room for an instance")
+        self._body = InstanceBody(address, code)
+        self.address = self._body.address
+        store.add(self._body)
+        struct = ctype_of(layout.Instance).from_address(address)
+        struct.object = id(self._body)
+        self._plan = plan
+        if self.memories and not code.explicit:
+            recheck()
+        self._initialise(plan)
+
+    def func(self, index: int) -> Func:
+        """A function, by index; one that is imported, exported, or otherwise named as a value."""
+        ref_address = self._func_ref(index)
+        if index < self.code.module.n_imported_functions:
+            return func_at(ref_address)
+        return Func(ref_address, self.code.module.signature(index), self.store)
+
+    def global_(self, index: int) -> Global:
+        """A global, by index."""
+        if index < len(self._imported_globals):
+            return self._imported_globals[index]
+        return Global(self.code.module.global_types[index], self.store, self._cell(index))
+
+    def extern(self, kind: ExternKind, index: int) -> Extern:
+        """What an export of this kind and index names."""
+        if kind == ExternKind.FUNC:
+            return self.func(index)
+        if kind == ExternKind.MEMORY:
+            return self.memories[index]
+        if kind == ExternKind.TABLE:
+            return self.tables[index]
+        return self.global_(index)
+
+    def _func_ref(self, index: int) -> int:
+        found: int = ctype_of(u64).from_address(self.address + self._plan.funcs + 8 * index).value
+        return found
+
+    def _cell(self, index: int) -> int:
+        at: int = self.address + self._plan.cells + CELL_BYTES * index
+        return at
+
+    def _initialise(self, plan: Plan) -> None:
+        for x, constant in plan.globals:
+            cell = self.global_(x)
+            cell.bits = self._value(constant, cell.type.type)
+        for x, constant in plan.table_inits:
+            table = self.tables[x]
+            bits = self._value(constant, table.type.element)
+            native.table_fill(self.address, 0, bits, table.size, x)
+        for element in plan.elements:
+            self._place(element)
+        if plan.data:
+            data = plan.data
+            if plan.data_offsets:
+                data = data[:]
+                for i, offset in plan.data_offsets:
+                    memory = self.memories[data[4 * i]]
+                    data[4 * i + 1] = self._value(offset, I64 if memory.type.is_64 else I32)
+            trap = native.apply_data(self.address, data.buffer_info()[0], len(data) // 4)
+            if trap:
+                raise Trap(TrapCode(trap))
+        start = self.code.module.start
+        if start is not None:
+            self._start(start)
+
+    def _place(self, element: ElementPlan) -> None:
+        """Write an element segment to its table, or keep it for ``table.init``."""
+        functions = element.functions
+        if functions is not None:
+            items = array("Q", bytes(8 * len(functions)))
+            native.resolve_functions(
+                self.address, functions.buffer_info()[0], len(functions), items.buffer_info()[0]
+            )
+        else:
+            items = array("Q", [self._value(item, element.type) for item in element.items])
+        address, size = items.buffer_info()
+        if element.table is None:
+            self._body.segments.append(items)
+            at = self.address + self._plan.segments + sizeof(layout.Segment) * element.number
+            segment = ctype_of(layout.Segment).from_address(at)
+            segment.items, segment.size = address, size
+            return
+        table = self.tables[element.table]
+        offset = self._value(element.offset, I64 if table.type.is_64 else I32)
+        trap = native.table_write(table.address, offset, address, size)
+        if trap:
+            raise Trap(TrapCode(trap))
+
+    def _value(self, constant: Constant, type_: ValType) -> int:
+        """Bits of a constant expression's value."""
+        if constant.how == How.LITERAL:
+            return constant.value
+        if constant.how == How.FUNC:
+            return self._func_ref(constant.value)
+        if constant.how == How.GLOBAL:
+            return self.global_(constant.value).bits & ((1 << type_.bits) - 1)
+        return self._run(constant, type_)
+
+    def _run(self, constant: Constant, type_: ValType) -> int:
+        """Evaluate an expression by running it."""
+        from ctypes import addressof
+
+        translate = hooks.translate_constant
+        if translate is None:
+            raise InternalError("no translator is installed")
+        code = translate(self.code, *constant.span, type_)
+        func_ref = ctype_of(layout.FuncRef)(code=code, instance=self.address)
+        context = current_context()
+        top, ref_top = context.native.top, context.native.ref_top
+        trap = native.enter_guest(context.address, addressof(func_ref), top)
+        if trap:
+            raise make_trap(context, trap)
+        # The value is left where a parameter of its type would be.
+        at = ref_top if type_.is_ref else top
+        low, high = (ctype_of(u64).from_address(at + 8 * i).value for i in range(2))
+        return int(low | high << 64) & ((1 << type_.bits) - 1)
+
+    def _start(self, index: int) -> None:
+        func = self.func(index)
+        if hooks.call is not None:
+            hooks.call(func)
+            return
+        context = current_context()
+        trap = native.enter_guest(context.address, func.ref, context.native.top)
+        if trap:
+            raise make_trap(context, trap)
+
+
+def _match(
+    code: ModuleCode, wanted: list[tuple[Import, ExternType]], found: Sequence[Extern | None]
+) -> None:
+    """Check imports against what is provided for them."""
+    if len(wanted) != len(found):
+        raise InternalError(f"{len(wanted)} imports, but {len(found)} externs")
+    for (entry, type_), extern in zip(wanted, found, strict=True):
+        if extern is None:
+            raise unknown_import(entry.module, entry.name, describe(type_))
+        if not _fits(type_, extern):
+            raise unlinkable(entry.module, entry.name, describe(type_), describe(extern.type))
+        if (
+            isinstance(extern, Memory)
+            and not extern.guarded
+            and is_guarded(extern.type, code.explicit)
+        ):
+            raise LinkError(
+                f"memory {entry.module!r}.{entry.name!r} was made without guard pages, "
+                "but the module was prepared to rely on them"
+            )
+
+
+def _fits(wanted: ExternType, extern: Extern) -> bool:
+    """Does an extern match what an import wants?  Source: core spec 3.0, import matching."""
+    if isinstance(wanted, FuncType):
+        return isinstance(extern, Func) and extern.type == wanted
+    if isinstance(wanted, GlobalType):
+        return isinstance(extern, Global) and extern.type == wanted
+    if isinstance(wanted, TableType):
+        return (
+            isinstance(extern, Table)
+            and extern.type.element == wanted.element
+            and extern.type.is_64 == wanted.is_64
+            and _within(extern.size, extern.type.maximum, wanted.minimum, wanted.maximum)
+        )
+    if isinstance(wanted, MemoryType):
+        found = extern.type
+        return (
+            isinstance(extern, Memory)
+            and isinstance(found, MemoryType)
+            and found.is_64 == wanted.is_64
+            and found.shared == wanted.shared
+            and found.page_bits == wanted.page_bits
+            and _within(extern.pages, found.maximum, wanted.minimum, wanted.maximum)
+        )
+    return False
+
+
+def _within(size: int, most: int | None, least: int, maximum: int | None) -> bool:
+    """Do limits match?  ``size`` and ``most`` are what there is."""
+    return size >= least and (maximum is None or (most is not None and most <= maximum))
