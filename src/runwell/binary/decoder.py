@@ -75,12 +75,14 @@ def decode(data: bytes, features: int = DEFAULT) -> Module:
 
 
 def _check_header(data: bytes, end: int) -> None:
-    if data[:4] != MAGIC[:end]:
-        raise MalformedError("magic header not detected", 0)
-    if data[4:8] != VERSION[: max(end - 4, 0)]:
-        raise MalformedError("unknown binary version", 4)
-    if end < 8:
-        raise MalformedError("unexpected end", end)
+    for at, word, message in (
+        (0, MAGIC, "magic header not detected"),
+        (4, VERSION, "unknown binary version"),
+    ):
+        if end < at + 4:
+            raise MalformedError("unexpected end", end)
+        if data[at : at + 4] != word:
+            raise MalformedError(message, at)
 
 
 def _custom(data: bytes, at: int, stop: int, place: int) -> Custom:
@@ -151,7 +153,7 @@ class _Parts:
         elif section == DATA_COUNT:
             self.data_count = r.u32()
         elif section == CODE:
-            self.bodies = sections.bodies(r, stop)
+            self.bodies = sections.bodies(r)
         elif section == DATA:
             self.datas = sections.datas(r, stop)
 

@@ -22,17 +22,12 @@ from runwell.module.types import (
     SubType,
     TableType,
 )
-from runwell.module.validate import check_memory, check_table
 
 T = TypeVar("T")
 
 
 def encode(module: Module) -> bytes:
-    """The binary of a module.
-
-    Raises:
-        InvalidError: a limit of a table or memory is too large to be encoded.
-    """
+    """The binary of a module."""
     out = bytearray(decoder.MAGIC + decoder.VERSION)
     _customs(out, module, decoder.CUSTOM)
     for section in decoder.ORDER:
@@ -174,14 +169,12 @@ def _tag(type_index: int) -> bytes:
 
 def encode_table_type(t: TableType) -> bytes:
     """The type of a table."""
-    check_table(t)
     flags = (t.maximum is not None) | t.is_64 << 2
     return encode_value_type(t.element) + bytes((flags,)) + _limits(t.minimum, t.maximum)
 
 
 def encode_memory_type(t: MemoryType) -> bytes:
     """The type of a memory."""
-    check_memory(t)
     flags = (t.maximum is not None) | t.shared << 1 | t.is_64 << 2 | (t.page_bits != 16) << 3
     page = encode_unsigned(t.page_bits) if t.page_bits != 16 else b""
     return bytes((flags,)) + _limits(t.minimum, t.maximum) + page

@@ -38,19 +38,23 @@ def constant(r: Reader, stop: int) -> Span:
         elif code in _FIXED:
             at += _FIXED[code]
         elif code not in _NO_IMMEDIATES:
-            r.at = _general(data, start, stop)
+            r.at = skip_expression(data, start, stop)
             return Span(start, r.at)
     raise MalformedError(UNEXPECTED_END, stop)
 
 
-def _general(data: bytes, at: int, stop: int) -> int:
-    """The end of any expression, by the rows."""
+def skip_expression(data: bytes, at: int, stop: int) -> int:
+    """Where any expression ends, by the rows.
+
+    Raises:
+        MalformedError: it does not end before ``stop``, or is no expression.
+    """
     from runwell.isa.imms import decode_imms
     from runwell.isa.op import Rule
     from runwell.isa.table import PREFIXES, TABLE
 
-    depth = 1
-    while depth:
+    blocks = [Rule.BLOCK]
+    while blocks:
         if at >= stop:
             raise MalformedError(UNEXPECTED_END, stop)
         start, prefix, code = at, 0, data[at]
@@ -63,6 +67,11 @@ def _general(data: bytes, at: int, stop: int) -> int:
             raise MalformedError(f"illegal opcode {data[start:at].hex(' ')}", start)
         _, at = decode_imms(op, data, at, stop)
         if op.rule in (Rule.BLOCK, Rule.LOOP, Rule.IF, Rule.TRY_TABLE):
-            depth += 1
-        depth -= op.rule == Rule.END
+            blocks.append(op.rule)
+        elif op.rule == Rule.ELSE:
+            if blocks[-1] != Rule.IF:
+                raise MalformedError("END opcode expected", start)
+            blocks[-1] = Rule.ELSE
+        elif op.rule == Rule.END:
+            blocks.pop()
     return at

@@ -10,7 +10,7 @@ from runwell.base.errors import InvalidError, MalformedError
 from runwell.base.features import BIT
 from runwell.base.leb128 import decode_unsigned
 from runwell.base.types import FUNCREF, FuncType, ValType
-from runwell.binary.expressions import constant
+from runwell.binary.expressions import constant, skip_expression
 from runwell.binary.reader import UNEXPECTED_END, Reader
 from runwell.module.module import Data, Element, Export, Import, ImportDesc, SegmentMode, Span
 from runwell.module.types import (
@@ -158,8 +158,7 @@ def memory_type(r: Reader, features: int) -> MemoryType:
 
 
 def _limits(r: Reader, flags: int) -> tuple[int, int | None]:
-    read = r.u64 if flags & _IS_64 else r.u32
-    return read(), read() if flags & _HAS_MAX else None
+    return r.u64(), r.u64() if flags & _HAS_MAX else None
 
 
 def global_type(r: Reader) -> GlobalType:
@@ -265,7 +264,7 @@ def elements(r: Reader, end: int) -> tuple[Element, ...]:
     return tuple(out)
 
 
-def bodies(r: Reader, stop: int) -> "array[int]":
+def bodies(r: Reader) -> "array[int]":
     """The code section: start and end of each body.  Their contents are not looked at."""
     count = r.count("functions", limits.FUNCTIONS)
     data, at, end = r.data, r.at, r.end
@@ -287,7 +286,7 @@ def bodies(r: Reader, stop: int) -> "array[int]":
         if at > end or not size:
             raise MalformedError(UNEXPECTED_END, end)
         if data[at - 1] != _END:
-            raise MalformedError(_missing_end(at, stop, end), at)
+            raise _open_body(data, out[-2], end)
         if size > limit:
             raise InvalidError(
                 f"function too large: {size} bytes, the limit is {limit}", offset=start
@@ -296,11 +295,17 @@ def bodies(r: Reader, stop: int) -> "array[int]":
     return out
 
 
-def _missing_end(at: int, stop: int, end: int) -> str:
-    """What is wrong with a body that does not close; a reader that read on would meet this."""
-    if at == end:
-        return UNEXPECTED_END
-    return "section size mismatch" if at == stop else "END opcode expected"
+def _open_body(data: bytes, start: int, end: int) -> MalformedError:
+    """What is wrong with a body that does not close: what reading on would meet."""
+    r = Reader(data, start, end)
+    try:
+        for _ in range(r.length()):
+            r.u32()
+            r.val_type()
+        at = skip_expression(data, r.at, end)
+    except MalformedError as error:
+        return error
+    return MalformedError("section size mismatch", at)
 
 
 def datas(r: Reader, end: int) -> tuple[Data, ...]:

@@ -120,13 +120,13 @@ def _check_tables(module: Module) -> None:
         raise InvalidError(f"too many tables: {len(module.table_types)}")
     for x, t in enumerate(module.table_types):
         _check_value(t.element, len(module.types))
-        check_table(t)
+        _check_table(t)
         own = x - module.n_imported_tables
         if own >= 0 and module.table_inits[own] is None and t.element & NON_NULL:
             raise InvalidError("type mismatch: a table of non-null references needs an initial one")
 
 
-def check_table(t: TableType) -> None:
+def _check_table(t: TableType) -> None:
     """Check the limits of a table."""
     if t.maximum is not None and t.minimum > t.maximum:
         raise InvalidError("size minimum must not be greater than maximum")
@@ -141,10 +141,10 @@ def _check_memories(module: Module, features: int) -> None:
     if count > limits.MEMORIES:
         raise InvalidError(f"too many memories: {count}, the limit is {limits.MEMORIES}")
     for t in module.memory_types:
-        check_memory(t)
+        _check_memory(t)
 
 
-def check_memory(t: MemoryType) -> None:
+def _check_memory(t: MemoryType) -> None:
     """Check the limits of a memory."""
     if t.page_bits not in (0, 16):
         raise InvalidError("invalid custom page size")

@@ -9,6 +9,7 @@ Source: core spec 3.0, text format of modules.
 """
 
 from runwell.base.errors import MalformedError
+from runwell.base.features import DEFAULT
 from runwell.binary.encoder import encode
 from runwell.module.module import Module
 from runwell.text.body import BodyParser
@@ -21,23 +22,23 @@ from runwell.text.types import TypeParser
 ANNOTATIONS = frozenset(("name", "custom", "metadata.code.branch_hint"))
 
 
-def parse(source: str | bytes, names: bool = True) -> bytes:
+def parse(source: str | bytes, features: int = DEFAULT, names: bool = True) -> bytes:
     """The binary of a module in the text format.
 
     Args:
         source: the text; bytes are UTF-8.
+        features: the set of features that are on.
         names: write identifiers to a name section.
 
     Raises:
         MalformedError: the text is no module.
-        InvalidError: a limit of a table or memory is too large for the binary format.
     """
     cursor = Cursor(Tokens(decode_text(source), ANNOTATIONS))
     if cursor.take_open("module"):
-        module = parse_fields(cursor, names)
+        module = parse_fields(cursor, features, names)
         cursor.expect(")")
     else:
-        module = parse_fields(cursor, names, anonymous=True)
+        module = parse_fields(cursor, features, names, anonymous=True)
     if not cursor.has(""):
         raise cursor.unexpected()
     return encode(module)
@@ -59,15 +60,18 @@ def decode_text(source: str | bytes) -> str:
         raise MalformedError("malformed UTF-8 encoding", line=line, column=column) from None
 
 
-def parse_fields(cursor: Cursor, names: bool = True, anonymous: bool = False) -> Module:
+def parse_fields(
+    cursor: Cursor, features: int = DEFAULT, names: bool = True, anonymous: bool = False
+) -> Module:
     """The module at a cursor, behind its keyword, without the last parenthesis.
 
     Args:
         cursor: where it begins.
+        features: the set of features that are on.
         names: add identifiers as a name section.
         anonymous: there is no keyword, hence no identifier.
     """
-    types = TypeParser(cursor)
+    types = TypeParser(cursor, features)
     fields = FieldParser(cursor, types, BodyParser(cursor, types))
     fields.parse(anonymous)
     return fields.module(names)

@@ -6,6 +6,7 @@ Source: core spec 3.0, text format of types; text format of modules (type uses).
 from typing import final
 
 from runwell.base.errors import MalformedError
+from runwell.base.features import BIT
 from runwell.base.types import (
     HEAP_NAMES,
     NON_NULL,
@@ -43,10 +44,11 @@ class TypeParser:
         fields: identifiers of fields, by type index.
     """
 
-    __slots__ = ("_by_shape", "cursor", "fields", "groups", "spaces", "types")
+    __slots__ = ("_by_shape", "_limit_bits", "cursor", "fields", "groups", "spaces", "types")
 
-    def __init__(self, cursor: Cursor) -> None:
+    def __init__(self, cursor: Cursor, features: int) -> None:
         self.cursor = cursor
+        self._limit_bits = 64 if features & BIT["memory64"] else 32
         words = ("type", "func", "table", "memory", "global", "tag", "elem segment", "data segment")
         self.spaces = {word: Space(word) for word in words}
         self.types: list[SubType] = []
@@ -162,6 +164,8 @@ class TypeParser:
                 return index
         start = c.at
         shape = self.func_type(ids)
+        if c.has_open("param") or c.has_open("type"):
+            raise c.unexpected(-1)
         if index is None:
             return self.index_of(shape)
         if index >= len(self.types):
@@ -255,10 +259,10 @@ class TypeParser:
     def limits(self) -> tuple[int, int | None]:
         """A least size and perhaps a greatest."""
         c = self.cursor
-        least = c.natural(64)
+        least = c.natural(self._limit_bits)
         if parse_natural(c.items[c.at]) is None:
             return least, None
-        return least, c.natural(64)
+        return least, c.natural(self._limit_bits)
 
     def table_type(self, is_64: bool) -> TableType:
         """The type of a table, behind the type of its addresses."""

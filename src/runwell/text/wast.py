@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias, final
 
 from runwell.base.errors import MalformedError, RunwellError
+from runwell.base.features import DEFAULT
 from runwell.base.types import F32, F64, I32, V128, ValType
 from runwell.binary.encoder import encode
 from runwell.isa.literal import parse_float, parse_integer, to_signed
@@ -142,14 +143,18 @@ _SHAPES = {"i8x16": 8, "i16x8": 16, "i32x4": 32, "i64x2": 64, "f32x4": 32, "f64x
 _FIELDS = frozenset("type rec import func table memory global tag export start elem data".split())
 
 
-def parse_script(source: str | bytes) -> Iterator[Command]:
+def parse_script(source: str | bytes, features: int = DEFAULT) -> Iterator[Command]:
     """The commands of a script.
+
+    Args:
+        source: the text; bytes are UTF-8.
+        features: the set of features that are on.
 
     Raises:
         MalformedError: its parentheses or comments do not match.
     """
     tokens = Tokens(decode_text(source), ANNOTATIONS)
-    script = _Script(Cursor(tokens), tokens.lines())
+    script = _Script(Cursor(tokens), tokens.lines(), features)
     if len(tokens.items) > 2 and tokens.items[1] in _FIELDS:
         return iter((script.bare_module(),))
     return script.commands()
@@ -159,8 +164,8 @@ def parse_script(source: str | bytes) -> Iterator[Command]:
 class _Script:
     """Parses commands at a cursor."""
 
-    def __init__(self, cursor: Cursor, lines: list[int]) -> None:
-        self.cursor, self.lines = cursor, lines
+    def __init__(self, cursor: Cursor, lines: list[int], features: int) -> None:
+        self.cursor, self.lines, self.features = cursor, lines, features
 
     def commands(self) -> Iterator[Command]:
         """Commands up to the end, or to a parenthesis that closes what holds them."""
@@ -178,7 +183,7 @@ class _Script:
 
     def bare_module(self) -> Command:
         """A script that is just the fields of a module."""
-        source = self._text(lambda: parse_fields(self.cursor, anonymous=True))
+        source = self._text(lambda: parse_fields(self.cursor, self.features, anonymous=True))
         return Define(1, None, source, instantiate=True)
 
     def _command(self, line: int) -> Command:
@@ -229,7 +234,7 @@ class _Script:
             c.expect(")")
             return name, source
         c.at = start
-        source = self._text(lambda: parse_fields(c))
+        source = self._text(lambda: parse_fields(c, self.features))
         if source.error is not None:
             c.at = start
             c.skip()
