@@ -1,0 +1,326 @@
+"""Values between Python and the guest, as kernels.
+
+``take_...`` accepts only Python values of the very types that need no Python code to convert; for
+all others the callers ask a hook for such values and take those.  So no Python code runs while a
+frame is half written, and every message about a wrong value is made in Python.
+"""
+
+from runwell.base.types import ValType
+from runwell.host.layout import SIGNATURE_HEAD, FuncObject, Hooks
+from runwell.host.python_api import (
+    Object,
+    Py_DecRef,
+    Py_IncRef,
+    PyBytes_AsString,
+    PyBytes_FromStringAndSize,
+    PyBytes_Size,
+    PyDict_SetItem,
+    PyErr_Clear,
+    PyErr_Occurred,
+    PyFloat_AsDouble,
+    PyFloat_FromDouble,
+    PyLong_AsDouble,
+    PyLong_AsLongLongAndOverflow,
+    PyLong_AsUnsignedLongLong,
+    PyLong_FromLongLong,
+    PyLong_FromUnsignedLongLong,
+    PyObject_Vectorcall,
+    PyTuple_New,
+    PyTuple_SetItem,
+    bytes_type,
+    float_type,
+    long_type,
+    none,
+)
+from runwell.kernel import (
+    Ptr,
+    cast,
+    f32,
+    f64,
+    i32,
+    i64,
+    kernel,
+    local_array,
+    null,
+    static,
+    u8,
+    u32,
+    u64,
+)
+
+python_hooks = static("python_hooks", Hooks)
+
+
+@kernel(inline=True)
+def param_count(signature: Ptr[u8]) -> u32:
+    """Parameters of a compiled signature."""
+    return u32(signature[0]) | u32(signature[1]) << 8
+
+
+@kernel(inline=True)
+def result_count(signature: Ptr[u8]) -> u32:
+    """Results of a compiled signature."""
+    return u32(signature[2]) | u32(signature[3]) << 8
+
+
+@kernel(inline=True)
+def is_reference(kind: u8) -> bool:
+    """Does a value of this type live on the reference stack?"""
+    return kind < 0x75
+
+
+@kernel(inline=True)
+def slots(kind: u8) -> i64:
+    """Eight-byte slots that a value of this type takes on its stack."""
+    return 2 if kind == ValType.V128 else 1
+
+
+@kernel(inline=True)
+def take_double(value: Object, out: Ptr[f64]) -> bool:
+    """A float, or an int that fits one."""
+    if value.type == float_type:
+        out[0] = PyFloat_AsDouble(value)
+        return True
+    if value.type != long_type:
+        return False
+    out[0] = PyLong_AsDouble(value)
+    if out[0] == -1.0 and PyErr_Occurred() != null:
+        PyErr_Clear()
+        return False
+    return True
+
+
+@kernel
+def hold(held: Object, value: Object) -> bool:
+    """Keep ``value`` alive for as long as the guest may refer to it."""
+    key = PyLong_FromUnsignedLongLong(u64(value))
+    if key == null:
+        return False
+    failed = PyDict_SetItem(held, key, value)
+    Py_DecRef(key)
+    return failed == 0
+
+
+@kernel
+def take_unsigned(value: Object, at: Ptr[u64]) -> bool:
+    """An int above the signed 64-bit range."""
+    n = PyLong_AsUnsignedLongLong(value)
+    if n == 0xFFFFFFFFFFFFFFFF and PyErr_Occurred() != null:
+        PyErr_Clear()
+        return False
+    at[0] = n
+    return True
+
+
+@kernel(inline=True)
+def take_i32(value: Object, at: Ptr[u64]) -> bool:
+    """An int from the signed or the unsigned range."""
+    if value.type != long_type:
+        return False
+    over = local_array(i32, 1)
+    n = PyLong_AsLongLongAndOverflow(value, over)
+    if over[0] != 0 or u64(n + 0x80000000) > 0x17FFFFFFF:
+        return False
+    at[0] = u64(u32(n))
+    return True
+
+
+@kernel(inline=True)
+def take_i64(value: Object, at: Ptr[u64]) -> bool:
+    """An int from the signed or the unsigned range."""
+    if value.type != long_type:
+        return False
+    over = local_array(i32, 1)
+    n = PyLong_AsLongLongAndOverflow(value, over)
+    if over[0] != 0:
+        return over[0] > 0 and take_unsigned(value, at)
+    at[0] = u64(n)
+    return True
+
+
+@kernel(inline=True)
+def take_f32(value: Object, at: Ptr[u64]) -> bool:
+    """A float or int, rounded."""
+    number = local_array(f64, 1)
+    if not take_double(value, number):
+        return False
+    at[0] = u64(cast(u32, f32(number[0])))
+    return True
+
+
+@kernel(inline=True)
+def take_f64(value: Object, at: Ptr[u64]) -> bool:
+    """A float or int."""
+    number = local_array(f64, 1)
+    if not take_double(value, number):
+        return False
+    at[0] = cast(u64, number[0])
+    return True
+
+
+@kernel
+def take(kind: u8, value: Object, at: Ptr[u64], held: Object, checked: bool) -> bool:
+    """Put a Python value where the guest finds it.
+
+    Args:
+        kind: the value type.
+        value: a canonical value, else the answer is False.
+        at: where to put it.
+        held: the dict that keeps external references alive.
+        checked: the value comes from a hook, which has also linked the owners of functions.
+    """
+    match kind:
+        case ValType.I32:
+            return take_i32(value, at)
+        case ValType.I64:
+            return take_i64(value, at)
+        case ValType.F32:
+            return take_f32(value, at)
+        case ValType.F64:
+            return take_f64(value, at)
+        case ValType.V128:
+            if value.type != bytes_type or PyBytes_Size(value) != 16:
+                return False
+            source = Ptr[u64](PyBytes_AsString(value))
+            at[0] = source[0]
+            at[1] = source[1]
+            return True
+        case ValType.EXTERNREF:
+            at[0] = 0
+            if value != none:
+                if not hold(held, value):
+                    return False
+                at[0] = u64(value)
+            return True
+        case ValType.FUNCREF:
+            at[0] = 0
+            if value != none:
+                if not checked or value.type != Ptr[u8](python_hooks[0].func_type):
+                    return False
+                at[0] = u64(Ptr[FuncObject](value).ref)
+                return at[0] != 0
+            return True
+        case _:
+            return False
+
+
+@kernel
+def take_many(
+    kinds: Ptr[u8],
+    n: u32,
+    values: Ptr[Object],
+    frame: Ptr[u64],
+    refs: Ptr[u64],
+    held: Object,
+    checked: bool,
+) -> bool:
+    """Put ``n`` Python values on the two stacks; False if one of them is not canonical."""
+    for i in range(n):
+        kind = kinds[i]
+        if is_reference(kind):
+            if not take(kind, values[i], refs, held, checked):
+                return False
+            refs += 1
+        else:
+            if not take(kind, values[i], frame, held, checked):
+                return False
+            frame += slots(kind)
+    return True
+
+
+@kernel
+def give_func(ref: u64) -> Object:
+    """The ``Func`` of a function reference; null with an exception set if that fails."""
+    arguments = local_array(Object, 2)
+    arguments[1] = PyLong_FromUnsignedLongLong(ref)
+    if arguments[1] == null:
+        return Object(null)
+    func = PyObject_Vectorcall(python_hooks[0].func, arguments + 1, VECTOR_1, null)
+    Py_DecRef(arguments[1])
+    return func
+
+
+VECTOR_FLAG = 1 << 63  # PY_VECTORCALL_ARGUMENTS_OFFSET: the callee may use the word before
+VECTOR_1 = VECTOR_FLAG | 1
+
+
+@kernel(inline=True)
+def give_i32(at: Ptr[u64]) -> Object:
+    """A signed int."""
+    return PyLong_FromLongLong(i64(i32(at[0])))
+
+
+@kernel(inline=True)
+def give_i64(at: Ptr[u64]) -> Object:
+    """A signed int."""
+    return PyLong_FromLongLong(i64(at[0]))
+
+
+@kernel(inline=True)
+def give_f32(at: Ptr[u64]) -> Object:
+    """A float."""
+    return PyFloat_FromDouble(f64(cast(f32, u32(at[0]))))
+
+
+@kernel(inline=True)
+def give_f64(at: Ptr[u64]) -> Object:
+    """A float."""
+    return PyFloat_FromDouble(cast(f64, at[0]))
+
+
+@kernel
+def give(kind: u8, at: Ptr[u64]) -> Object:
+    """A new Python value of what the guest has left; null with an exception set if that fails."""
+    match kind:
+        case ValType.I32:
+            return give_i32(at)
+        case ValType.I64:
+            return give_i64(at)
+        case ValType.F32:
+            return give_f32(at)
+        case ValType.F64:
+            return give_f64(at)
+        case ValType.V128:
+            return PyBytes_FromStringAndSize(Ptr[u8](at), 16)
+        case ValType.FUNCREF:
+            if at[0] != 0:
+                return give_func(at[0])
+        case _:
+            if at[0] != 0:
+                Py_IncRef(Object(at[0]))
+                return Object(at[0])
+    Py_IncRef(none)
+    return none
+
+
+@kernel
+def give_tuple(kinds: Ptr[u8], n: u32, frame: Ptr[u64], refs: Ptr[u64]) -> Object:
+    """A tuple of ``n`` values."""
+    tuple_ = PyTuple_New(i64(n))
+    if tuple_ == null:
+        return Object(null)
+    for i in range(n):
+        kind = kinds[i]
+        at = refs if is_reference(kind) else frame
+        item = give(kind, at)
+        if item == null:
+            Py_DecRef(tuple_)
+            return Object(null)
+        PyTuple_SetItem(tuple_, i64(i), item)
+        if is_reference(kind):
+            refs += 1
+        else:
+            frame += slots(kind)
+    return tuple_
+
+
+@kernel(inline=True)
+def kinds_of_params(signature: Ptr[u8]) -> Ptr[u8]:
+    """The value types of the parameters."""
+    return signature + SIGNATURE_HEAD
+
+
+@kernel(inline=True)
+def kinds_of_results(signature: Ptr[u8]) -> Ptr[u8]:
+    """The value types of the results."""
+    return signature + (SIGNATURE_HEAD + i64(param_count(signature)))

@@ -1,0 +1,279 @@
+"""``runwell.Func``: functions as Python sees them.
+
+A ``Func`` is a native object with a vectorcall: a call goes from the interpreter of Python straight
+into a kernel.  There is one for a function as long as anybody has it.
+"""
+
+from typing import TYPE_CHECKING, Any, final
+
+from runwell.base.types import FuncType, ValType
+from runwell.host.layout import FuncObject
+from runwell.host.native_type import (
+    CALL,
+    CLEAR,
+    DEALLOC,
+    HAVE_GC,
+    HAVE_VECTORCALL,
+    OBJECT,
+    TRAVERSE,
+    WORD,
+    constructor,
+    make_type,
+    types,
+)
+from runwell.host.signature import Signature, signature_of
+from runwell.host.weak import WeakValues
+from runwell.kernel.types import ctype_of
+from runwell.runtime import layout
+from runwell.runtime.func import Func as NativeFunc
+from runwell.runtime.func import func_at, object_at
+from runwell.runtime.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from inspect import Signature as PythonSignature
+
+    from runwell.module.module import Module
+
+
+class FuncInfo:
+    """What a ``Func`` knows about its function.
+
+    Attributes:
+        name: as exported, or from the name section, or of the Python callable.
+        signature: its compiled type.
+        module: where it is defined; None for host functions.
+        index: in the function index space of ``module``.
+    """
+
+    __slots__ = ("index", "module", "name", "signature")
+
+    def __init__(
+        self, name: str, signature: Signature, module: "Module | None" = None, index: int = 0
+    ) -> None:
+        self.name, self.signature = name, signature
+        self.module, self.index = module, index
+
+
+class _Doc:
+    """The docstring of the type, or of one function."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __get__(self, func: "Func | None", owner: object) -> str:
+        if func is None:
+            return self.text
+        return f"{func.__name__}{describe(func.type)}\n\nA WebAssembly function."
+
+
+def describe(type_: FuncType) -> str:
+    """A function type as ``repr`` shows it, e.g. ``(i32, i32) -> i32``."""
+    params, results = (", ".join(t.text for t in ts) for ts in (type_.params, type_.results))
+    if len(type_.results) != 1:
+        results = f"({results})"
+    return f"({params}) -> {results}"
+
+
+def parse_func_type(text: str) -> FuncType:
+    """A function type written as ``repr`` shows it, e.g. ``(i32, i32) -> i32`` or ``() -> ()``.
+
+    Args:
+        text: parameters, an arrow and results; parentheses and commas may be left out.
+
+    Raises:
+        ValueError: it is not a function type.
+    """
+    params, arrow, results = text.partition("->")
+    if not arrow:
+        raise ValueError(f"{text!r} is not a function type: write (i32, i32) -> i32")
+    return FuncType(_types(params, text), _types(results, text))
+
+
+def _types(words: str, text: str) -> tuple[ValType, ...]:
+    for character in "(),":
+        words = words.replace(character, " ")
+    try:
+        return tuple(ValType[word.upper()] for word in words.split())
+    except KeyError as e:
+        raise ValueError(f"{text!r}: there is no value type {e.args[0].lower()!r}") from None
+
+
+@final
+class Func:
+    """A WebAssembly function, or a Python callable that guests can call as one.
+
+    Calling it converts the arguments: ``int`` to ``i32`` and ``i64`` (signed or unsigned, as long
+    as it fits), ``float`` or ``int`` to ``f32`` and ``f64``, 16 ``bytes`` to ``v128``, any object
+    to ``externref``, a ``Func`` to ``funcref``; ``None`` is the null reference.  The result is
+    None, a value, or a tuple of values; integers are signed.
+
+    Args:
+        function: the callable.
+        type: a ``FuncType``, or its text, e.g. ``"(i32, i32) -> i32"``.
+
+    Raises:
+        TypeError: ``function`` is not callable.
+        ValueError: ``type`` is the text of no function type.
+    """
+
+    if TYPE_CHECKING:
+        _info: FuncInfo
+        _owner: Any
+        _ref: int
+        __name__: str
+        __qualname__: str
+
+        def __call__(self, *args: Any) -> Any: ...  # noqa: D102
+
+    def __new__(cls, function: "Callable[..., Any]", type: FuncType | str) -> "Func":  # noqa: A002, D102
+        from runwell.host.function import HostFunction
+
+        if not callable(function):
+            raise TypeError(f"{function!r} is not callable")
+        func_type = parse_func_type(type) if isinstance(type, str) else FuncType(*type)
+        return face(HostFunction(function, func_type).func)
+
+    @property
+    def type(self) -> FuncType:
+        """Parameter and result types."""
+        return self._info.signature.type
+
+    @property
+    def name(self) -> str:
+        """The name under which it is exported, or else its own."""
+        return self._info.name
+
+    @property
+    def __signature__(self) -> "PythonSignature":
+        return _python_signature(self._info)
+
+    @property
+    def native(self) -> NativeFunc:
+        """The function as runtimes know it."""
+        return NativeFunc(self._ref, self._info.signature.type, self._owner)
+
+    def __repr__(self) -> str:
+        return f"<runwell.Func {self._info.name}: {describe(self._info.signature.type)}>"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a runwell.Func cannot be pickled: it is part of an instance")
+
+
+_PYTHON_TYPES: "dict[ValType, Any]" = {
+    ValType.I32: int,
+    ValType.I64: int,
+    ValType.F32: float,
+    ValType.F64: float,
+    ValType.V128: bytes,
+}
+
+
+def _python_signature(info: FuncInfo) -> "PythonSignature":
+    from inspect import Parameter
+    from inspect import Signature as PythonSignature
+    from types import GenericAlias
+
+    type_ = info.signature.type
+    known = info.module.names.locals.get(info.index, {}) if info.module is not None else {}
+    names: list[str] = []
+    for i in range(len(type_.params)):
+        name = known.get(i, "")
+        names.append(name if name.isidentifier() and name not in names else f"arg{i}")
+    parameters = [
+        Parameter(name, Parameter.POSITIONAL_ONLY, annotation=_PYTHON_TYPES.get(t, Any))
+        for name, t in zip(names, type_.params, strict=True)
+    ]
+    results = [_PYTHON_TYPES.get(t, Any) for t in type_.results]
+    result: Any = None
+    if results:
+        result = results[0] if len(results) == 1 else GenericAlias(tuple, tuple(results))
+    return PythonSignature(parameters, return_annotation=result)
+
+
+_funcs: WeakValues[int, Func] = WeakValues()  # by address of the FuncRef
+
+
+def face(native: NativeFunc) -> Func:
+    """The one ``Func`` of a function."""
+    found = _funcs.get(native.ref)
+    # Natives that died may have left their address to others.
+    if found is None or found._owner is not native.owner:
+        found = _make(native)
+        _funcs.add(native.ref, found)
+    return found
+
+
+def _make(native: NativeFunc) -> Func:
+    info = _info(native)
+    signature = info.signature
+    owner: Any = native.owner
+    store: Store = owner if isinstance(owner, Store) else owner.store
+    made: Func = types.new_func(
+        native.ref,
+        signature.address,
+        signature.call_entry,
+        info,
+        info.name,
+        native.owner,
+        store.held,
+    )
+    return made
+
+
+def _info(native: NativeFunc) -> FuncInfo:
+    signature = signature_of(native.type)
+    ref = ctype_of(layout.FuncRef).from_address(native.ref)
+    if not ref.instance:
+        return FuncInfo(getattr(native.owner, "name", "host function"), signature)
+    index = int(ctype_of(layout.FuncCode).from_address(ref.code).index)
+    module = object_at(ctype_of(layout.Instance).from_address(ref.instance).object).code.module
+    return FuncInfo(name_of(module, index), signature, module, index)
+
+
+def name_of(module: "Module", index: int) -> str:
+    """What to call a function: its first export, else its own name."""
+    for export in module.exports:
+        if export.kind == 0 and export.item == index:
+            return export.name
+    return module.names.functions.get(index, "") or f"func[{index}]"
+
+
+def face_at(ref: int) -> Func:
+    """The ``Func`` of a reference that a guest gave out."""
+    return face(func_at(ref))
+
+
+def make_func_type(template: "type[Func]") -> None:
+    """Make the native type."""
+    slots = {
+        CALL: "PyVectorcall_Call",
+        CLEAR: "func_clear",
+        DEALLOC: "func_dealloc",
+        TRAVERSE: "func_traverse",
+    }
+    members = {
+        "__vectorcalloffset__": ("vectorcall", WORD),
+        "__weaklistoffset__": ("weak_references", WORD),
+        "__name__": ("name", OBJECT),
+        "__qualname__": ("name", OBJECT),
+        "_ref": ("ref", WORD),
+        "_info": ("info", OBJECT),
+        "_owner": ("owner", OBJECT),
+    }
+    types.func = make_type(template, FuncObject, slots, members, HAVE_GC | HAVE_VECTORCALL)
+    types.func.__doc__ = _Doc(template.__doc__ or "")
+    types.new_func = constructor("new_func", *("address",) * 3, *("object",) * 4)
+
+
+if not TYPE_CHECKING:
+    # The class above is only the template of the native type, which is made when the native code
+    # is loaded; whoever asks this module for ``Func`` gets that.
+    _TEMPLATE = globals().pop("Func")
+
+    def __getattr__(name):  # noqa: ANN001, ANN202
+        if name == "Func":
+            if not hasattr(types, "func"):
+                make_func_type(_TEMPLATE)
+            return types.func
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,92 @@
+"""Putting the Python unit to work: what its kernels call in Python, and its caches' upkeep."""
+
+from typing import Any
+
+from runwell.base.errors import ExhaustionError
+from runwell.base.traps import TrapCode
+from runwell.host import func, memory
+from runwell.host.convert import canonical_arguments, canonical_results
+from runwell.host.function import HostFunction
+from runwell.host.layout import THREAD_SLOTS, Hooks, ThreadSlot
+from runwell.host.native_type import types
+from runwell.kernel.types import ctype_of
+from runwell.runtime.context import current_context, on_context_end
+from runwell.runtime.func import object_at
+from runwell.runtime.native import native
+from runwell.runtime.store import Store
+from runwell.runtime.trap import backtrace, make_trap
+
+
+def install() -> None:
+    """Make the native types and give the kernels their hooks; the core must be loaded."""
+    if _installed:
+        return
+    types_to_make = func.Func, memory.Memory
+    hooks = ctype_of(Hooks).from_address(native.address("python_hooks"))
+    for name, function in _HOOKS.items():
+        setattr(hooks, name, id(function))
+    hooks.func_type = id(types.func)
+    slots: Any = (ctype_of(ThreadSlot) * THREAD_SLOTS).from_address(
+        native.address("python_threads")
+    )
+
+    def forget(context: int) -> None:
+        """A context is about to be freed, maybe while Python shuts down."""
+        for slot in slots:
+            if slot.context == context:
+                slot.thread_state = 0
+
+    on_context_end.append(forget)
+    _installed.append(types_to_make)
+
+
+_installed: list[object] = []
+
+
+def _arguments(callee: func.Func, args: tuple[object, ...], keywords: object) -> tuple[object, ...]:
+    """Convert the arguments of a call that the kernels could not take."""
+    if keywords:
+        raise TypeError(f"{callee.name}() takes no keyword arguments")
+    owner: Any = callee._owner
+    if owner is None:
+        raise ReferenceError(f"{callee.name}() is gone with its instance")
+    store = owner if isinstance(owner, Store) else owner.store
+    return canonical_arguments(callee.name, callee.type, args, store)
+
+
+def _results(host: HostFunction, result: object, body: int) -> tuple[object, ...]:
+    """Convert what a host function returned to the instance whose body is at an address."""
+    store = object_at(body).store() if body else None
+    return canonical_results(host.name, host.signature.type, result, store or host.store)
+
+
+def _trap(
+    callee: func.Func, context: int, code: int, raised: BaseException | None
+) -> BaseException:
+    """Say what stopped a guest; to an exception of a host function add where the guest was."""
+    if not context:
+        return ExhaustionError(TrapCode(code))
+    if raised is None:
+        if code == TrapCode.HOST_RAISED:
+            return SystemError("a host function failed without an exception")
+        return make_trap(current_context(), code)
+    # What is no Exception ends programs and threads, and nobody reads notes on it.
+    if isinstance(raised, Exception | KeyboardInterrupt):
+        frames = backtrace(current_context())
+        if frames:
+            lines = [f"  {i}: {frame}" for i, frame in enumerate(frames)]
+            raised.add_note("\n".join(["WebAssembly frames, innermost first:", *lines]))
+    return raised
+
+
+def _context() -> int:
+    return current_context().address
+
+
+_HOOKS: dict[str, Any] = {
+    "arguments": _arguments,
+    "results": _results,
+    "trap": _trap,
+    "context": _context,
+    "func": func.face_at,
+}

@@ -1,0 +1,114 @@
+"""The structs of the Python unit: faces that Python sees, and host functions that call Python.
+
+``PyObject`` and ``PyThreadState*`` are CPython's; every struct that starts with ``head`` is the
+memory of a Python object of one of our native types.
+"""
+
+from runwell.kernel.types import Ptr, i32, i64, struct, u8, u32, u64
+from runwell.runtime.layout import FuncRef, HostFunc, Memory
+
+
+@struct
+class PyObject:
+    """The head that every Python object starts with."""
+
+    refcount: i64
+    type: Ptr[u8]
+
+
+@struct
+class TupleObject:
+    """A Python tuple; its items follow each other from ``first``."""
+
+    head: PyObject
+    size: i64
+    first: Ptr[PyObject]
+
+
+@struct
+class FuncObject:
+    """A ``runwell.Func``: a function reference with its call compiled to native code."""
+
+    head: PyObject
+    vectorcall: Ptr[u8]  # one of the `call_...` entries
+    ref: Ptr[FuncRef]  # null once the garbage collector has cleared the object
+    signature: Ptr[u8]  # as in HostFunc
+    info: Ptr[PyObject]  # the FuncInfo that owns ``signature``
+    name: Ptr[PyObject]
+    owner: Ptr[PyObject]  # keeps ``ref`` and all it needs alive
+    held: Ptr[PyObject]  # dict of the objects that the callee may refer to, by address
+    weak_references: Ptr[PyObject]
+
+
+@struct
+class MemoryObject:
+    """A ``runwell.Memory``: exports the bytes of a linear memory as a buffer."""
+
+    head: PyObject
+    memory: Ptr[Memory]
+    owner: Ptr[PyObject]  # keeps ``memory`` alive
+    weak_references: Ptr[PyObject]
+
+
+@struct
+class PythonFunc:
+    """A host function that is a Python callable; its ``entry`` is one of ``host_...``."""
+
+    host: HostFunc
+    callable: Ptr[PyObject]
+    object: Ptr[PyObject]  # the HostFunction that owns this struct
+    held: Ptr[PyObject]  # as in FuncObject
+
+
+@struct
+class ThreadSlot:
+    """Which context belongs to a Python thread state."""
+
+    thread_state: u64
+    context: u64
+
+
+@struct
+class Hooks:
+    """Python functions that the unit calls when the fast path does not apply."""
+
+    arguments: Ptr[PyObject]  # (func, args, keywords) -> canonical arguments
+    results: Ptr[PyObject]  # (host function, result, address of the body) -> canonical results
+    trap: Ptr[PyObject]  # (func, address of the context, trap code, exception or None) -> exception
+    context: Ptr[PyObject]  # () -> address of this thread's context
+    func: Ptr[PyObject]  # (FuncRef address) -> Func
+    func_type: Ptr[PyObject]  # the type `runwell.Func`
+
+
+@struct
+class TypeSlot:
+    """CPython's ``PyType_Slot``."""
+
+    number: i32
+    function: Ptr[u8]
+
+
+@struct
+class TypeMember:
+    """CPython's ``PyMemberDef``."""
+
+    name: Ptr[u8]
+    kind: i32
+    offset: i64
+    flags: i32
+    doc: Ptr[u8]
+
+
+@struct
+class TypeSpec:
+    """CPython's ``PyType_Spec``."""
+
+    name: Ptr[u8]
+    size: i32
+    item_size: i32
+    flags: u32
+    slots: Ptr[TypeSlot]
+
+
+THREAD_SLOTS = 256  # a power of two
+SIGNATURE_HEAD = 4  # bytes before the value types: two little-endian u16 counts

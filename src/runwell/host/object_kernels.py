@@ -1,0 +1,136 @@
+"""What CPython's type objects need of ``Func`` and ``Memory``, as kernels."""
+
+from runwell.host.convert_kernels import python_hooks
+from runwell.host.layout import FuncObject, MemoryObject
+from runwell.host.python_api import (
+    Object,
+    Py_DecRef,
+    Py_IncRef,
+    PyBuffer_FillInfo,
+    PyObject_ClearWeakRefs,
+    PyObject_Free,
+    PyObject_GC_Del,
+    PyObject_GC_UnTrack,
+    PyType_GenericAlloc,
+)
+from runwell.kernel import Fn, Ptr, i32, i64, kernel, null, u8
+from runwell.runtime.layout import FuncRef, Memory
+
+
+@kernel(inline=True)
+def visit_one(value: Object, visit: Fn[[Object, Ptr[u8]], i32], argument: Ptr[u8]) -> i32:
+    """Show a reference to the garbage collector."""
+    return visit(value, argument) if value != null else 0
+
+
+@kernel(export=True)
+def new_func(
+    ref: Ptr[FuncRef],
+    signature: Ptr[u8],
+    entry: Ptr[u8],
+    info: Object,
+    name: Object,
+    owner: Object,
+    held: Object,
+) -> Object:
+    """Make a ``Func``; null with an exception set if there is no memory."""
+    made = PyType_GenericAlloc(python_hooks[0].func_type, 0)
+    if made == null:
+        return Object(null)
+    func = Ptr[FuncObject](made)
+    func.vectorcall = entry
+    func.ref = ref
+    func.signature = signature
+    func.info = info
+    func.name = name
+    func.owner = owner
+    func.held = held
+    Py_IncRef(info)
+    Py_IncRef(name)
+    Py_IncRef(owner)
+    Py_IncRef(held)
+    return made
+
+
+@kernel(export=True)
+def func_traverse(
+    func: Ptr[FuncObject], visit: Fn[[Object, Ptr[u8]], i32], argument: Ptr[u8]
+) -> i32:
+    """tp_traverse."""
+    stop = visit_one(func.owner, visit, argument)
+    if stop == 0:
+        stop = visit_one(func.held, visit, argument)
+    if stop == 0:
+        stop = visit_one(func.info, visit, argument)
+    if stop == 0:
+        stop = visit_one(Object(func.head.type), visit, argument)
+    return stop
+
+
+@kernel(export=True)
+def func_clear(func: Ptr[FuncObject]) -> i32:
+    """tp_clear: afterwards a call says that the function is gone."""
+    owner = func.owner
+    held = func.held
+    func.ref = null
+    func.owner = null
+    func.held = null
+    if owner != null:
+        Py_DecRef(owner)
+    if held != null:
+        Py_DecRef(held)
+    return 0
+
+
+@kernel(export=True)
+def func_dealloc(func: Ptr[FuncObject]) -> None:
+    """tp_dealloc."""
+    PyObject_GC_UnTrack(Object(func))
+    if func.weak_references != null:
+        PyObject_ClearWeakRefs(Object(func))
+    func_clear(func)
+    info = func.info
+    func.info = null
+    if info != null:
+        Py_DecRef(info)
+    name = func.name
+    func.name = null
+    if name != null:
+        Py_DecRef(name)
+    type_ = Object(func.head.type)
+    PyObject_GC_Del(Object(func))
+    Py_DecRef(type_)
+
+
+@kernel(export=True)
+def new_memory(type_: Object, memory: Ptr[Memory], owner: Object) -> Object:
+    """Make a ``Memory``; null with an exception set if there is no memory."""
+    made = PyType_GenericAlloc(type_, 0)
+    if made == null:
+        return Object(null)
+    face = Ptr[MemoryObject](made)
+    face.memory = memory
+    face.owner = owner
+    Py_IncRef(owner)
+    return made
+
+
+@kernel(export=True)
+def memory_buffer(face: Ptr[MemoryObject], view: Ptr[u8], flags: i32) -> i32:
+    """bf_getbuffer: the bytes as they are now; the base never moves, so growing is no matter."""
+    memory = face.memory
+    return PyBuffer_FillInfo(view, Object(face), memory.base, i64(memory.bytes), 0, flags)
+
+
+@kernel(export=True)
+def memory_dealloc(face: Ptr[MemoryObject]) -> None:
+    """tp_dealloc.  The type takes no part in garbage collection: an owner refers to nothing."""
+    if face.weak_references != null:
+        PyObject_ClearWeakRefs(Object(face))
+    owner = face.owner
+    face.owner = null
+    if owner != null:
+        Py_DecRef(owner)
+    type_ = Object(face.head.type)
+    PyObject_Free(Ptr[u8](face))
+    Py_DecRef(type_)

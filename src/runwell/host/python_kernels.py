@@ -1,0 +1,416 @@
+"""Calls from Python into the guest and back, as kernels.
+
+``call_generic`` is the vectorcall of every ``Func``, ``host_generic`` the entry of every host
+function that is a Python callable; ``unit`` makes both for the commonest signatures, of the same
+parts, without their loops and tests.
+
+The interpreter lock is released while the guest runs, unless the function called is brief, and
+taken back for each callback; the thread state waits in the context meanwhile.
+"""
+
+from runwell.base.traps import TrapCode
+from runwell.host.convert_kernels import (
+    VECTOR_FLAG,
+    give,
+    give_tuple,
+    is_reference,
+    kinds_of_params,
+    kinds_of_results,
+    param_count,
+    python_hooks,
+    result_count,
+    slots,
+    take,
+    take_many,
+)
+from runwell.host.layout import (
+    THREAD_SLOTS,
+    FuncObject,
+    PythonFunc,
+    ThreadSlot,
+    TupleObject,
+)
+from runwell.host.python_api import (
+    Object,
+    Py_DecRef,
+    Py_EnterRecursiveCall,
+    Py_IncRef,
+    Py_LeaveRecursiveCall,
+    PyErr_Fetch,
+    PyErr_NoMemory,
+    PyErr_NormalizeException,
+    PyErr_Occurred,
+    PyErr_Restore,
+    PyErr_SetObject,
+    PyErr_SetString,
+    PyEval_RestoreThread,
+    PyEval_SaveThread,
+    PyLong_AsUnsignedLongLong,
+    PyLong_FromUnsignedLongLong,
+    PyMem_Free,
+    PyMem_Malloc,
+    PyObject_Vectorcall,
+    PyThreadState_Get,
+    PyTuple_New,
+    PyTuple_SetItem,
+    enter_guest,
+    none,
+    system_error,
+    tuple_type,
+)
+from runwell.kernel import (
+    Ptr,
+    addr,
+    const_array,
+    i64,
+    kernel,
+    likely,
+    local_array,
+    null,
+    static,
+    u8,
+    u32,
+    u64,
+    unlikely,
+)
+from runwell.runtime.layout import Context
+
+python_threads = static("python_threads", ThreadSlot, THREAD_SLOTS)
+in_host_function = const_array(
+    "in_host_function", u8, [*b" in a host function called by WebAssembly\0"]
+)
+not_canonical = const_array("not_canonical", u8, [*b"a hook gave a value of a wrong type\0"])
+
+COUNT = VECTOR_FLAG - 1  # of the arguments, in a vectorcall's count and flag
+ROOM = 1 << 16  # bytes: more than the arguments and results of one call can take
+INLINE_ARGUMENTS = 16  # of a callback, kept in the frame of the native stack
+
+
+# From Python into the guest.
+
+
+@kernel(inline=True)
+def thread_slot(state: u64) -> Ptr[ThreadSlot]:
+    """Where the context of a thread is remembered."""
+    return python_threads + i64((state >> 6 ^ state >> 14) & (THREAD_SLOTS - 1))
+
+
+@kernel
+def current_context() -> Ptr[Context]:
+    """The calling thread's context; null with an exception set if it cannot have one."""
+    state = PyThreadState_Get()
+    slot = thread_slot(state)
+    if slot.thread_state == state:
+        return Ptr[Context](slot.context)
+    arguments = local_array(Object, 1)
+    hook = python_hooks[0].context
+    found = PyObject_Vectorcall(hook, arguments + 1, VECTOR_FLAG, Object(null))
+    if found == null:
+        return Ptr[Context](null)
+    context = PyLong_AsUnsignedLongLong(found)
+    Py_DecRef(found)
+    slot.thread_state = state
+    slot.context = context
+    return Ptr[Context](context)
+
+
+@kernel
+def call_trapped(func: Ptr[FuncObject], ctx: Ptr[Context], trap: u32) -> Object:
+    """Raise what stopped the guest; an exception of a host function stays the object it is."""
+    pending = local_array(Object, 3)
+    PyErr_Fetch(pending, pending + 1, pending + 2)
+    if pending[0] != null:
+        PyErr_NormalizeException(pending, pending + 1, pending + 2)
+    arguments = local_array(Object, 5)
+    arguments[1] = Object(func)
+    arguments[2] = PyLong_FromUnsignedLongLong(u64(ctx))
+    arguments[3] = PyLong_FromUnsignedLongLong(u64(trap))
+    arguments[4] = pending[1] if pending[1] != null else none
+    raised: Object = null
+    if arguments[2] != null and arguments[3] != null:
+        hook = python_hooks[0].trap
+        raised = PyObject_Vectorcall(hook, arguments + 1, VECTOR_FLAG | 4, null)
+    if arguments[2] != null:
+        Py_DecRef(arguments[2])
+    if arguments[3] != null:
+        Py_DecRef(arguments[3])
+    if raised == null:  # the hook failed: its own exception is the best there is
+        for i in range(u32(3)):
+            if pending[i] != null:
+                Py_DecRef(pending[i])
+        return Object(null)
+    if pending[0] != null:
+        PyErr_Restore(pending[0], pending[1], pending[2])
+    else:
+        PyErr_SetObject(Object(raised.type), raised)
+    Py_DecRef(raised)
+    return Object(null)
+
+
+@kernel(inline=True)
+def prepare(func: Ptr[FuncObject], count: u64, keywords: Object, n_params: u64) -> Ptr[Context]:
+    """The context to call in; null if anything is unusual, which ``call_slowly`` will find out."""
+    state = PyThreadState_Get()
+    slot = thread_slot(state)
+    ctx = Ptr[Context](slot.context)
+    if unlikely(slot.thread_state != state):
+        return Ptr[Context](null)
+    if unlikely(is_exhausted(ctx)):
+        return Ptr[Context](null)
+    if unlikely(keywords != null or count & COUNT != n_params or func.ref == null):
+        return Ptr[Context](null)
+    return ctx
+
+
+@kernel(inline=True)
+def is_exhausted(ctx: Ptr[Context]) -> bool:
+    """Is there no room for the arguments or results of one more call?"""
+    is_room: bool = ctx.top + ROOM <= ctx.stack_end and ctx.ref_top + ROOM <= ctx.refs_end
+    return not is_room
+
+
+@kernel(inline=True)
+def run(func: Ptr[FuncObject], ctx: Ptr[Context]) -> u32:
+    """Run the function on the arguments that are in place; a trap code."""
+    ref = func.ref
+    frame = Ptr[u64](ctx.top)
+    if ref.code.brief != 0:
+        return enter_guest(ctx, ref, frame)
+    ctx.thread_state = PyEval_SaveThread()
+    trap = enter_guest(ctx, ref, frame)
+    PyEval_RestoreThread(ctx.thread_state)
+    ctx.thread_state = 0
+    return trap
+
+
+@kernel
+def finish(func: Ptr[FuncObject], ctx: Ptr[Context]) -> Object:
+    """Run the function and give its results to Python."""
+    trap = run(func, ctx)
+    if unlikely(trap != 0):
+        return call_trapped(func, ctx, trap)
+    signature = func.signature
+    n = result_count(signature)
+    if n == 0:
+        Py_IncRef(none)
+        return none
+    kinds = kinds_of_results(signature)
+    frame = Ptr[u64](ctx.top)
+    refs = Ptr[u64](ctx.ref_top)
+    if n == 1:
+        return give(kinds[0], refs if is_reference(kinds[0]) else frame)
+    # Making a tuple may run finalizers, and they may call the guest: protect the results.
+    ctx.top = ctx.top + ROOM
+    ctx.ref_top = ctx.ref_top + ROOM
+    tuple_ = give_tuple(kinds, n, frame, refs)
+    ctx.top = Ptr[u8](frame)
+    ctx.ref_top = Ptr[u8](refs)
+    return tuple_
+
+
+@kernel(export=True)
+def call_generic(func: Ptr[FuncObject], args: Ptr[Object], count: u64, keywords: Object) -> Object:
+    """The vectorcall of a ``Func`` of any signature."""
+    n = param_count(func.signature)
+    ctx = prepare(func, count, keywords, u64(n))
+    if unlikely(ctx == null) or not take_many(
+        kinds_of_params(func.signature),
+        n,
+        args,
+        Ptr[u64](ctx.top),
+        Ptr[u64](ctx.ref_top),
+        func.held,
+        False,
+    ):
+        return call_slowly(func, args, count, keywords)
+    return finish(func, ctx)
+
+
+@kernel
+def call_slowly(func: Ptr[FuncObject], args: Ptr[Object], count: u64, keywords: Object) -> Object:
+    """Call with arguments that a hook converts; or it raises what is wrong with them."""
+    n = i64(count & COUNT)
+    tuple_ = PyTuple_New(n)
+    if tuple_ == null:
+        return Object(null)
+    for i in range(n):
+        Py_IncRef(args[i])
+        PyTuple_SetItem(tuple_, i, args[i])
+    arguments = local_array(Object, 4)
+    arguments[1] = Object(func)
+    arguments[2] = tuple_
+    arguments[3] = keywords if keywords != null else none
+    hook = python_hooks[0].arguments
+    canonical = PyObject_Vectorcall(hook, arguments + 1, VECTOR_FLAG | 3, Object(null))
+    Py_DecRef(tuple_)
+    if canonical == null:
+        return Object(null)
+    result = call_converted(func, canonical)
+    Py_DecRef(canonical)
+    return result
+
+
+@kernel
+def call_converted(func: Ptr[FuncObject], canonical: Object) -> Object:
+    """Call with a tuple of arguments that a hook has converted."""
+    ctx = current_context()
+    if ctx == null:
+        return Object(null)
+    if is_exhausted(ctx):
+        return call_trapped(func, Ptr[Context](null), TrapCode.STACK_EXHAUSTED)
+    tuple_ = Ptr[TupleObject](canonical)
+    kinds = kinds_of_params(func.signature)
+    n = param_count(func.signature)
+    if (
+        func.ref == null
+        or canonical.type != tuple_type
+        or tuple_.size != i64(n)
+        or not take_many(
+            kinds,
+            n,
+            addr(tuple_.first),
+            Ptr[u64](ctx.top),
+            Ptr[u64](ctx.ref_top),
+            func.held,
+            True,
+        )
+    ):
+        if PyErr_Occurred() == null:
+            PyErr_SetString(system_error[0], not_canonical)
+        return Object(null)
+    return finish(func, ctx)
+
+
+# From the guest into Python.
+
+
+@kernel
+def results_slowly(
+    ctx: Ptr[Context], host: Ptr[PythonFunc], result: Object, frame: Ptr[u64], refs: Ptr[u64]
+) -> bool:
+    """Have a hook convert the results or say what is wrong with them."""
+    body: u64 = 0
+    if ctx.instance != null:
+        body = ctx.instance.object
+    arguments = local_array(Object, 4)
+    arguments[1] = host.object
+    arguments[2] = result
+    arguments[3] = PyLong_FromUnsignedLongLong(body)
+    if arguments[3] == null:
+        return False
+    hook = python_hooks[0].results
+    canonical = PyObject_Vectorcall(hook, arguments + 1, VECTOR_FLAG | 3, Object(null))
+    Py_DecRef(arguments[3])
+    if canonical == null:
+        return False
+    tuple_ = Ptr[TupleObject](canonical)
+    signature = host.host.signature
+    n = result_count(signature)
+    taken = (
+        canonical.type == tuple_type
+        and tuple_.size == i64(n)
+        and take_many(
+            kinds_of_results(signature), n, addr(tuple_.first), frame, refs, host.held, True
+        )
+    )
+    if not taken and PyErr_Occurred() == null:
+        PyErr_SetString(system_error[0], not_canonical)
+    Py_DecRef(canonical)
+    return taken
+
+
+@kernel
+def take_results(
+    ctx: Ptr[Context], host: Ptr[PythonFunc], result: Object, frame: Ptr[u64], refs: Ptr[u64]
+) -> bool:
+    """Put what a callable returned where the guest finds it; no results accept anything."""
+    signature = host.host.signature
+    n = result_count(signature)
+    if n == 0:
+        return True
+    kinds = kinds_of_results(signature)
+    if n == 1:
+        at = refs if is_reference(kinds[0]) else frame
+        if likely(take(kinds[0], result, at, host.held, False)):
+            return True
+    elif result.type == tuple_type and Ptr[TupleObject](result).size == i64(n):
+        values = addr(Ptr[TupleObject](result).first)
+        if take_many(kinds, n, values, frame, refs, host.held, False):
+            return True
+    return results_slowly(ctx, host, result, frame, refs)
+
+
+@kernel
+def call_back(
+    ctx: Ptr[Context],
+    host: Ptr[PythonFunc],
+    frame: Ptr[u64],
+    refs: Ptr[u64],
+    values: Ptr[Object],
+) -> bool:
+    """Call the callable; ``values`` has room for its arguments and one word before them."""
+    n = param_count(host.host.signature)
+    kinds = kinds_of_params(host.host.signature)
+    made: u32 = 0
+    at = frame
+    ref_at = refs
+    for i in range(n):
+        kind = kinds[i]
+        if is_reference(kind):
+            values[i + 1] = give(kind, ref_at)
+            ref_at += 1
+        else:
+            values[i + 1] = give(kind, at)
+            at += slots(kind)
+        if unlikely(values[i + 1] == null):
+            break
+        made += 1
+    done = False
+    if made == n:
+        flag = VECTOR_FLAG | u64(n)
+        result = PyObject_Vectorcall(host.callable, values + 1, flag, Object(null))
+        if result != null:
+            done = take_results(ctx, host, result, frame, refs)
+            Py_DecRef(result)
+    for i in range(made):
+        Py_DecRef(values[i + 1])
+    return done
+
+
+@kernel(inline=True)
+def into_python(ctx: Ptr[Context]) -> u64:
+    """Take the interpreter lock back, if it was released: the thread state, or 0."""
+    state: u64 = ctx.thread_state
+    if likely(state != 0):
+        PyEval_RestoreThread(state)
+        ctx.thread_state = 0
+    return state
+
+
+@kernel(inline=True)
+def out_of_python(ctx: Ptr[Context], state: u64, done: bool) -> u32:
+    """Release the lock again; the trap code of a host function."""
+    if likely(state != 0):
+        ctx.thread_state = PyEval_SaveThread()
+    return 0 if done else TrapCode.HOST_RAISED
+
+
+@kernel(export=True)
+def host_generic(ctx: Ptr[Context], host: Ptr[PythonFunc], frame: Ptr[u64], refs: Ptr[u64]) -> u32:
+    """The entry of a host function of any signature."""
+    state = into_python(ctx)
+    done = False
+    if Py_EnterRecursiveCall(in_host_function) == 0:
+        n = param_count(host.host.signature)
+        if n <= INLINE_ARGUMENTS:
+            values = local_array(Object, INLINE_ARGUMENTS + 1)
+            done = call_back(ctx, host, frame, refs, values)
+        else:
+            many = Ptr[Object](PyMem_Malloc(u64(n + 1) * 8))
+            if many != null:
+                done = call_back(ctx, host, frame, refs, many)
+                PyMem_Free(Ptr[u8](many))
+            else:
+                PyErr_NoMemory()
+        Py_LeaveRecursiveCall()
+    return out_of_python(ctx, state, done)

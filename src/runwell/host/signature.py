@@ -1,0 +1,111 @@
+"""Function types as the native entries read them, and which entry serves a type.
+
+A compiled signature is two little-endian u16 counts, of parameters and of results, and then one
+byte for each value type.  All references to functions have the code of ``funcref`` there, and all
+other references that of ``externref``.
+"""
+
+from typing import final
+
+from runwell.base.types import FuncType, ValType
+from runwell.host.weak import WeakValues
+from runwell.runtime.native import native
+from runwell.runtime.types import TypeNumber
+
+LETTERS = {ValType.I32: "i", ValType.I64: "l", ValType.F32: "f", ValType.F64: "d"}
+_FUNCTIONS = (0x70, 0x73)  # heap types of functions
+_BYTES_HEAD = bytes.__basicsize__ - 1  # where the bytes of a bytes object begin
+
+
+def common_signatures() -> tuple[str, ...]:
+    """The signatures with entries of their own, e.g. ``ii_i``: letters of params and results."""
+    found = ["_", "_i", "_l", "_d"]
+    for letter, most in ("i", 6), ("l", 4), ("f", 2), ("d", 4):
+        for n in range(1, most + 1):
+            found += [f"{letter * n}_", f"{letter * n}_{letter}"]
+    found += ["l_i", "ll_i", "d_i", "i_d", "i_l", "il_", "il_i", "ili_i"]
+    return tuple(found)
+
+
+def pack(type_: FuncType) -> bytes:
+    """The compiled signature of a function type."""
+    counts = len(type_.params).to_bytes(2, "little") + len(type_.results).to_bytes(2, "little")
+    return counts + bytes(map(kind_of, (*type_.params, *type_.results)))
+
+
+def kind_of(type_: ValType) -> int:
+    """The byte of a value type in compiled signatures."""
+    if not type_.is_ref:
+        return int(type_)
+    is_function = type_.heap_index is not None or type_ & 0xFF in _FUNCTIONS
+    return int(ValType.FUNCREF if is_function else ValType.EXTERNREF)
+
+
+@final
+class Signature:
+    """A function type, compiled; equal types share one as long as anybody uses it.
+
+    Attributes:
+        type: the function type.
+        number: its canonical number.
+        address: of the compiled signature.
+        call_entry: address of the vectorcall of functions of this type.
+        host_entry: address of the entry of host functions of this type.
+        frame_bytes: room for arguments or results, and the link, on the value stack.
+        ref_bytes: room for arguments or results on the reference stack.
+        param_bytes: of the value parameters.
+        ref_param_bytes: of the reference parameters.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_packed",
+        "address",
+        "call_entry",
+        "frame_bytes",
+        "host_entry",
+        "number",
+        "param_bytes",
+        "ref_bytes",
+        "ref_param_bytes",
+        "type",
+    )
+
+    def __init__(self, type_: FuncType) -> None:
+        self.type = type_
+        self._packed = pack(type_)
+        self.address = id(self._packed) + _BYTES_HEAD
+        self.param_bytes, self.ref_param_bytes = _room(type_.params)
+        result_bytes, ref_result_bytes = _room(type_.results)
+        self.frame_bytes = max(self.param_bytes + 16, result_bytes)
+        self.ref_bytes = max(self.ref_param_bytes, ref_result_bytes)
+        params, results = (
+            "".join(LETTERS.get(t, "?") for t in ts) for ts in (type_.params, type_.results)
+        )
+        key = f"{params}_{results}"
+        common = key in _COMMON
+        self.call_entry = native.address(f"call_{key}" if common else "call_generic")
+        self.host_entry = native.address(f"host_{key}" if common else "host_generic")
+        self.number = TypeNumber(type_)
+
+
+def _room(kinds: tuple[ValType, ...]) -> tuple[int, int]:
+    """Bytes on the value stack and on the reference stack."""
+    refs = sum(1 for t in kinds if t.is_ref)
+    vectors = sum(1 for t in kinds if t == ValType.V128)
+    return 8 * (len(kinds) - refs + vectors), 8 * refs
+
+
+_COMMON = frozenset(common_signatures())
+
+
+_signatures: "WeakValues[FuncType, Signature]" = WeakValues()
+
+
+def signature_of(type_: FuncType) -> Signature:
+    """The compiled signature of a function type."""
+    found = _signatures.get(type_)
+    if found is None:
+        found = Signature(type_)
+        _signatures.add(type_, found)
+    return found

@@ -1,0 +1,45 @@
+"""Weak dictionaries: one Python object for each native thing, as long as anybody has it.
+
+``weakref.WeakValueDictionary`` does the same and takes longer to import than all of this package.
+"""
+
+from _weakref import ref as weak_ref
+from collections.abc import Hashable
+from typing import Generic, TypeVar, final
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class _Known(weak_ref[V]):
+    """A weak reference that knows its key."""
+
+    __slots__ = ("key",)
+    key: Hashable
+
+
+@final
+class WeakValues(Generic[K, V]):
+    """Values by key; an entry goes with its value."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, _Known[V]] = {}
+
+    def get(self, key: K) -> V | None:
+        """The value of a key, if it is still there."""
+        known = self._known.get(key)
+        return known() if known is not None else None
+
+    def add(self, key: K, value: V) -> None:
+        """Remember a value."""
+        known = self._known[key] = _Known(value, self._forget)
+        known.key = key
+
+    def _forget(self, dead: _Known[V]) -> None:
+        if self._known.get(dead.key) is dead:
+            del self._known[dead.key]
+
+    def __len__(self) -> int:
+        return len(self._known)
