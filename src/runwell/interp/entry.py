@@ -1,0 +1,270 @@
+"""The interpreter's own handlers, which no row describes: entering, leaving, trapping, slow paths.
+
+A *stub* is code of one instruction that is never translated.  A function's entry, or the return
+address in a frame's link, may be a stub:
+
+    stub_exit            return address of a frame entered from native code
+    stub_translate       entry of a function that was not called before
+    stub_call_host       entry of host functions
+    stub_leave_instance  return address of a frame whose caller is of another instance
+
+At the entry of a stub as of any function, ``acc`` is the address of its ``FuncCode``.
+
+A call into another instance leaves a record between the caller's and the callee's frame, of the
+fields in ``SwitchRecord``; the callee's saved frame pointer is the record's address.
+"""
+
+from runwell.base.traps import TrapCode
+from runwell.interp.registers import (
+    CC,
+    Registers,
+    add_to_field,
+    declaration,
+    dispatch,
+    handler,
+    load_field,
+    offset_by,
+    size_of,
+    store_field,
+    tail_call,
+)
+from runwell.isa.register import STUBS
+from runwell.kernel.text import FunctionText, ModuleText
+from runwell.runtime.layout import (
+    Context,
+    FuncCode,
+    FuncRef,
+    HostFunc,
+    Instance,
+    ModuleCode,
+    SwitchRecord,
+    TypeCode,
+)
+
+
+def trap_handler(code: TrapCode) -> str:
+    """The symbol of the handler that stops with ``code``."""
+    return f"trap_{code.name.lower()}"
+
+
+def save_state(f: FunctionText, r: Registers) -> None:
+    """Say in the context where execution is."""
+    for name, value in (("ip", r.ip), ("fp", r.fp), ("rp", r.rp), ("instance", r.inst)):
+        store_field(f, r.ctx, Context, name, value)
+
+
+def trap_unless_zero(f: FunctionText, module: ModuleText, code: str, r: Registers) -> None:
+    """Stop with the trap code ``code`` (``i32``) unless that is 0."""
+    failed, ok = f.fresh("failed"), f.fresh("ok")
+    zero = f.ins(f"icmp eq i32 {code}, 0")
+    f.end(f"br i1 {zero}, label %{ok}, label %{failed}{module.weights(2000, 1)}")
+    f.label(failed)
+    module.declare("trap_in_acc", declaration("trap_in_acc"))
+    wide = f.ins(f"zext i32 {code} to i64")
+    tail_call(f, "@trap_in_acc", r._replace(acc=wide))
+    f.label(ok)
+
+
+R = Registers()
+
+
+def _trap_in_acc() -> FunctionText:
+    f = handler("trap_in_acc", section="")
+    code = f.ins("trunc i64 %acc to i32")
+    store_field(f, "%ctx", Context, "trap", code)
+    save_state(f, R)
+    f.end("ret void")
+    return f
+
+
+def _trap(code: TrapCode, name: str = "") -> FunctionText:
+    f = handler(name or trap_handler(code), section="")
+    tail_call(f, "@trap_in_acc", R._replace(acc=str(int(code))))
+    return f
+
+
+def _fault_exit() -> FunctionText:
+    """Where the signal handler sends a thread that faulted in a guarded memory."""
+    f = _trap(TrapCode.OUT_OF_BOUNDS_MEMORY, "fault_exit")
+    f.linkage = ""
+    return f
+
+
+def _slow_budget(module: ModuleText) -> FunctionText:
+    """The budget of backward branches is spent; ``ip`` is the branch's target."""
+    f = handler("slow_budget", section="")
+    save_state(f, R)
+    module.declare("on_budget", "declare i32 @on_budget(ptr, ptr)")
+    trap_unless_zero(f, module, f.ins("call i32 @on_budget(ptr %ctx, ptr %ip)"), R)
+    dispatch(f, R)
+    return f
+
+
+def _slow_call(module: ModuleText) -> FunctionText:
+    """A callee's frame, at ``ctx.top``, is beyond the limit; the call is tried again."""
+    f = handler("slow_call", section="")
+    save_state(f, R)
+    frame = load_field(f, "%ctx", Context, "top")
+    module.declare("on_stack_limit", "declare i32 @on_stack_limit(ptr, ptr)")
+    code = f.ins(f"call i32 @on_stack_limit(ptr %ctx, ptr {frame})")
+    trap_unless_zero(f, module, code, R)
+    dispatch(f, R)
+    return f
+
+
+def _switch_instance() -> FunctionText:
+    """Enter a function of another instance.
+
+    ``acc`` is its ``FuncRef``, ``ctx.top`` where its arguments are, ``ip`` the return address,
+    ``fp`` the caller's frame.
+    """
+    f = handler("switch_instance", section="")
+    frame = load_field(f, "%ctx", Context, "top")
+    ref = f.ins("inttoptr i64 %acc to ptr")
+    code, inst = load_field(f, ref, FuncRef, "code"), load_field(f, ref, FuncRef, "instance")
+    module = load_field(f, code, FuncCode, "module")
+    index = f.ins(f"zext i32 {load_field(f, code, FuncCode, 'index')} to i64")
+    types = load_field(f, module, ModuleCode, "function_types")
+    type_at = f.ins(f"getelementptr i32, ptr {types}, i64 {index}")
+    type_index = f.ins(f"load i32, ptr {type_at}, align 4")
+    type_offset = f.ins(f"mul i64 {f.ins(f'zext i32 {type_index} to i64')}, {size_of(TypeCode)}")
+    func_type = offset_by(f, load_field(f, module, ModuleCode, "types"), type_offset)
+    results = f.ins(f"zext i32 {load_field(f, func_type, TypeCode, 'result_bytes')} to i64")
+    params = f.ins(f"zext i32 {load_field(f, code, FuncCode, 'param_bytes')} to i64")
+    room = f.ins(f"call i64 @llvm.umax.i64(i64 {params}, i64 {results})")
+    record = offset_by(f, frame, room)
+    callee = offset_by(f, record, str(size_of(SwitchRecord)))
+    f.do(f"call void @llvm.memcpy.p0.p0.i64(ptr {callee}, ptr {frame}, i64 {params}, i1 false)")
+    fields = (("ip", "%ip"), ("fp", "%fp"), ("instance", "%inst"))
+    for name, value in (*fields, ("results", frame), ("result_bytes", results)):
+        store_field(f, record, SwitchRecord, name, value)
+    link = offset_by(f, callee, params)
+    f.do(f"store ptr @stub_leave_instance, ptr {link}, align 8")
+    f.do(f"store ptr {record}, ptr {offset_by(f, link, '8')}, align 8")
+    func = f.ins(f"ptrtoint ptr {code} to i64")
+    entry = load_field(f, code, FuncCode, "entry")
+    mem = load_field(f, inst, Instance, "memory_base")
+    dispatch(f, R._replace(ip=entry, fp=callee, inst=inst, mem=mem, acc=func))
+    return f
+
+
+def stub_exit(f: FunctionText, module: ModuleText) -> None:
+    """Return to the native caller."""
+    f.end("ret void")
+
+
+def stub_leave_instance(f: FunctionText, module: ModuleText) -> None:
+    """Return to a caller of another instance; ``fp`` is the ``SwitchRecord``."""
+    target = load_field(f, "%fp", SwitchRecord, "results")
+    bytes_ = load_field(f, "%fp", SwitchRecord, "result_bytes")
+    ip, fp = load_field(f, "%fp", SwitchRecord, "ip"), load_field(f, "%fp", SwitchRecord, "fp")
+    inst = load_field(f, "%fp", SwitchRecord, "instance")
+    mem = load_field(f, inst, Instance, "memory_base")
+    results = offset_by(f, "%fp", str(size_of(SwitchRecord)))
+    # The results may be longer than the distance that they move.
+    f.do(f"call void @llvm.memmove.p0.p0.i64(ptr {target}, ptr {results}, i64 {bytes_}, i1 false)")
+    dispatch(f, R._replace(ip=ip, fp=fp, inst=inst, mem=mem))
+
+
+def _caller(f: FunctionText, code: str) -> tuple[str, str]:
+    """Return address and frame of the caller of the function being entered."""
+    params = f.ins(f"zext i32 {load_field(f, code, FuncCode, 'param_bytes')} to i64")
+    link = offset_by(f, "%fp", params)
+    ip = f.ins(f"load ptr, ptr {link}, align 8")
+    return ip, f.ins(f"load ptr, ptr {offset_by(f, link, '8')}, align 8")
+
+
+def stub_translate(f: FunctionText, module: ModuleText) -> None:
+    """Translate the function, then enter it."""
+    code = f.ins("inttoptr i64 %acc to ptr")
+    ip, fp = _caller(f, code)
+    # A failure is reported at the call.
+    call = R._replace(ip=offset_by(f, ip, "-1"), fp=fp)
+    save_state(f, call)
+    module.declare("translate_on_demand", "declare i32 @translate_on_demand(ptr, ptr)")
+    result = f.ins(f"call i32 @translate_on_demand(ptr %ctx, ptr {code})")
+    trap_unless_zero(f, module, result, call)
+    dispatch(f, R._replace(ip=load_field(f, code, FuncCode, "entry")))
+
+
+def stub_call_host(f: FunctionText, module: ModuleText) -> None:
+    """Call the host function, then return to the caller."""
+    code = f.ins("inttoptr i64 %acc to ptr")
+    host = load_field(f, code, FuncCode, "host")
+    ip, fp = _caller(f, code)
+    save_state(f, R._replace(ip=ip, fp=fp))
+    values = f.ins(f"zext i32 {load_field(f, host, HostFunc, 'frame_bytes')} to i64")
+    refs = f.ins(f"zext i32 {load_field(f, host, HostFunc, 'ref_bytes')} to i64")
+    store_field(f, "%ctx", Context, "top", offset_by(f, "%fp", values))
+    store_field(f, "%ctx", Context, "ref_top", offset_by(f, "%rp", refs))
+    entry = load_field(f, host, HostFunc, "entry")
+    result = f.ins(f"call i32 {entry}(ptr %ctx, ptr {host}, ptr %fp, ptr %rp)")
+    trap_unless_zero(f, module, result, R._replace(ip=offset_by(f, ip, "-1"), fp=fp))
+    add_to_field(f, "%ctx", Context, "frames_left", 1)
+    dispatch(f, R._replace(ip=ip, fp=fp))
+
+
+STUB_BODIES = {
+    "exit": stub_exit,
+    "translate": stub_translate,
+    "call_host": stub_call_host,
+    "leave_instance": stub_leave_instance,
+}
+assert set(STUB_BODIES) == set(STUBS)
+
+
+def _record_entry(arch: str) -> FunctionText:
+    """The first handler: notes where the native stack is, for ``fault_exit``."""
+    f = handler("record_entry", section="")
+    if arch == "x86_64":
+        sp = f.ins("call ptr @llvm.addressofreturnaddress.p0()")
+    else:
+        sp = f.ins("call ptr @llvm.sponentry.p0()")
+        lr = f.ins("call ptr @llvm.returnaddress(i32 0)")
+        store_field(f, "%ctx", Context, "native_lr", f.ins(f"ptrtoint ptr {lr} to i64"))
+    store_field(f, "%ctx", Context, "native_sp", f.ins(f"ptrtoint ptr {sp} to i64"))
+    dispatch(f, R)
+    return f
+
+
+def _run_code() -> FunctionText:
+    """From the C convention to that of the handlers; the extern of ``entry_kernels``."""
+    params = [(ty, name) for ty, name in (("ptr", n) for n in ("ctx", "ip", "fp", "inst", "mem"))]
+    f = FunctionText("run_code", [*params, ("ptr", "func")], linkage="hidden")
+    rp = load_field(f, "%ctx", Context, "ref_top")
+    acc = f.ins("ptrtoint ptr %func to i64")
+    registers = R._replace(rp=rp, acc=acc, facc="zeroinitializer")
+    f.do(f"call {CC} void @record_entry({registers.arguments()})")
+    f.end("ret void")
+    return f
+
+
+EXPORTS = [
+    "fault_exit",
+    "handler_table",
+    *(f"stub_{name}" for name in STUBS),
+]
+
+
+def add_entry(module: ModuleText, arch: str) -> None:
+    """Add everything here to a module, except the stubs' handlers, which are forms."""
+    for function in (
+        _trap_in_acc(),
+        *(_trap(code) for code in TrapCode),
+        _fault_exit(),
+        _slow_budget(module),
+        _slow_call(module),
+        _switch_instance(),
+        _record_entry(arch),
+        _run_code(),
+    ):
+        module.add_function(function)
+    for name, text in _INTRINSICS.items():
+        module.declare(name, text)
+
+
+_INTRINSICS = {
+    "llvm.umax.i64": "declare i64 @llvm.umax.i64(i64, i64)",
+    "llvm.memcpy.p0.p0.i64": "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
+    "llvm.memmove.p0.p0.i64": "declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)",
+}

@@ -1,0 +1,91 @@
+"""Entering the guest from native code, and what stops it from running on: kernels.
+
+``run_code`` and the code of the stubs are written in ``runwell.interp.entry``.
+"""
+
+# mypy: disable-error-code="empty-body"
+
+from runwell.base.traps import TrapCode
+from runwell.kernel import Ptr, extern, extern_data, kernel, null, u8, u32, u64
+from runwell.runtime.layout import Context, FuncCode, FuncRef, Instance
+
+# Backward branches between two looks at ``interrupt``: some tens of microseconds.
+BUDGET = 4096
+
+stub_exit = extern_data("stub_exit", u64)
+
+
+@extern
+def run_code(  # noqa: D103
+    ctx: Context,
+    code: Ptr[u8],
+    frame: Ptr[u8],
+    instance: Instance,
+    memory: Ptr[u8],
+    func: FuncCode,
+) -> None: ...
+
+
+@kernel(export=True)
+def on_stack_limit(ctx: Context, frame: Ptr[u8]) -> u32:
+    """A frame is beyond ``stack_limit``: a trap code, or 0 to go on.
+
+    The limit may be lower than it was, so that the guest comes here soon.
+    """
+    ctx.stack_limit = ctx.stack_end
+    if frame > ctx.stack_end:
+        return u32(TrapCode.STACK_EXHAUSTED)
+    return ctx.interrupt
+
+
+@kernel(export=True)
+def on_budget(ctx: Context, ip: Ptr[u8]) -> u32:
+    """The budget of backward branches is spent: a trap code, or 0 to go on."""
+    ctx.budget = BUDGET
+    return ctx.interrupt
+
+
+@kernel(export=True)
+def enter_guest(ctx: Context, ref: FuncRef, frame: Ptr[u64]) -> u32:
+    """Call a function whose arguments are at ``frame``, and at ``ctx.ref_top`` if references.
+
+    The results take their places.  Returns a trap code; if it is not 0, the context says where.
+    """
+    base = Ptr[u8](frame)
+    left = ctx.frames_left
+    ctx.trap = 0
+    if left <= 0:
+        ctx.trap = u32(TrapCode.STACK_EXHAUSTED)
+    elif base > ctx.stack_limit:
+        ctx.trap = on_stack_limit(ctx, base)
+    if ctx.trap != 0:
+        return ctx.trap
+    code = ref.code
+    top = ctx.top
+    ref_top = ctx.ref_top
+    native_sp = ctx.native_sp
+    native_lr = ctx.native_lr
+    ip = ctx.ip
+    fp = ctx.fp
+    rp = ctx.rp
+    caller = ctx.instance
+    ctx.frames_left = left - 1
+    link = Ptr[u64](base + code.param_bytes)
+    link[0] = u64(stub_exit)
+    link[1] = u64(base)
+    instance = Ptr[Instance](ref.instance)
+    memory: Ptr[u8] = null
+    if instance != null:
+        memory = instance.memory_base
+    run_code(ctx, code.entry, base, instance, memory, code)
+    ctx.top = top
+    ctx.ref_top = ref_top
+    ctx.native_sp = native_sp
+    ctx.native_lr = native_lr
+    ctx.frames_left = left
+    if ctx.trap == 0:
+        ctx.ip = ip
+        ctx.fp = fp
+        ctx.rp = rp
+        ctx.instance = caller
+    return ctx.trap
