@@ -120,6 +120,8 @@ def reinterpret(source: Source, node: ast.AST, value: Expr, to: Type) -> Expr:
         return Convert(to, "" if a.ir == to.ir else "bitcast", value)
     if isinstance(a, Int) and a.bits == 64 and is_address(to):
         return Convert(to, "inttoptr", value)
+    if is_address(a) and isinstance(to, Int) and to.bits == 64:
+        return Convert(to, "ptrtoint", value)
     raise source.error(node, f"{a} and {to} are not two views of the same bits")
 
 

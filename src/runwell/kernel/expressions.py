@@ -273,6 +273,7 @@ class Expressions:
     def operate(self, node: ast.AST, op: ast.operator, a: Expr, right: ast.AST) -> Expr:
         """Check ``a op right``, with pointer arithmetic."""
         if not isinstance(a.type, Pointer) or not isinstance(op, (ast.Add, ast.Sub)):
+            self.instruction(node, op, a.type)
             return self.arith(node, op, a, self.expr(right, a.type))
         self._check_element(node, a.type)
         is_sub = isinstance(op, ast.Sub)
@@ -284,7 +285,10 @@ class Expressions:
 
     def arith(self, node: ast.AST, op: ast.operator, a: Expr, b: Expr) -> Expr:
         """Check ``a op b`` on numbers of one type."""
-        of = a.type
+        return Arith(a.type, self.instruction(node, op, a.type), a, b)
+
+    def instruction(self, node: ast.AST, op: ast.operator, of: Type) -> str:
+        """The LLVM instruction for an operator on numbers of a type."""
         names: dict[type[Any], str] = {}
         if isinstance(of, Int):
             names = {**_INT_OPS, **(_SIGNED_OPS if of.signed else _UNSIGNED_OPS)}
@@ -296,12 +300,12 @@ class Expressions:
         if name is None:
             hint = "; use //" if isinstance(op, ast.Div) and isinstance(of, Int) else ""
             raise self.source.error(node, f"no {_SYMBOLS[type(op)]} for {of}{hint}")
-        return Arith(of, name, a, b)
+        return name
 
     def _unary(self, node: ast.UnaryOp, want: Type | None) -> Expr:
         if isinstance(node.op, ast.Not):
             return Not(BOOL, self.expr(node.operand, BOOL))
-        a = self.expr(node.operand, want)
+        a = self.expr(node.operand, want if self.is_untyped(node.operand) else None)
         match node.op, a.type:
             case (ast.USub(), Int()):
                 return Arith(a.type, "sub", Const(a.type, 0), a)
