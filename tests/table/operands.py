@@ -92,7 +92,8 @@ def operands(op: Op) -> list[tuple[int, ...]]:
     worst = list(product(*(_worst(ty) for ty in inputs)))
     others = list(product(*map(edges, inputs)))
     cases = worst + rng.sample(others, min(PAIRS, len(others)))
-    return cases + [tuple(_draw(rng, ty, shapes) for ty in inputs) for _ in range(CASES - PAIRS)]
+    draws = max(CASES - len(cases), CASES - PAIRS)
+    return cases + [tuple(_draw(rng, ty, shapes) for ty in inputs) for _ in range(draws)]
 
 
 def _lanes(rng: random.Random, op: Op, shapes: list[str]) -> tuple[int, ...]:

@@ -32,9 +32,8 @@ def _step(m: HandlerMachine, form: Form) -> None:
     imms = [m.immediate(kind) for kind in form.imms]
     if form.mode != Mode.GUARD:
         m.use_memory(imms.pop())
-    if op.kind == Kind.STORE:
-        addr, value = sources
-        args: list[Value] = [addr, *imms, value]
+    if op.kind in (Kind.LOAD, Kind.STORE):
+        args: list[Value] = [sources[0], imms[0], *sources[1:], *imms[1:]]
     else:
         args = [*sources, *imms]
     value = op.body(m, op.ty, *args)

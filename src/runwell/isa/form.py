@@ -209,6 +209,8 @@ _SOURCES: dict[str, Sources] = {
     "copy": [(S,), (A,)],
     "copy_f32": [(A,)],
     "copy_f64": [(A,)],
+    **{f"select{suffix}": [(S, S, S), (S, S, A)] for suffix in ("", "_f32", "_f64", "_v128")},
+    "select_ref": [(R, R, S), (R, R, A)],
     "global.set": [(S,), (A,), (K,)],
     "global.set_f32": [(A,)],
     "global.set_f64": [(A,)],
@@ -227,16 +229,11 @@ def _sources(op: RegOp) -> Sources:
     if op.name in _SOURCES:
         return _SOURCES[op.name]
     if op.kind == Kind.CONST:
-        return [_constant(op.params[0])] if op.ty != I64 else [(K,), (L,)]
+        return [(c,) for c in _constant(op.ty)] or [()]
     if op.row is not None and len(op.params) == 2:
         return _binary(op)
     slots = tuple(R if ty == REF else S for ty in op.params)
-    srcs = [slots]
-    if slots and slots[-1] == S and len(slots) in (1, 3) and "." not in op.name.partition("_")[0]:
-        srcs.append((*slots[:-1], A))  # select, br_table, call_indirect
-    elif len(slots) == 1 and slots[0] == S:
-        srcs.append((A,))
-    return srcs
+    return [slots, (A,)] if slots == (S,) else [slots]
 
 
 def _destinations(op: RegOp) -> tuple[Dst, ...]:
@@ -250,22 +247,28 @@ def _destinations(op: RegOp) -> tuple[Dst, ...]:
         return (Dst.REF,)
     if op.kind == Kind.COMPARE:
         return VALUE + BRANCH + (() if op.opposite else NEGATED)
-    if op.name.startswith(("copy", "memory", "table")) or V128 in op.params:
+    if op.name.startswith(("copy", "memory", "table")) or V128 in (*op.params, *op.results):
         return (Dst.SLOT,)
     return VALUE
 
 
 def _of_op(op: RegOp) -> list[Form]:
+    if op.kind not in (Kind.LOAD, Kind.STORE):
+        return [Form(op, s, dst) for s, dst in product(_sources(op), _destinations(op))]
+    slots = (S,) * len(op.params)
+    dst = Dst.SLOT if op.results else Dst.NONE
+    forms = [Form(op, slots, dst, mode) for mode in Mode]
+    if Word.LANE in op.imms:
+        return forms
     if op.kind == Kind.LOAD:
-        forms = [Form(op, (s,), dst) for s, dst in product((S, A, K), VALUE)]
-        return [*forms, *(Form(op, (S,), Dst.SLOT, m) for m in (Mode.CHECKED, Mode.CHECKED64))]
-    if op.kind == Kind.STORE:
-        srcs: Sources = [(S, S), (S, A), (A, S), (K, S), (K, A)]
+        choices = list(product((S, A, K), VALUE)) if op.ty != V128 else [(A, Dst.SLOT)]
+        more = [Form(op, (s,), dst) for s, dst in choices]
+    else:
+        srcs: Sources = [(S, A), (A, S), (K, S), (K, A)]
         if op.ty in (I32, I64, F32):
             srcs += [(S, K), (A, K)]
-        forms = [Form(op, s, Dst.NONE) for s in srcs]
-        return [*forms, *(Form(op, (S, S), Dst.NONE, m) for m in (Mode.CHECKED, Mode.CHECKED64))]
-    return [Form(op, s, dst) for s, dst in product(_sources(op), _destinations(op))]
+        more = [Form(op, s, Dst.NONE) for s in srcs]
+    return [*forms, *(form for form in more if form.srcs != slots or form.dst != dst)]
 
 
 def _all_forms() -> list[Form]:

@@ -2,7 +2,7 @@
 
 A plain row is a register operation of the same name.  The others are declared here, with a body
 over the verbs of ``ControlMachine``; its arguments are the sources in order, then the immediates
-(for stores ``(addr, offset, value)``).  How an operation is encoded is the business of ``form``.
+(of memory accesses the offset is second).  How an operation is encoded is the business of ``form``.
 
 An operation without a type in its name is for every number: slots and global cells have 8 bytes and
 it moves all of them, as an integer.  So its result is in the integer accumulator, never in that of
@@ -27,7 +27,7 @@ from enum import IntEnum
 from runwell.base.traps import TrapCode
 from runwell.base.types import EXTERNREF, F32, F64, I32, I64, V128, ValType
 from runwell.isa.machine import ControlMachine, V
-from runwell.isa.op import Body, Op, Rule
+from runwell.isa.op import Body, Imm, Op, Rule
 from runwell.isa.table import TABLE
 
 REF = EXTERNREF  # stands for references of every type
@@ -144,23 +144,32 @@ _MIRROR = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le"}
 _OPPOSITE = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt"}
 
 
+_KINDS = {
+    Rule.PLAIN: Kind.PLAIN,
+    Rule.CONST: Kind.CONST,
+    Rule.LOAD: Kind.LOAD,
+    Rule.STORE: Kind.STORE,
+    Rule.LANE: Kind.PLAIN,
+    Rule.SHUFFLE: Kind.PLAIN,
+    Rule.LOAD_LANE: Kind.LOAD,
+    Rule.STORE_LANE: Kind.STORE,
+}
+_WORDS = {Imm.MEMARG: Word.OFFSET, Imm.LANE: Word.LANE, Imm.LANES: Word.V128, Imm.V128: Word.V128}
+
+
 def _from_rows() -> list[RegOp]:
     ops = []
     for row in TABLE:
-        imms: tuple[Word, ...] = ()
-        match row.rule:
-            case Rule.PLAIN:
-                kind = Kind.COMPARE if row.is_compare else Kind.PLAIN
-            case Rule.LOAD:
-                kind, imms = Kind.LOAD, (Word.OFFSET,)
-            case Rule.STORE:
-                kind, imms = Kind.STORE, (Word.OFFSET,)
-            case Rule.CONST:
-                kind = Kind.CONST
-            case _:
-                continue
-        # A constant comes from a source of the form, an immediate one.
-        params = row.results if kind == Kind.CONST else row.params
+        kind = _KINDS.get(row.rule)
+        if kind is None:
+            continue
+        params = row.params
+        if row.is_compare:
+            kind = Kind.COMPARE
+        if kind == Kind.CONST and row.ty != V128:
+            # It comes from a source of the form, an immediate one.
+            params = row.results
+        imms = tuple([_WORDS[imm] for imm in row.imms if imm in _WORDS])
         ops.append(RegOp(row.mnemonic, params, row.results, imms, row.body, kind, row.ty, row))
     return ops
 

@@ -2,7 +2,19 @@
 
 from collections.abc import Iterator
 
-from runwell.isa import control, conversion, memory, numeric, reference, tables, variable
+from runwell.isa import (
+    control,
+    conversion,
+    memory,
+    numeric,
+    reference,
+    tables,
+    variable,
+    vector,
+    vector_float,
+    vector_int,
+    vector_relaxed,
+)
 from runwell.isa.op import Op, Rows
 
 PREFIXES = (0, 0xFB, 0xFC, 0xFD, 0xFE)
@@ -75,5 +87,9 @@ TABLE = Table(
         numeric.ROWS,
         conversion.ROWS,
         reference.ROWS,
+        vector.ROWS,
+        vector_int.ROWS,
+        vector_float.ROWS,
+        vector_relaxed.ROWS,
     )
 )
