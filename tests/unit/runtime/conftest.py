@@ -1,0 +1,81 @@
+"""The runtime's kernels, built once a session and installed around each test."""
+
+import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runwell.binary.decoder import decode
+from runwell.runtime import context as context_module
+from runwell.runtime.code import ModuleCode
+from runwell.runtime.native import hooks, native
+from runwell.text.parser import parse
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+import core as core_module  # noqa: E402
+
+sys.path.remove(str(HERE))
+
+
+@pytest.fixture(scope="session")
+def core_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("core") / "core.so"
+    path.write_bytes(core_module.build())
+    return path
+
+
+@pytest.fixture(scope="session")
+def library(core_path):
+    import ctypes
+
+    return ctypes.CDLL(str(core_path))
+
+
+@pytest.fixture
+def core(core_path, library):
+    """The library, installed until the test ends."""
+    before = native.address_of, hooks.call, hooks.offset_of, hooks.translate_constant
+    own_context = context_module._current.context
+    context_module._current.context = None
+    core_module.load(str(core_path))
+    hooks.call = hooks.offset_of = hooks.translate_constant = None
+    yield library
+    context_module._current.context = None
+    gc.collect()
+    native.__dict__.clear()
+    native.address_of, hooks.call, hooks.offset_of, hooks.translate_constant = before
+    context_module._current.context = own_context
+
+
+@pytest.fixture
+def prepare(core):
+    """A module's code, from text."""
+
+    def prepare(text, **options):
+        return ModuleCode(decode(parse(text)), **options)
+
+    return prepare
+
+
+@pytest.fixture
+def worker(core_path):
+    """Run a program in a process of its own; it finds the core as ``library``."""
+
+    def run(program):
+        head = f"import core; library = core.load({str(core_path)!r})\n"
+        path = os.pathsep.join([str(HERE), *filter(None, sys.path)])
+        return subprocess.run(
+            [sys.executable, "-c", head + program],
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
