@@ -235,6 +235,11 @@ def _blank_comments(text: str, strict: bool = True) -> str:
     return "".join(parts) + text[done:]
 
 
+def is_id(token: str) -> bool:
+    """Is this an identifier?"""
+    return _ID.match(token) is not None
+
+
 def string_bytes(token: str) -> bytes:
     """The bytes that a string token, with its quotes, stands for."""
     data = token[1:-1].encode()

@@ -14,7 +14,7 @@ from runwell.text.lexer import Annotation, string_bytes
 from runwell.text.types import TypeParser
 
 # Sections as annotations name them.
-_SECTIONS = {
+SECTIONS = {
     "type": 1,
     "import": 2,
     "func": 3,
@@ -144,7 +144,7 @@ class IdNames:
             return CUSTOM
         if (side, section) == ("after", "last"):
             return DATA
-        number = _SECTIONS.get(section)
+        number = SECTIONS.get(section)
         if number is None or side not in ("before", "after"):
             raise self._error("malformed custom annotation: unknown place", annotation)
         if side == "after":
