@@ -6,7 +6,7 @@ kernel is the function it decorates and a table is a ``Ptr``.
 
 from typing import TYPE_CHECKING, Any
 
-from runwell.kernel.types import Type, pointer
+from runwell.kernel.types import BOOL, Type, pointer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
     F = TypeVar("F", bound=Callable[..., Any])
+    Item = int | float | str | Callable[..., Any]
+    Items = Sequence[Item] | Callable[[], Sequence[Item]]
 
 
 class Failure(Exception):
@@ -72,7 +74,8 @@ class Data:
     __slots__ = ("_values", "count", "items", "kind", "name", "of")
 
     def __init__(self, name: str, of: Any, kind: str, items: Any = (), count: int = 1) -> None:
-        self.name, self.of, self.kind, self.items, self.count = name, of, kind, items, count
+        self.name, self.of, self.kind = name, BOOL if of is bool else of, kind
+        self.items, self.count = items, count
         self._values: tuple[Any, ...] | None = None
 
     def __repr__(self) -> str:
@@ -120,12 +123,11 @@ if TYPE_CHECKING:
         """Declare a native function of this name; the body is ``...``."""
         return function
 
-    def const_array(
-        name: str,
-        of: type[T],
-        items: Sequence[int | float | str | Callable[..., Any]]
-        | Callable[[], Sequence[int | float | str | Callable[..., Any]]],
-    ) -> Ptr[T]:
+    @overload
+    def const_array(name: str, of: type[T], items: Items) -> Ptr[T]: ...
+    @overload
+    def const_array(name: str, of: object, items: Items) -> Ptr[Any]: ...
+    def const_array(name: str, of: object, items: Items) -> Any:
         """A read-only table: numbers, symbol names or kernels, or a function that makes them."""
 
     def extern_data(name: str, of: type[T]) -> Ptr[T]:
@@ -137,7 +139,11 @@ if TYPE_CHECKING:
     def addr(place: T, /) -> Ptr[T]:
         """The address of ``p[i]``, ``s.field``, a struct or a local."""
 
-    def cast(to: type[T], value: object, /) -> T:
+    @overload
+    def cast(to: type[T], value: object, /) -> T: ...
+    @overload
+    def cast(to: object, value: object, /) -> Any: ...
+    def cast(to: object, value: object, /) -> Any:
         """Reinterpret a pointer, a struct reference, or the bits of a number of the same size."""
 
     def local_array(of: type[T], count: int, /) -> Ptr[T]:

@@ -259,8 +259,8 @@ class Checker:
         seen: set[int] = set()
         total = False
         for case in s.cases:
-            if total or case.guard is not None:
-                raise self.source.error(case.pattern, "a guard, or a case after `case _`")
+            if case.guard is not None:
+                raise self.source.error(case.guard, "a case has no guard")
             values = self.pattern(case.pattern, subject.type)
             total = not values
             for value in values:

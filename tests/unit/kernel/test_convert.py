@@ -19,14 +19,12 @@ def twin(of: str):
 
 def test_integers_to_integers(define):
     pairs = [(a, b) for a in INTS for b in INTS]
-    text = "".join(
-        f"@kernel\ndef {a}_{b}(x: {a}) -> {b}:\n    return {b}(x)\n" for a, b in pairs
-    )
+    text = "".join(f"@kernel\ndef {a}_{b}(x: {a}) -> {b}:\n    return {b}(x)\n" for a, b in pairs)
     lib = bind(*(k for k in vars(define(text)).values() if isinstance(k, Kernel)))
     for a, b in pairs:
         for x in (0, 1, -1, 127, 128, 200, 40_000, 1 << 31, 1 << 63, 0x0123456789ABCDEF):
-            x = twin(a)(x).value
-            assert getattr(lib, f"{a}_{b}")(x) == twin(b)(x).value, (a, b, x)
+            y = twin(a)(x).value
+            assert getattr(lib, f"{a}_{b}")(y) == twin(b)(y).value, (a, b, y)
 
 
 @kernel

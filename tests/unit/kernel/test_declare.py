@@ -20,7 +20,12 @@ def outside(x: u32) -> u32: ...
 
 
 def test_decorators_record():
-    assert (plain.name, plain.inline, plain.export, plain.is_extern) == ("plain", False, False, False)
+    assert (plain.name, plain.inline, plain.export, plain.is_extern) == (
+        "plain",
+        False,
+        False,
+        False,
+    )
     assert (special.inline, special.export) == (True, True)
     assert outside.is_extern
     assert repr(plain), repr(outside) == ("<kernel plain>", "<extern outside>")

@@ -80,7 +80,9 @@ def test_integers(define, of):
         assert lib.inv(a) == wrap(of, ~a)
         for b in samples(of):
             for name, (_, want) in OPS.items():
-                if name in ("div", "rem") and (b == 0 or (b == -1 and a == wrap(of, 1 << bits - 1))):
+                if name in ("div", "rem") and (
+                    b == 0 or (b == -1 and a == wrap(of, 1 << bits - 1))
+                ):
                     continue
                 if name in ("shl", "shr") and not 0 <= b < bits:
                     continue
@@ -202,7 +204,7 @@ def test_pointers():
 
 @kernel
 def shorten(p: Ptr[u32], n: u32) -> bool:
-    return p != null and n > 0 and p[0] == 5 or not (n < 100)
+    return (p != null and n > 0 and p[0] == 5) or not (n < 100)
 
 
 @kernel

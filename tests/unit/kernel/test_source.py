@@ -64,8 +64,7 @@ def f(x: u32) -> u32:
     return  y + u64(2)
 """)
     assert message == (
-        "7:17: in f: this is u64, but u32 is needed: convert it, u32(...)\n"
-        "    return  y + u64(2)"
+        "7:17: in f: this is u64, but u32 is needed: convert it, u32(...)\n    return  y + u64(2)"
     )
 
 

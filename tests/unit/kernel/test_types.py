@@ -7,9 +7,26 @@ from typing import Literal, Never
 
 import pytest
 
-from runwell.kernel import Array, Fn, KernelError, Ptr, ctype_of, offsetof, sizeof, struct
-from runwell.kernel import f32, f64, i8, i16, i64, u8, u16, u32, u64
-from runwell.kernel import types as T
+from runwell.kernel import (
+    Array,
+    Fn,
+    KernelError,
+    Ptr,
+    ctype_of,
+    f32,
+    f64,
+    i8,
+    i16,
+    i64,
+    offsetof,
+    sizeof,
+    struct,
+    types,
+    u8,
+    u16,
+    u32,
+    u64,
+)
 
 
 @struct
@@ -75,14 +92,14 @@ def test_names():
 
 
 def test_resolve():
-    assert T.resolve(None, {}) is T.VOID
-    assert T.resolve(bool, {}) is T.BOOL
-    assert T.resolve(Never, {}) is T.NEVER
-    assert T.resolve("Ptr[X]", {"Ptr": Ptr, "X": Inner}) is Ptr[Inner]
+    assert types.resolve(None, {}) is types.VOID
+    assert types.resolve(bool, {}) is types.BOOL
+    assert types.resolve(Never, {}) is types.NEVER
+    assert types.resolve("Ptr[X]", {"Ptr": Ptr, "X": Inner}) is Ptr[Inner]
     with pytest.raises(KernelError, match="is not a kernel type"):
-        T.resolve(int, {})
+        types.resolve(int, {})
     with pytest.raises(KernelError, match="cannot resolve the type 'Nothing'"):
-        T.resolve("Nothing", {})
+        types.resolve("Nothing", {})
 
 
 def test_struct_refused():
@@ -104,7 +121,7 @@ def test_struct_refused():
         (Endless, "Endless.x: a field cannot be Endless"),
     ):
         with pytest.raises(KernelError, match=message):
-            bad.fields
+            _ = bad.fields
     with pytest.raises(KernelError, match="is not a struct"):
         offsetof(u16, "x")
 
@@ -114,9 +131,9 @@ def test_types_convert_only_in_kernels():
         with pytest.raises(TypeError, match="only inside a kernel"):
             of(1)
     with pytest.raises(KernelError, match="None has no size"):
-        T.VOID.size
+        _ = types.VOID.size
     with pytest.raises(KernelError, match="None has no ctypes twin"):
-        T.VOID.ctype
+        _ = types.VOID.ctype
 
 
 def test_import_is_light():
