@@ -51,8 +51,8 @@ class ModuleCode:
         address: of the native ``ModuleCode``.
         explicit: every memory access is checked, none relies on guard pages.
         numbers: canonical number by type index; 0 for types that are not of functions.
-        referenced: indices of the functions that references can be made to, and of the start
-            function.
+        referenced: indices of the module's own functions that references can be made to, and of
+            the start function.
     """
 
     __slots__ = (
@@ -93,10 +93,11 @@ class ModuleCode:
         self._native = ctype_of(layout.ModuleCode).from_address(self.address)
         functions = len(module.function_types)
         declared = self._declared(functions)
-        referenced = declared[:]
-        if module.start is not None and module.start < functions:
-            referenced[module.start] = 1
-        self.referenced = array("I", compress(range(functions), referenced))
+        first = module.n_imported_functions
+        referenced = declared[first:]
+        if module.start is not None and first <= module.start < functions:
+            referenced[module.start - first] = 1
+        self.referenced = array("I", compress(range(first, functions), referenced))
         n = self._native
         n.types = self._types()
         n.function_types = module.function_types.buffer_info()[0]

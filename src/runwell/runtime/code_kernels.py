@@ -38,6 +38,8 @@ def fill_codes(module: Ptr[ModuleCode], bodies: Ptr[u32], stub: Ptr[u8]) -> None
 def find_code(module: Ptr[ModuleCode], ip: Ptr[u8]) -> Ptr[FuncCode]:
     """The function whose register code contains ``ip``; null if none of the module does."""
     found: Ptr[FuncCode] = null
+    if ip >= module.code_end:
+        return found
     best: Ptr[u8] = module.code - 1
     for i in range(module.n_imported_functions, module.n_functions):
         code = module.codes + i

@@ -39,16 +39,18 @@ def library(core_path):
 @pytest.fixture
 def core(core_path, library):
     """The library, installed until the test ends."""
-    before = native.address_of, hooks.call, hooks.offset_of, hooks.translate_constant
+    before = native.address_of
+    lent = hooks.call, hooks.offset_of, hooks.translate_constant
     own_context = context_module._current.context
     context_module._current.context = None
     core_module.load(str(core_path))
     hooks.call = hooks.offset_of = hooks.translate_constant = None
     yield library
     context_module._current.context = None
+    hooks.call, hooks.offset_of, hooks.translate_constant = lent
     gc.collect()
     native.__dict__.clear()
-    native.address_of, hooks.call, hooks.offset_of, hooks.translate_constant = before
+    native.address_of = before
     context_module._current.context = own_context
 
 
