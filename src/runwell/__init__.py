@@ -1,1 +1,105 @@
-"""Runwell: a virtual machine for code you do not trust."""
+"""Runwell: a virtual machine for code you do not trust.
+
+    import runwell
+
+    module = runwell.Module("plugin.wasm")
+    instance = runwell.Instance(module, {"env": {"log": print}})
+    instance.exports.run(3, 4)
+
+Names are imported when they are first used, so that importing the package costs next to nothing.
+"""
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Config": "runwell.embed.config",
+    "Engine": "runwell.embed.config",
+    "ExhaustionError": "runwell.base.errors",
+    "ExportType": "runwell.module.types",
+    "Exports": "runwell.embed.exports",
+    "ExternKind": "runwell.module.types",
+    "Frame": "runwell.base.errors",
+    "Func": "runwell.host.func",
+    "FuncType": "runwell.base.types",
+    "Global": "runwell.embed.globals",
+    "GlobalType": "runwell.module.types",
+    "ImportType": "runwell.module.types",
+    "Instance": "runwell.embed.instance",
+    "InternalError": "runwell.base.errors",
+    "InvalidError": "runwell.base.errors",
+    "LinkError": "runwell.base.errors",
+    "MalformedError": "runwell.base.errors",
+    "Memory": "runwell.host.memory",
+    "MemoryType": "runwell.module.types",
+    "Module": "runwell.embed.module",
+    "OutOfFuel": "runwell.base.errors",
+    "RunwellError": "runwell.base.errors",
+    "Table": "runwell.embed.table",
+    "TableType": "runwell.module.types",
+    "TagType": "runwell.module.types",
+    "Trap": "runwell.base.errors",
+    "TrapCode": "runwell.base.traps",
+    "ValType": "runwell.base.types",
+    "WasiConfig": "runwell.wasi.config",
+    "WasmException": "runwell.base.errors",
+}
+
+if TYPE_CHECKING:
+    from runwell.base.errors import ExhaustionError as ExhaustionError
+    from runwell.base.errors import Frame as Frame
+    from runwell.base.errors import InternalError as InternalError
+    from runwell.base.errors import InvalidError as InvalidError
+    from runwell.base.errors import LinkError as LinkError
+    from runwell.base.errors import MalformedError as MalformedError
+    from runwell.base.errors import OutOfFuel as OutOfFuel
+    from runwell.base.errors import RunwellError as RunwellError
+    from runwell.base.errors import Trap as Trap
+    from runwell.base.errors import WasmException as WasmException
+    from runwell.base.traps import TrapCode as TrapCode
+    from runwell.base.types import FuncType as FuncType
+    from runwell.base.types import ValType as ValType
+    from runwell.embed.config import Config as Config
+    from runwell.embed.config import Engine as Engine
+    from runwell.embed.exports import Exports as Exports
+    from runwell.embed.globals import Global as Global
+    from runwell.embed.instance import Instance as Instance
+    from runwell.embed.module import Module as Module
+    from runwell.embed.table import Table as Table
+    from runwell.host.func import Func as Func
+    from runwell.host.memory import Memory as Memory
+    from runwell.module.types import ExportType as ExportType
+    from runwell.module.types import ExternKind as ExternKind
+    from runwell.module.types import GlobalType as GlobalType
+    from runwell.module.types import ImportType as ImportType
+    from runwell.module.types import MemoryType as MemoryType
+    from runwell.module.types import TableType as TableType
+    from runwell.module.types import TagType as TagType
+    from runwell.wasi.config import WasiConfig as WasiConfig
+else:
+    # Types that exist only when the native core is loaded.
+    _NATIVE = ("Func", "Memory")
+
+    def __getattr__(name):  # noqa: ANN001, ANN202
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'runwell' has no attribute {name!r}")
+        from importlib import import_module
+
+        if name in _NATIVE:
+            from runwell.embed.core import load
+
+            load()
+        found = globals()[name] = getattr(import_module(home), name)
+        return found
+
+
+__all__ = [  # noqa: PLE0604
+    "__version__",
+    *_HOMES,
+]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

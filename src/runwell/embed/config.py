@@ -1,0 +1,121 @@
+"""Engines and their configuration."""
+
+from typing import Any, final
+
+_ENGINES = ("interpreter",)
+_BOUNDS = ("guard", "explicit")
+
+
+@final
+class Config:
+    """How modules are run, and within what limits.
+
+    Args:
+        engine: how to execute; this version has ``"interpreter"``.
+        bounds: how memory accesses are kept inside: ``"guard"`` pages, or ``"explicit"`` checks of
+            each, for systems where address space is scarce or signals cannot be used.
+        max_memory_bytes: no memory of an instance grows beyond; None for no limit but the format's.
+        max_table_elements: no table of an instance grows beyond.
+        features: WebAssembly features to turn on, or off with a ``-`` before the name, e.g.
+            ``"-simd"``.
+
+    Raises:
+        ValueError: an argument has no such value.
+        TypeError: a limit is not an int.
+
+    Attributes:
+        engine: as given.
+        bounds: as given.
+        max_memory_bytes: as given.
+        max_table_elements: as given.
+        features: as given.
+    """
+
+    __slots__ = ("bounds", "engine", "feature_bits", "features", "max_memory_bytes",
+                 "max_table_elements")  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        engine: str = "interpreter",
+        bounds: str = "guard",
+        max_memory_bytes: int | None = None,
+        max_table_elements: int | None = None,
+        features: str = "",
+    ) -> None:
+        from runwell.base.features import feature_set
+
+        if engine not in _ENGINES:
+            have = " and ".join(map(repr, _ENGINES))
+            raise ValueError(f"there is no engine {engine!r} in this version; it has {have}")
+        if bounds not in _BOUNDS:
+            raise ValueError(f"bounds is {' or '.join(map(repr, _BOUNDS))}, not {bounds!r}")
+        for name, limit in (
+            ("max_memory_bytes", max_memory_bytes),
+            ("max_table_elements", max_table_elements),
+        ):
+            if limit is not None and not isinstance(limit, int):
+                raise TypeError(f"{name} must be an int or None, not {type(limit).__name__}")
+            if limit is not None and limit < 0:
+                raise ValueError(f"{name} cannot be negative")
+        self.engine, self.bounds, self.features = engine, bounds, features
+        self.max_memory_bytes, self.max_table_elements = max_memory_bytes, max_table_elements
+        self.feature_bits = feature_set(features)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {
+            "engine": self.engine,
+            "bounds": self.bounds,
+            "max_memory_bytes": self.max_memory_bytes,
+            "max_table_elements": self.max_table_elements,
+            "features": self.features,
+        }
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Config):
+            return NotImplemented
+        return self._arguments() == other._arguments()
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._arguments().values()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _make_config, (self._arguments(),)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self._arguments().items())
+        return f"runwell.Config({arguments})"
+
+
+def _make_config(arguments: dict[str, Any]) -> Config:
+    return Config(**arguments)
+
+
+@final
+class Engine:
+    """Where modules are prepared and run: a configuration put to use.
+
+    Engines are cheap, may be shared by threads, and may be made for a single module.
+
+    Args:
+        config: the configuration; None for the default one.
+
+    Raises:
+        TypeError: ``config`` is no ``Config``.
+
+    Attributes:
+        config: the configuration.
+    """
+
+    __slots__ = ("config",)
+
+    def __init__(self, config: Config | None = None) -> None:
+        if config is not None and not isinstance(config, Config):
+            raise TypeError(f"config must be a runwell.Config, not {type(config).__name__}")
+        self.config = config if config is not None else Config()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Engine, (self.config,)
+
+    def __repr__(self) -> str:
+        return f"runwell.Engine({self.config!r})"

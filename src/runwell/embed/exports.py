@@ -1,0 +1,113 @@
+"""What an instance exports."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, final
+
+from runwell.embed import globals as global_faces
+from runwell.embed import table as table_faces
+from runwell.host import func as func_faces
+from runwell.host import memory as memory_faces
+from runwell.module.module import Export
+from runwell.module.types import ExternKind
+from runwell.runtime.globals import Global as NativeGlobal
+from runwell.runtime.instance import Instance as NativeInstance
+from runwell.runtime.table import Table as NativeTable
+
+# With more exports than this, each is made when it is asked for.
+AT_ONCE = 64
+
+
+class Exports:
+    """What an instance exports, by name: ``exports.add``, or ``exports["add"]`` for any name.
+
+    Iterating gives the names, in the order of the module.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_entries", "_native")
+
+    if TYPE_CHECKING:
+        _entries: dict[str, Export]
+        _native: NativeInstance
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def __init__(self, native: NativeInstance) -> None:
+        put = object.__setattr__
+        put(self, "_native", native)
+        put(self, "_entries", {entry.name: entry for entry in native.code.module.exports})
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self.__dict__[name]
+        except KeyError:
+            return _find(self, self._entries[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._entries]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("exports cannot be changed")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("exports cannot be changed")
+
+    def __repr__(self) -> str:
+        return f"<runwell.Exports: {', '.join(self._entries)}>"
+
+
+@final
+class LazyExports(Exports):
+    """Exports of which none was used yet, or that are too many to make all at once.
+
+    Python looks attributes up fastest if the class has no ``__getattr__``; so the first use of an
+    export makes all of them, and then changes the class.
+    """
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):  # noqa: ANN001, ANN204
+            entry = self._entries.get(name)
+            if entry is None:
+                raise AttributeError(f"nothing is exported as {name!r}", name=name, obj=self)
+            if len(self._entries) <= AT_ONCE:
+                for other in self._entries.values():
+                    _find(self, other)
+                object.__setattr__(self, "__class__", Exports)
+                return self.__dict__[name]
+            return _find(self, entry)
+
+
+def _find(exports: Exports, entry: Export) -> Any:
+    """Make what an export names, and remember it."""
+    value = _face(exports._native, entry)
+    if hasattr(Exports, entry.name):
+        exports.__dict__[entry.name] = value
+    else:
+        # Not through ``__dict__``, which would cost the object its fast layout.
+        object.__setattr__(exports, entry.name, value)
+    return value
+
+
+def _face(native: NativeInstance, entry: Export) -> Any:
+    if entry.kind == ExternKind.FUNC:
+        return func_faces.face(native.func(entry.item))
+    if entry.kind == ExternKind.MEMORY:
+        return memory_faces.face(native.memories[entry.item])
+    if entry.kind == ExternKind.TAG:
+        return native.code.module.type_of(entry.kind, entry.item)
+    extern = native.extern(entry.kind, entry.item)
+    if isinstance(extern, NativeTable):
+        return table_faces.face(extern)
+    assert isinstance(extern, NativeGlobal)
+    return global_faces.face(extern)

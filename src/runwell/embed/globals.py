@@ -1,0 +1,99 @@
+"""``runwell.Global``: global variables."""
+
+from typing import Any, final
+
+from runwell.base.types import ValType
+from runwell.embed.core import load
+from runwell.embed.value import from_bits, from_reference, to_bits, to_reference, value_type
+from runwell.host.weak import WeakValues
+from runwell.module.types import GlobalType
+from runwell.runtime.globals import Global as NativeGlobal
+from runwell.runtime.globals import new_global
+
+
+@final
+class Global:
+    """A global variable.
+
+    Args:
+        type: type of the value, e.g. ``"i32"``, or a ``GlobalType``.
+        value: what it is at first; None for zero, or null.
+        mutable: may it be changed?
+
+    Raises:
+        TypeError: ``value`` is not of the type.
+        OverflowError: ``value`` does not fit the type.
+        ValueError: there is no such type.
+    """
+
+    __slots__ = ("__weakref__", "native")
+
+    def __init__(
+        self,
+        type: str | ValType | GlobalType,  # noqa: A002
+        value: object = None,
+        *,
+        mutable: bool = False,
+    ) -> None:
+        wanted = type if isinstance(type, GlobalType) else GlobalType(value_type(type), mutable)
+        load()
+        self.native = new_global(wanted)
+        if value is not None:
+            self._set(value)
+        _globals.add(self.native.address, self)
+
+    @property
+    def type(self) -> GlobalType:
+        """Value type and mutability."""
+        return self.native.type
+
+    @property
+    def mutable(self) -> bool:
+        """May it be changed?"""
+        return self.native.type.mutable
+
+    @property
+    def value(self) -> Any:
+        """Its value; integers are signed.  Assigning to it changes a mutable global.
+
+        Raises:
+            AttributeError: on assignment, if the global is immutable.
+            TypeError: on assignment, if the value is not of the type.
+            OverflowError: on assignment, if the value does not fit the type.
+        """
+        type_ = self.native.type.type
+        if type_.is_ref:
+            return from_reference(self.native.reference)
+        return from_bits(type_, self.native.bits)
+
+    @value.setter
+    def value(self, value: object) -> None:
+        if not self.native.type.mutable:
+            raise AttributeError("the global is immutable")
+        self._set(value)
+
+    def _set(self, value: object) -> None:
+        type_, store = self.native.type.type, self.native.store
+        if type_.is_ref:
+            self.native.reference = to_reference(type_, value, store, "the value")
+        else:
+            self.native.bits = to_bits(type_, value, store, "the value")
+
+    def __repr__(self) -> str:
+        return f"<runwell.Global: {self.type} = {self.value!r}>"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a runwell.Global cannot be pickled: it belongs to instances")
+
+
+_globals: WeakValues[int, Global] = WeakValues()  # by address of the cell
+
+
+def face(native: NativeGlobal) -> Global:
+    """The one ``Global`` of a native global."""
+    found = _globals.get(native.address)
+    if found is None:
+        found = Global.__new__(Global)
+        found.native = native
+        _globals.add(native.address, found)
+    return found

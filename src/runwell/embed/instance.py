@@ -1,0 +1,116 @@
+"""Instances: modules at work."""
+
+from typing import TYPE_CHECKING, Any, final
+
+from runwell.base.errors import RunwellError
+from runwell.embed.exports import Exports, LazyExports
+from runwell.embed.imports import Imports, find_imports
+from runwell.embed.module import Module
+from runwell.host import memory as memory_faces
+from runwell.module.types import ExternKind
+from runwell.runtime.instance import Instance as NativeInstance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runwell.wasi.config import WasiConfig
+    from runwell.wasi.preview1 import Wasi
+
+
+@final
+class Instance:
+    """An instance of a module, with memories, tables and globals of its own.
+
+    Imports are given by module name and name.  A function may be any callable, which takes its
+    type from the import; a memory, table or global is a ``Memory``, ``Table`` or ``Global``, or a
+    number for an immutable global; and in place of a mapping of names another instance may
+    stand, with its exports.
+
+    An instance lives as long as it, or anything that it exports, is in use.
+
+    Args:
+        module: the module.
+        imports: what it imports, by module name.
+        wasi: gives the guest what WASI preview 1 has, as configured; ``imports`` go first.
+
+    Raises:
+        LinkError: an import is missing or has the wrong type, or a limit is exceeded.
+        MemoryError: the system has no room.
+        OSError: a directory that ``wasi`` names cannot be opened.
+        Trap: the module's start function trapped, or an active segment is out of bounds.
+        TypeError: an argument is of a wrong type.
+
+    Attributes:
+        module: what it is an instance of.
+        exports: what it exports, by name.
+    """
+
+    __slots__ = ("__weakref__", "_native", "_wasi", "exports", "module")
+
+    def __init__(
+        self,
+        module: Module,
+        imports: Imports | None = None,
+        *,
+        wasi: "WasiConfig | None" = None,
+    ) -> None:
+        if not isinstance(module, Module):
+            raise TypeError(f"module must be a runwell.Module, not {type(module).__name__}")
+        self.module = module
+        self._wasi: Wasi | None = None
+        functions: Mapping[str, Mapping[str, Any]] = {}
+        if wasi is not None:
+            from runwell.wasi import preview1
+
+            self._wasi = preview1.Wasi(wasi)
+            functions = dict.fromkeys(preview1.MODULES, self._wasi.functions)
+        decoded = module.code.module
+        config = module.engine.config
+        externs = find_imports(decoded, imports or {}, functions) if decoded.imports else ()
+        self._native = NativeInstance(
+            module.code,
+            externs,
+            limit_bytes=config.max_memory_bytes,
+            limit_elements=config.max_table_elements,
+        )
+        self.exports: Exports = LazyExports(self._native)
+        if self._wasi is not None:
+            self._attach(self._wasi)
+
+    def _attach(self, wasi: "Wasi") -> None:
+        """Give WASI the guest's memory, and let a library of functions prepare itself."""
+        for entry in self.module.code.module.exports:
+            if entry.kind == ExternKind.MEMORY and entry.name == "memory":
+                wasi.attach(memory_faces.face(self._native.memories[entry.item]))
+        if "_initialize" in self.exports and "_start" not in self.exports:
+            self.exports["_initialize"]()
+
+    def run(self) -> int:
+        """Run a WASI command to its end.
+
+        Returns:
+            The exit code: what the guest passed to ``proc_exit``, or 0.
+
+        Raises:
+            RunwellError: the module is not a command: it exports no ``_start``.
+            Trap: the guest trapped.
+        """
+        from runwell.wasi.world import ProcExit
+
+        if "_start" not in self.exports:
+            raise RunwellError("the module is not a command: it does not export _start")
+        try:
+            self.exports["_start"]()
+        except ProcExit as exit_:
+            return exit_.code
+        finally:
+            if self._wasi is not None:
+                self._wasi.close()
+        return 0
+
+    def __reduce__(self) -> str:
+        raise TypeError("a runwell.Instance cannot be pickled: pickle its module")
+
+    def __repr__(self) -> str:
+        name = f" of {self.module.name}" if self.module.name else ""
+        return f"<runwell.Instance{name}: {', '.join(self.exports)}>"

@@ -1,0 +1,164 @@
+"""Modules: from bytes, a file or text to something that can be instantiated."""
+
+from typing import TYPE_CHECKING, Any, TypeAlias, final
+
+from runwell.embed.config import Engine
+from runwell.embed.core import load
+from runwell.module.types import ExportType, ImportType
+from runwell.runtime.code import ModuleCode
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from typing_extensions import Buffer
+
+    from runwell.module.module import Module as Decoded
+
+    Source: TypeAlias = Buffer | str | PathLike[str]
+
+_MAGIC = b"\0asm"
+_VALIDATION = ("eager", "lazy")
+
+
+@final
+class Module:
+    """A WebAssembly module, decoded, validated and ready to be instantiated.
+
+    Modules never change; any number of threads may share one.  A module can be pickled.
+
+    Args:
+        source: the binary format as bytes; or the path of a ``.wasm`` or ``.wat`` file; or, as a
+            ``str`` that begins with ``(`` or ``;``, the text format.
+        engine: where it will run; None for an engine of the default configuration.
+        validation: when function bodies are validated: ``"eager"``, now, or ``"lazy"``, each before
+            its first call, where an invalid one then traps.
+
+    Raises:
+        MalformedError: the bytes or the text are not a module.
+        InvalidError: the module is invalid.
+        OSError: the file cannot be read.
+        TypeError: ``source`` or ``engine`` is of a wrong type.
+        ValueError: ``validation`` is neither.
+
+    Attributes:
+        engine: where it runs.
+    """
+
+    __slots__ = ("__weakref__", "_validation", "code", "engine")
+
+    def __init__(
+        self, source: "Source", *, engine: Engine | None = None, validation: str = "eager"
+    ) -> None:
+        if engine is not None and not isinstance(engine, Engine):
+            raise TypeError(f"engine must be a runwell.Engine, not {type(engine).__name__}")
+        if validation not in _VALIDATION:
+            raise ValueError(f"validation is 'eager' or 'lazy', not {validation!r}")
+        self.engine = engine if engine is not None else Engine()
+        self._validation = validation
+        config = self.engine.config
+        decoded = _decode(_binary(source, config.feature_bits), config.feature_bits)
+        load()
+        self.code = ModuleCode(
+            decoded, explicit=config.bounds == "explicit", features=config.feature_bits
+        )
+        if validation == "eager":
+            from runwell.translate.translator import validate
+
+            validate(self.code)
+
+    @staticmethod
+    def validate(source: "Source", *, engine: Engine | None = None) -> None:
+        """Check a module completely, and keep nothing.
+
+        Args:
+            source: as for the constructor.
+            engine: whose features count; None for the default ones.
+
+        Raises:
+            MalformedError: the bytes or the text are not a module.
+            InvalidError: the module is invalid.
+            OSError: the file cannot be read.
+            TypeError: ``source`` is of a wrong type.
+        """
+        Module(source, engine=engine)
+
+    @property
+    def name(self) -> str:
+        """The module's own name, or ``""``."""
+        return self._decoded.names.module
+
+    @property
+    def imports(self) -> tuple[ImportType, ...]:
+        """What it wants, in order: ``module``, ``name``, ``kind`` and ``type`` of each import."""
+        return self._decoded.import_types()
+
+    @property
+    def exports(self) -> tuple[ExportType, ...]:
+        """What instances offer, in order: ``name``, ``kind`` and ``type`` of each export."""
+        return self._decoded.export_types()
+
+    def custom_section(self, name: str) -> bytes | None:
+        """The contents of the first custom section of a name.
+
+        Args:
+            name: of the section.
+
+        Returns:
+            Its bytes, or None if there is no such section.
+        """
+        return self._decoded.custom(name)
+
+    @property
+    def _decoded(self) -> "Decoded":
+        return self.code.module
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _make_module, (self._decoded.data, self.engine.config, self._validation)
+
+    def __repr__(self) -> str:
+        name = f" {self.name}" if self.name else ""
+        return (
+            f"<runwell.Module{name}: {len(self._decoded.imports)} imports, "
+            f"{len(self._decoded.exports)} exports>"
+        )
+
+
+def _make_module(data: bytes, config: Any, validation: str) -> Module:
+    return Module(data, engine=Engine(config), validation=validation)
+
+
+def _decode(data: bytes, features: int) -> "Decoded":
+    from runwell.binary.decoder import decode
+    from runwell.module.validate import validate_module
+
+    decoded = decode(data, features)
+    validate_module(decoded, features)
+    return decoded
+
+
+def _binary(source: Any, features: int) -> bytes:
+    """The binary format of whatever was given."""
+    if isinstance(source, bytes):
+        return source
+    if isinstance(source, str) and source.lstrip()[:1] in ("(", ";"):
+        return _from_text(source, features)
+    if isinstance(source, bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, str) or hasattr(source, "__fspath__"):
+        with open(source, "rb") as file:
+            data = file.read()
+        if not data.startswith(_MAGIC) and str(source).endswith((".wat", ".wast")):
+            return _from_text(data, features)
+        return data
+    try:
+        return bytes(memoryview(source))
+    except TypeError:
+        raise TypeError(
+            f"a module is bytes, a path, or text, not {type(source).__name__}"
+        ) from None
+
+
+def _from_text(text: str | bytes, features: int) -> bytes:
+    from runwell.text.parser import parse
+
+    return parse(text, features)
