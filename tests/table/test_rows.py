@@ -9,7 +9,7 @@ from tests.table.operands import MEMORY_BYTES, operands
 from runwell.base.errors import Trap
 from runwell.base.traps import TrapCode
 from runwell.isa.evaluate import evaluate
-from runwell.isa.facts import facts
+from runwell.isa.facts import NOTHING, facts
 from runwell.isa.floats import FORMATS
 from runwell.isa.op import Op
 from runwell.isa.table import TABLE
@@ -89,4 +89,5 @@ def test_traps_are_possible_and_foreseen(op):
 @pytest.mark.parametrize("op", TABLE, ids=lambda op: op.mnemonic)
 def test_docstring_tells_traps(op):
     assert op.doc.endswith("."), "one sentence"
-    assert bool(facts(op).traps) == ("traps" in op.doc.lower())
+    if facts(op) is not NOTHING:
+        assert bool(facts(op).traps) == ("traps" in op.doc.lower())

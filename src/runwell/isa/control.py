@@ -71,3 +71,57 @@ def call() -> None:
 @ROWS.op("call_indirect", 0x11, rule=Rule.CALL_INDIRECT, imms=(Imm.TYPE, Imm.TABLE))
 def call_indirect() -> None:
     """Call a function of a table; traps unless it is there, of that type (exec-call-indirect)."""
+
+
+ROWS.feature = "tail-call"
+
+
+@ROWS.op("return_call", 0x12, rule=Rule.RETURN_CALL, imms=(Imm.FUNC,))
+def return_call() -> None:
+    """Call a function in place of the caller (exec-return-call)."""
+
+
+@ROWS.op("return_call_indirect", 0x13, rule=Rule.RETURN_CALL_INDIRECT, imms=(Imm.TYPE, Imm.TABLE))
+def return_call_indirect() -> None:
+    """As call_indirect, in place of the caller; traps likewise (exec-return-call-indirect)."""
+
+
+ROWS.feature = "function-references"
+
+
+@ROWS.op("call_ref", 0x14, rule=Rule.CALL_REF, imms=(Imm.DEF_TYPE,))
+def call_ref() -> None:
+    """Call a function by reference; traps if it is null (exec-call-ref)."""
+
+
+@ROWS.op("return_call_ref", 0x15, rule=Rule.RETURN_CALL_REF, imms=(Imm.DEF_TYPE,))
+def return_call_ref() -> None:
+    """As call_ref, in place of the caller; traps likewise (exec-return-call-ref)."""
+
+
+@ROWS.op("br_on_null", 0xD5, rule=Rule.BR_ON_NULL, imms=(Imm.LABEL,))
+def br_on_null() -> None:
+    """Branch if the reference is null, else keep it (exec-br_on_null)."""
+
+
+@ROWS.op("br_on_non_null", 0xD6, rule=Rule.BR_ON_NON_NULL, imms=(Imm.LABEL,))
+def br_on_non_null() -> None:
+    """Branch with the reference unless it is null (exec-br_on_non_null)."""
+
+
+ROWS.feature = "exception-handling"
+
+
+@ROWS.op("throw", 0x08, rule=Rule.THROW, imms=(Imm.TAG,))
+def throw() -> None:
+    """Throw an exception with the values that its tag asks for (exec-throw)."""
+
+
+@ROWS.op("throw_ref", 0x0A, rule=Rule.THROW_REF)
+def throw_ref() -> None:
+    """Throw a caught exception again; traps if the reference is null (exec-throw_ref)."""
+
+
+@ROWS.op("try_table", 0x1F, rule=Rule.TRY_TABLE, imms=(Imm.BLOCK_TYPE, Imm.CATCHES))
+def try_table() -> None:
+    """Begin a block whose exceptions branch to labels (exec-try_table)."""

@@ -126,7 +126,7 @@ class _Record:
         self.traps.update(arg for arg in args if isinstance(arg, TrapCode))
         if verb in _READS or verb in _WRITES:
             self.traps.add(TrapCode.OUT_OF_BOUNDS_MEMORY)
-        if verb in _ATOMIC:
+        if verb in _ATOMIC and _note(args[0]).width > 8:
             self.traps.add(TrapCode.UNALIGNED_ATOMIC)
         if verb in _CALLS or verb == "enter_big":
             self.traps.add(TrapCode.STACK_EXHAUSTED)

@@ -7,7 +7,7 @@ A kind of immediate has one Python value: an int for numbers, indices and the bi
     MEMARG       MemArg
     LANES        tuple of 16 indices
     VAL_TYPES    tuple of ValType
-    HEAP_TYPE    the ValType of nullable references to it; REF_TYPE: of those never null
+    HEAP_TYPE    the ValType of nullable references to it, as REF_NULL_TYPE; REF_TYPE: never null
     CAST         Cast
     CATCHES      tuple of Catch
 
@@ -257,6 +257,7 @@ DECODE: dict[Imm, Decode] = dict.fromkeys(_INDICES, decode_unsigned) | {
     Imm.VAL_TYPES: _decode_val_types,
     Imm.HEAP_TYPE: _decode_heap,
     Imm.REF_TYPE: _decode_ref,
+    Imm.REF_NULL_TYPE: _decode_heap,
     Imm.CAST: _decode_cast,
     Imm.CATCHES: _decode_catches,
     Imm.ORDERING: _decode_ordering,
@@ -276,6 +277,7 @@ ENCODE: dict[Imm, Encode] = dict.fromkeys(_INDICES, encode_unsigned) | {
     Imm.VAL_TYPES: _encode_vector(encode_val_type),
     Imm.HEAP_TYPE: _encode_heap,
     Imm.REF_TYPE: _encode_heap,
+    Imm.REF_NULL_TYPE: _encode_heap,
     Imm.CAST: _encode_cast,
     Imm.CATCHES: _encode_catches,
     Imm.ORDERING: _encode_fixed(1),

@@ -60,7 +60,10 @@ class Operands(ABC):
 
     @abstractmethod
     def index(self, kind: Imm) -> int:
-        """A number or identifier, resolved in the index space of the kind."""
+        """A number or identifier, resolved in the index space of the kind.
+
+        Fields (``FIELD``) are those of the structure whose index was taken just before.
+        """
 
     @abstractmethod
     def atom(self) -> str:
@@ -285,6 +288,7 @@ PRINT: dict[Imm, Print] = {kind: _print_index(kind) for kind in _SPACES} | {
     ),
     Imm.HEAP_TYPE: print_heap_type,
     Imm.REF_TYPE: _print_ref,
+    Imm.REF_NULL_TYPE: _print_ref,
     Imm.CAST: _print_cast,
     Imm.CATCHES: _print_catches,
     Imm.COUNT: _print_number,
@@ -305,6 +309,7 @@ PARSE: dict[Imm, Parse] = {kind: _parse_index(kind) for kind in _SPACES} | {
     Imm.VAL_TYPES: lambda operands: operands.result_types(),
     Imm.HEAP_TYPE: lambda operands: operands.heap_type(),
     Imm.REF_TYPE: lambda operands: operands.ref_type(),
+    Imm.REF_NULL_TYPE: lambda operands: operands.ref_type(),
     Imm.CAST: _parse_cast,
     Imm.CATCHES: lambda operands: operands.catches(),
     Imm.COUNT: lambda operands: operands.natural(1 << 32),

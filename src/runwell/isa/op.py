@@ -37,13 +37,14 @@ class Imm(IntEnum):
     LANES = 20  # sixteen of i8x16.shuffle
     VAL_TYPES = 21  # of select
     HEAP_TYPE = 22  # Python value: the type of nullable references to it
-    REF_TYPE = 23  # a heap type of references that are never null
+    REF_TYPE = 23  # a heap type too; Python value: the type of references never null
     CAST = 24  # flags, label, two heap types
     CATCHES = 25
     DEF_TYPE = 26  # of a struct, array or function, in the text an index
     FIELD = 27
     COUNT = 28
     ORDERING = 29  # the zero byte of atomic.fence
+    REF_NULL_TYPE = 30  # as HEAP_TYPE, but in the text a reference type
 
 
 class Rule(IntEnum):

@@ -18,3 +18,11 @@ def is_null() -> None:
 @ROWS.op("ref.func", 0xD2, rule=Rule.REF_FUNC, imms=(Imm.FUNC,))
 def func() -> None:
     """A reference to a function of the module (exec-ref.func)."""
+
+
+ROWS.feature = "function-references"
+
+
+@ROWS.op("ref.as_non_null", 0xD4, rule=Rule.REF_AS_NON_NULL)
+def as_non_null() -> None:
+    """The same reference; traps if it is null (exec-ref.as_non_null)."""

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 from runwell.isa import (
+    atomic,
     control,
     conversion,
+    heap,
     memory,
     numeric,
     reference,
@@ -91,5 +93,7 @@ TABLE = Table(
         vector_int.ROWS,
         vector_float.ROWS,
         vector_relaxed.ROWS,
+        atomic.ROWS,
+        heap.ROWS,
     )
 )

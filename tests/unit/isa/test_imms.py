@@ -31,6 +31,7 @@ VALUES = {
     Imm.LANES: [tuple(range(16))],
     Imm.VAL_TYPES: [(), (I32,), (V128, ref_type(0x70, nullable=False))],
     Imm.HEAP_TYPE: [FUNCREF, EXTERNREF, ref_to_index(200, nullable=True)],
+    Imm.REF_NULL_TYPE: [FUNCREF, ref_to_index(200, nullable=True)],
     Imm.REF_TYPE: [ref_type(0x70, nullable=False), ref_to_index(0, nullable=False)],
     Imm.CAST: [
         Cast(0, FUNCREF, ref_to_index(3, nullable=False)),
