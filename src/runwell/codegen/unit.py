@@ -138,7 +138,7 @@ class _Pool:
     """Worker processes, each with a thread that feeds it."""
 
     def __init__(self, jobs: int, level: int) -> None:
-        self.level = level
+        self.level, self.closed = level, threading.Event()
         self.todo: queue.Queue[tuple[int, str] | None] = queue.Queue()
         self.done: queue.Queue[tuple[int, bytes | Exception]] = queue.Queue()
         self.workers = [w for w in (_start_worker() for _ in range(jobs)) if w is not None]
@@ -159,10 +159,12 @@ class _Pool:
 
     def feed(self, worker: subprocess.Popen[bytes] | None) -> None:
         """Give queued texts to one worker; do the work here once it is no use."""
-        while (item := self.todo.get()) is not None:
+        while not self.closed.is_set() and (item := self.todo.get()) is not None:
             n, text = item
             try:
                 answer = None if worker is None else _ask(worker, text, self.level)
+                if self.closed.is_set():
+                    return
                 if answer is None:
                     from runwell.codegen.object import compile_text
 
@@ -173,6 +175,7 @@ class _Pool:
 
     def close(self) -> None:
         """End the workers, also busy ones."""
+        self.closed.set()
         for _ in self.threads:
             self.todo.put(None)
         for worker in self.workers:

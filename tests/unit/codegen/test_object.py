@@ -1,0 +1,39 @@
+import pytest
+
+from runwell.codegen.object import CodegenError, compile_assembly, compile_text, optimise_text
+
+TEXT = "define i32 @f(i32 %x) {\n  %y = add i32 %x, 2\n  %z = add i32 %y, 3\n  ret i32 %z\n}\n"
+
+
+@pytest.mark.parametrize("level", [0, 1, 2, 3])
+def test_object(level):
+    data = compile_text(TEXT, level)
+    assert data[:4] == b"\x7fELF"
+    assert data == compile_text(TEXT, level)
+
+
+def test_text_for_people():
+    assert "add i32 %x, 5" in optimise_text(TEXT)
+    assert "f:" in compile_assembly(TEXT)
+    assert "target datalayout" in optimise_text(TEXT, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("define i32 @f() {\n  ret i64 1\n}\n", "ret i64 1"),
+        ("define i32 @f() {\n  %x = frob i32 1\n}\n", "(?s)expected instruction.*define i32 @f"),
+        ("define void @f() {\n  ret void\n}\nnonsense", "expected top-level entity"),
+    ],
+)
+def test_errors_show_the_text(text, message):
+    with pytest.raises(CodegenError, match=message):
+        compile_text(text)
+
+
+def test_always_inline_is_honoured_without_optimisation():
+    text = (
+        "define internal i32 @g(i32 %x) alwaysinline {\n  ret i32 %x\n}\n"
+        "define i32 @f(i32 %x) {\n  %y = call i32 @g(i32 %x)\n  ret i32 %y\n}\n"
+    )
+    assert "call" not in optimise_text(text, 0)
