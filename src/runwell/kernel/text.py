@@ -119,6 +119,7 @@ class ModuleText:
         self._defined: set[str] = set()
         self._metadata: dict[str, int] = {}
         self._distinct = 0
+        self._struct_nodes: dict[StructType, str] = {}
 
     def add_global(self, text: str) -> None:
         """Add the definition of a global, e.g. ``@x = internal global i64 0``."""
@@ -190,6 +191,8 @@ class ModuleText:
         return self.metadata(f'!{{!"{of.memory_ir}", {root}, i64 0}}')
 
     def _struct_node(self, struct: StructType) -> str:
+        if struct in self._struct_nodes:
+            return self._struct_nodes[struct]
         members = [f'!"{struct.source.__module__}.{struct.name}"']
         for field in struct.fields.values():
             of = field.type
@@ -197,7 +200,8 @@ class ModuleText:
                 of = of.of
             node = self._struct_node(of) if isinstance(of, StructType) else self._scalar_node(of)
             members += [node, f"i64 {field.offset}"]
-        return self.metadata(f"!{{{', '.join(members)}}}")
+        node = self._struct_nodes[struct] = self.metadata(f"!{{{', '.join(members)}}}")
+        return node
 
     def weights(self, yes: int, no: int) -> str:
         """The suffix that gives a conditional branch its odds."""
