@@ -1,0 +1,81 @@
+"""Constant expressions: a few instructions, translated as a function without parameters."""
+
+from runwell.base.features import BIT
+from runwell.isa.op import Rule
+from runwell.isa.table import TABLE
+from runwell.kernel import Ptr, addr, const_array, kernel, u8, u32
+from runwell.runtime.layout import ModuleCode
+from runwell.translate.control import end_function, use_single
+from runwell.translate.errors import Error, Invalid
+from runwell.translate.function import (
+    add_prologue,
+    next_instruction,
+    open_function,
+    translate_instruction,
+)
+from runwell.translate.locals import LINK_BYTES, clear_frame
+from runwell.translate.reading import refuse
+from runwell.translate.tables import FEATURE_SHIFT, INSTRUCTIONS, RULE_SHIFT
+from runwell.translate.work import Work
+
+_RULES = (Rule.CONST, Rule.END, Rule.GLOBAL_GET, Rule.REF_NULL, Rule.REF_FUNC)
+_ARITHMETIC = tuple(f"{ty}.{name}" for ty in ("i32", "i64") for name in ("add", "sub", "mul"))
+PLAIN, EXTENDED = 1, 2
+EXTENDED_CONST = BIT["extended-const"]
+
+# By instruction: may constant expressions have it, or only extended ones?
+IS_CONSTANT = const_array(
+    "translate_is_constant",
+    u8,
+    lambda: [
+        PLAIN if op.rule in _RULES else EXTENDED if op.mnemonic in _ARITHMETIC else 0
+        for op in TABLE
+    ],
+)
+
+
+@kernel
+def check_constant(w: Work, op: u32) -> None:
+    """Fail unless a constant expression may have the instruction."""
+    kind = IS_CONSTANT[op]
+    if kind == 0 or (kind == EXTENDED and w.module.features & EXTENDED_CONST == 0):
+        raise Invalid(Error.CONSTANT_REQUIRED)
+
+
+@kernel
+def translate_expression(
+    w: Work, module: ModuleCode, start: Ptr[u8], end: Ptr[u8], type: u32, globals_: u32, keep: bool
+) -> None:
+    """Check a constant expression of a type, and translate it to ``out`` if ``keep``.
+
+    It may read the first ``globals_`` globals.  Its code is that of a function without parameters
+    that returns the value.
+    """
+    w.module = addr(module)
+    w.body = start
+    w.pc = start
+    w.end = end
+    w.constant = 1
+    w.visible_globals = globals_
+    w.dead = 0 if keep else 1
+    clear_frame(w)
+    w.top = LINK_BYTES
+    use_single(w.controls[0], type)
+    open_function(w)
+    while True:
+        w.instruction = w.pc
+        if w.pc >= w.end:
+            raise Invalid(Error.END_EXPECTED)
+        op = next_instruction(w)
+        check_constant(w, op)
+        row = INSTRUCTIONS[op]
+        if w.module.features >> (row >> FEATURE_SHIFT) & 1 == 0:
+            refuse(w, Error.ILLEGAL_OPCODE, w.opcode)
+        if u32(row >> RULE_SHIFT & 0xFF) == Rule.END:
+            end_function(w)
+            break
+        translate_instruction(w, op, row)
+    if w.pc != w.end:
+        raise Invalid(Error.CONTENT_AFTER_END)
+    if keep:
+        add_prologue(w)

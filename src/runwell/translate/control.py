@@ -1,0 +1,228 @@
+"""Blocks: entering and leaving them, ``else`` and ``end``."""
+
+from runwell.base.limits import CONTROL_DEPTH
+from runwell.base.types import I32, V128
+from runwell.isa.op import Rule
+from runwell.kernel import addr, i64, kernel, null, u32, u64
+from runwell.runtime.layout import TypeCode
+from runwell.translate.branches import JUMP, conditional, leave, patch, refer
+from runwell.translate.emit import begin, finish, is_ref, label_here
+from runwell.translate.errors import Error, Invalid
+from runwell.translate.reading import next_signed, refuse
+from runwell.translate.stack import (
+    check_top,
+    pop_value,
+    push_types,
+    settle_from,
+    settle_top,
+    show_mismatch,
+    truncate,
+)
+from runwell.translate.tables import IS_TYPE, SINGLE, UNLESS
+from runwell.translate.work import Control, Work
+
+EMPTY = 0x40
+
+
+@kernel
+def use_results(f: Control, type: TypeCode) -> None:
+    """Give a block the results of a function type, and its label too."""
+    f.results = type.results
+    f.n_results = type.n_results
+    f.label_types = type.results
+    f.n_label = type.n_results
+    f.label_bytes = type.result_bytes
+    f.label_ref_bytes = type.ref_result_bytes
+
+
+@kernel
+def use_params(f: Control, type: TypeCode) -> None:
+    """Give a block the parameters of a function type."""
+    f.params = type.params
+    f.n_params = type.n_params
+    f.param_bytes = type.param_bytes
+    f.param_ref_bytes = type.ref_param_bytes
+
+
+@kernel
+def clear_types(f: Control) -> None:
+    """Give a block neither parameters nor results."""
+    f.n_params = 0
+    f.param_bytes = 0
+    f.param_ref_bytes = 0
+    f.n_results = 0
+    f.n_label = 0
+    f.label_bytes = 0
+    f.label_ref_bytes = 0
+
+
+@kernel
+def use_single(f: Control, type: u32) -> None:
+    """Give a block one result."""
+    clear_types(f)
+    f.results = SINGLE + type
+    f.n_results = 1
+    f.label_types = f.results
+    f.n_label = 1
+    if is_ref(type):
+        f.label_ref_bytes = 8
+    else:
+        f.label_bytes = 16 if type == V128 else 8
+
+
+@kernel
+def next_block_type(w: Work, f: Control) -> None:
+    """A block type: nothing, one result, or the index of a function type."""
+    if w.pc >= w.end:
+        raise Invalid(Error.UNEXPECTED_END)
+    byte = u32(w.pc[0])
+    clear_types(f)
+    if byte == EMPTY:
+        w.pc = w.pc + 1
+    elif IS_TYPE[byte] != 0:
+        w.pc = w.pc + 1
+        use_single(f, byte)
+    else:
+        index = next_signed(w, 33)
+        if index < 0:
+            refuse(w, Error.MALFORMED_VALUE_TYPE, byte)
+        if index >= i64(w.module.n_types):
+            refuse(w, Error.UNKNOWN_TYPE, u32(index))
+        type = w.module.types[index]
+        use_params(f, type)
+        use_results(f, type)
+
+
+@kernel
+def open_block(w: Work, f: Control, rule: u32) -> None:
+    """Begin a block whose types are known; its parameters are on the stack."""
+    f.rule = rule
+    f.unreachable = 0
+    f.fixups = null
+    f.otherwise = null
+    f.stub_of = 0
+    f.height = w.sp - f.n_params
+    f.top = w.top - f.param_bytes
+    f.ref_top = w.ref_top - f.param_ref_bytes
+
+
+@kernel
+def enter_block(w: Work, rule: u32) -> None:
+    """``block``, ``loop`` or ``if``."""
+    if w.frame - w.controls >= CONTROL_DEPTH:
+        refuse(w, Error.NESTING_LIMIT, CONTROL_DEPTH)
+    f = w.frame[1]
+    next_block_type(w, f)
+    condition = w.entries[0]
+    if rule == Rule.IF:
+        condition = pop_value(w, I32)
+    check_top(w, f.params, f.n_params)
+    # No pending read may cross the boundary: the block may write the local, or be left out.
+    settle_from(w, 0)
+    open_block(w, f, rule)
+    if rule == Rule.IF:
+        word = conditional(w, condition, UNLESS)
+        word[0] = 0
+        if w.dead == 0:
+            f.otherwise = word
+    elif rule == Rule.LOOP:
+        f.label_types = f.params
+        f.n_label = f.n_params
+        f.label_bytes = f.param_bytes
+        f.label_ref_bytes = f.param_ref_bytes
+        w.brief = 0
+        label_here(w)
+        f.start = w.out
+    w.frame = addr(f)
+
+
+@kernel
+def check_end(w: Work) -> None:
+    """At the end of a block or arm exactly the results must be there."""
+    f = w.frame[0]
+    check_top(w, f.results, f.n_results)
+    if w.sp != f.height + f.n_results:
+        show_mismatch(w, f.results, f.n_results)
+        w.n_found = w.sp - f.height
+        raise Invalid(Error.TYPE_MISMATCH)
+
+
+@kernel
+def enter_else(w: Work) -> None:
+    """``else``."""
+    f = w.frame[0]
+    if f.rule != Rule.IF:
+        raise Invalid(Error.ELSE_WITHOUT_IF)
+    check_end(w)
+    if w.dead == 0:
+        settle_top(w, f.n_results)
+        word = begin(w, JUMP)
+        finish(w, word + 1)
+        refer(w, f, word)
+    truncate(w, f.height)
+    if f.otherwise != null:
+        resume(w)
+        patch(w, f.otherwise)
+        f.otherwise = null
+    f.rule = u32(Rule.ELSE)
+    f.unreachable = 0
+    push_types(w, f.params, f.n_params)
+    w.home = w.sp
+
+
+@kernel
+def resume(w: Work) -> None:
+    """A label that is branched to: the code is wanted again."""
+    if w.dead != 0:
+        w.dead = 0
+        w.out = w.dead_out
+    label_here(w)
+
+
+@kernel
+def end_block(w: Work) -> None:
+    """``end`` of a block."""
+    f = w.frame[0]
+    check_end(w)
+    if f.rule == Rule.IF:
+        check_missing_else(w, f)
+    if f.fixups != null or f.otherwise != null:
+        if w.dead == 0:
+            settle_top(w, f.n_results)
+        truncate(w, f.height)
+        resume(w)
+        patch(w, f.otherwise)
+        patch(w, f.fixups)
+        push_types(w, f.results, f.n_results)
+        w.home = w.sp
+    w.frame = w.frame - 1
+
+
+@kernel
+def check_missing_else(w: Work, f: Control) -> None:
+    """An ``if`` without ``else`` gives back what it was given."""
+    wrong = f.n_params != f.n_results
+    if not wrong:
+        for i in range(f.n_params):
+            wrong |= f.params[i] != f.results[i]
+        w.steps += u64(f.n_params)
+    if wrong:
+        show_mismatch(w, f.results, f.n_results)
+        raise Invalid(Error.TYPE_MISMATCH)
+
+
+@kernel
+def end_function(w: Work) -> None:
+    """``end`` of the function: return what is on the stack."""
+    f = w.controls[0]
+    check_end(w)
+    if w.dead == 0:
+        leave(w)
+    if f.fixups != null:
+        truncate(w, f.height)
+        resume(w)
+        patch(w, f.fixups)
+        push_types(w, f.results, f.n_results)
+        w.home = w.sp
+        leave(w)
+    truncate(w, f.height)

@@ -1,0 +1,201 @@
+"""What the translator does for others: kernels that engines and Python call."""
+
+from runwell.base.traps import TrapCode
+from runwell.kernel import (
+    Ptr,
+    addr,
+    atomic_cas,
+    atomic_store,
+    kernel,
+    null,
+    u8,
+    u32,
+    u64,
+)
+from runwell.runtime.layout import Context, FuncCode, ModuleCode
+from runwell.runtime.c_library import sched_yield
+from runwell.translate.constant import translate_expression
+from runwell.translate.errors import Error, Invalid
+from runwell.translate.function import translate_function
+from runwell.translate.pool import give_work_back, take_work
+from runwell.translate.stack import truncate
+from runwell.translate.work import SCRATCH, SLACK, Note, Span, Trouble, Work
+
+INVALID_FUNCTION, INTERNAL = int(TrapCode.INVALID_FUNCTION), int(TrapCode.INTERNAL)
+
+
+@kernel
+def lock_module(module: ModuleCode) -> None:
+    """Wait until nobody else translates code of the module."""
+    while not atomic_cas(addr(module.lock), u32(0), u32(1)):
+        sched_yield()
+
+
+@kernel
+def use_output(w: Work, start: Ptr[u8], end: Ptr[u8]) -> None:
+    """Translate into the memory from ``start``, rounded up, to ``end``."""
+    w.out = Ptr[u32]((u64(start) + 3) & ~u64(3))
+    w.limit = Ptr[u32](end) - SLACK
+
+
+@kernel
+def forget(w: Work) -> None:
+    """After a failure: leave no pending reads behind."""
+    truncate(w, 1)
+
+
+@kernel
+def report(w: Work, code: u32, function: u32, trouble: Trouble) -> None:
+    """Say what was wrong."""
+    trouble.code = code
+    trouble.function = function
+    trouble.opcode = w.opcode
+    trouble.detail = w.detail
+    trouble.offset = u64(w.instruction - w.module.source)
+    trouble.n_wanted = w.n_wanted
+    trouble.n_found = w.n_found
+    for i in range(u32(8)):
+        trouble.wanted[i] = w.wanted[i]
+        trouble.found[i] = w.found[i]
+
+
+@kernel(export=True)
+def translate_on_demand(ctx: Context, code: FuncCode) -> u32:
+    """Translate a function at its first call; 0, or a trap code.
+
+    Its entry is set last, so that another thread sees either the stub or all of the code.
+    """
+    module = Ptr[ModuleCode](code.module)
+    lock_module(module)
+    trap: u32 = 0
+    if code.frame_bytes == 0:
+        trap = translate_for_keeps(module, code)
+    atomic_store(addr(module.lock), u32(0))
+    return trap
+
+
+@kernel
+def translate_for_keeps(module: ModuleCode, code: FuncCode) -> u32:
+    """Translate a function into its module's arena; 0, or a trap code."""
+    w = take_work()
+    if w == null:
+        return u32(INTERNAL)
+    use_output(w, module.code_out, module.code_end)
+    trap: u32 = 0
+    try:
+        translate_function(w, module, code, True)
+        module.code_out = Ptr[u8](w.out)
+        code.frame_bytes = w.max_top
+        code.brief = w.brief
+        atomic_store(addr(code.entry), Ptr[u8](w.entry))
+    except Invalid as failure:
+        forget(w)
+        trap = u32(INTERNAL) if failure.code == Error.OUT_OF_SPACE else u32(INVALID_FUNCTION)
+    give_work_back(w)
+    return trap
+
+
+@kernel(export=True)
+def validate_code(module: ModuleCode, first: u32, last: u32, trouble: Trouble) -> u32:
+    """Check the functions from index ``first`` up to but not ``last``; an ``Error`` or 0."""
+    w = take_work()
+    if w == null:
+        return u32(Error.OUT_OF_SPACE)
+    found: u32 = 0
+    for i in range(first, last):
+        w.out = w.scratch
+        w.limit = w.scratch + (SCRATCH - SLACK)
+        try:
+            translate_function(w, module, module.codes[i], False)
+        except Invalid as failure:
+            found = u32(failure.code)
+            report(w, found, i, trouble)
+            forget(w)
+            break
+    give_work_back(w)
+    return found
+
+
+@kernel(export=True)
+def validate_constants(module: ModuleCode, spans: Ptr[Span], n: u32, trouble: Trouble) -> u32:
+    """Check constant expressions; an ``Error`` or 0; the function of the trouble is their number."""
+    w = take_work()
+    if w == null:
+        return u32(Error.OUT_OF_SPACE)
+    found: u32 = 0
+    for i in range(n):
+        span = spans[i]
+        w.out = w.scratch
+        w.limit = w.scratch + (SCRATCH - SLACK)
+        start = module.source + span.start
+        end = module.source + span.end
+        try:
+            translate_expression(w, module, start, end, span.type, span.globals, False)
+        except Invalid as failure:
+            found = u32(failure.code)
+            report(w, found, i, trouble)
+            forget(w)
+            break
+    give_work_back(w)
+    return found
+
+
+@kernel(export=True)
+def translate_constant(module: ModuleCode, span: Span, code: FuncCode) -> u32:
+    """Translate a valid constant expression into the arena, as the function ``code``.
+
+    The value is 0 or a trap code.
+    """
+    w = take_work()
+    if w == null:
+        return u32(INTERNAL)
+    lock_module(module)
+    use_output(w, module.code_out, module.code_end)
+    start = module.source + span.start
+    end = module.source + span.end
+    trap: u32 = 0
+    try:
+        translate_expression(w, module, start, end, span.type, span.globals, True)
+        module.code_out = Ptr[u8](w.out)
+        code.module = Ptr[u8](module)
+        code.frame_bytes = w.max_top
+        code.brief = w.brief
+        code.entry = Ptr[u8](w.entry)
+    except Invalid as failure:
+        forget(w)
+        trap = u32(INTERNAL) if failure.code == Error.OUT_OF_SPACE else u32(INVALID_FUNCTION)
+    atomic_store(addr(module.lock), u32(0))
+    give_work_back(w)
+    return trap
+
+
+@kernel(export=True)
+def map_offsets(
+    module: ModuleCode, code: FuncCode, out: Ptr[u8], end: Ptr[u8], notes: Ptr[Note]
+) -> u32:
+    """Translate a valid function once more, noting where its instructions come from.
+
+    Args:
+        module: its module.
+        code: the function.
+        out: memory for the code, which is the same as before but for its place.
+        end: the end of that.
+        notes: room for one note for each four bytes of code.
+
+    Returns:
+        The number of notes.
+    """
+    w = take_work()
+    if w == null:
+        return u32(0)
+    use_output(w, out, end)
+    w.notes = notes
+    n: u32 = 0
+    try:
+        translate_function(w, module, code, True)
+        n = w.n_notes
+    except Invalid:
+        forget(w)
+    w.notes = null
+    give_work_back(w)
+    return n

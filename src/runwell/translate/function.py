@@ -1,0 +1,301 @@
+"""Function bodies: every instruction to its rule, and the frame around them."""
+
+from runwell.base.limits import FUNCTION_BYTES
+from runwell.isa.op import Rule
+from runwell.kernel import Ptr, addr, i64, kernel, null, u8, u32, u64, unlikely
+from runwell.runtime.layout import FuncCode, ModuleCode, TypeCode
+from runwell.runtime.c_library import memmove
+from runwell.translate.branches import (
+    become_unreachable,
+    branch,
+    branch_if,
+    branch_table,
+    leave,
+)
+from runwell.translate.calls import call, call_indirect, function_type
+from runwell.translate.control import (
+    clear_types,
+    end_block,
+    end_function,
+    enter_block,
+    enter_else,
+    open_block,
+    use_results,
+)
+from runwell.translate.emit import begin, emit_word, finish, label_here, set_handler
+from runwell.translate.errors import Error, Invalid
+from runwell.translate.locals import LINK_BYTES, declare_locals, get_local, set_local
+from runwell.translate.memory import (
+    drop_data,
+    load,
+    memory_copy_op,
+    memory_fill_op,
+    memory_grow_op,
+    memory_init_op,
+    memory_size,
+    store,
+)
+from runwell.translate.reading import next_byte, next_u32, refuse
+from runwell.translate.references import (
+    drop_elem,
+    ref_func,
+    ref_is_null,
+    ref_null,
+    table_copy_op,
+    table_fill_op,
+    table_get,
+    table_grow_op,
+    table_init_op,
+    table_set,
+    table_size,
+)
+from runwell.translate.simple import constant, plain
+from runwell.translate.stack import check_top
+from runwell.translate.tables import (
+    FEATURE_SHIFT,
+    FIRST_PREFIX,
+    INSTRUCTIONS,
+    OPCODES,
+    PREFIX_SIZES,
+    PREFIX_STARTS,
+    RULE_SHIFT,
+    form,
+)
+from runwell.translate.variables import drop_value, get_global, select, select_typed, set_global
+from runwell.translate.work import UNKNOWN, Work
+
+UNREACHABLE = form("unreachable")
+ZERO, ZERO_REFS, ENTER_BIG = form("zero"), form("zero_refs"), form("enter_big")
+LAST_PREFIX = 0xFE
+# A larger frame may reach beyond the room that calls leave below the end of the stack.
+BIG_FRAME = 1 << 19
+
+
+@kernel
+def next_prefixed(w: Work, prefix: u32) -> u32:
+    """The number of an instruction with a prefix, plus 1; 0 if there is none."""
+    code = next_u32(w)
+    w.opcode = prefix << 16 | code
+    x = prefix - FIRST_PREFIX
+    if code >= PREFIX_SIZES[x]:
+        return u32(0)
+    return u32(OPCODES[PREFIX_STARTS[x] + code])
+
+
+@kernel(inline=True)
+def next_instruction(w: Work) -> u32:
+    """The number of the next instruction."""
+    byte = u32(w.pc[0])
+    w.pc = w.pc + 1
+    w.opcode = byte
+    op = u32(OPCODES[byte])
+    if unlikely(op == 0):
+        if FIRST_PREFIX <= byte <= LAST_PREFIX:
+            op = next_prefixed(w, byte)
+        if op == 0:
+            refuse(w, Error.ILLEGAL_OPCODE, w.opcode)
+    return op - 1
+
+
+@kernel(inline=True)
+def translate_instruction(w: Work, op: u32, row: u64) -> None:
+    """Translate an instruction, all but the last ``end``."""
+    match u32(row >> RULE_SHIFT & 0xFF):
+        case Rule.LOCAL_GET:
+            get_local(w)
+        case Rule.LOCAL_SET:
+            set_local(w, False)
+        case Rule.LOCAL_TEE:
+            set_local(w, True)
+        case Rule.CONST:
+            constant(w, row)
+        case Rule.PLAIN:
+            plain(w, op, row)
+        case Rule.LOAD:
+            load(w, op, row)
+        case Rule.STORE:
+            store(w, op, row)
+        case Rule.BLOCK | Rule.LOOP | Rule.IF:
+            enter_block(w, u32(row >> RULE_SHIFT & 0xFF))
+        case Rule.ELSE:
+            enter_else(w)
+        case Rule.END:
+            end_block(w)
+        case Rule.BR:
+            branch(w)
+        case Rule.BR_IF:
+            branch_if(w)
+        case Rule.BR_TABLE:
+            branch_table(w)
+        case Rule.RETURN:
+            check_top(w, w.controls.results, w.controls.n_results)
+            leave(w)
+            become_unreachable(w)
+        case Rule.CALL:
+            call(w)
+        case Rule.CALL_INDIRECT:
+            call_indirect(w)
+        case Rule.DROP:
+            drop_value(w)
+        case Rule.SELECT:
+            select(w, UNKNOWN)
+        case Rule.SELECT_T:
+            select_typed(w)
+        case Rule.GLOBAL_GET:
+            get_global(w)
+        case Rule.GLOBAL_SET:
+            set_global(w)
+        case Rule.UNREACHABLE:
+            finish(w, begin(w, UNREACHABLE))
+            become_unreachable(w)
+        case Rule.NOP:
+            pass
+        case _:
+            translate_rare(w, row)
+
+
+@kernel
+def translate_rare(w: Work, row: u64) -> None:
+    """Translate an instruction that concerns whole memories and tables, or references."""
+    match u32(row >> RULE_SHIFT & 0xFF):
+        case Rule.MEMORY_SIZE:
+            memory_size(w)
+        case Rule.MEMORY_GROW:
+            memory_grow_op(w)
+        case Rule.MEMORY_INIT:
+            memory_init_op(w)
+        case Rule.MEMORY_COPY:
+            memory_copy_op(w)
+        case Rule.MEMORY_FILL:
+            memory_fill_op(w)
+        case Rule.DATA_DROP:
+            drop_data(w)
+        case Rule.TABLE_GET:
+            table_get(w)
+        case Rule.TABLE_SET:
+            table_set(w)
+        case Rule.TABLE_SIZE:
+            table_size(w)
+        case Rule.TABLE_GROW:
+            table_grow_op(w)
+        case Rule.TABLE_FILL:
+            table_fill_op(w)
+        case Rule.TABLE_COPY:
+            table_copy_op(w)
+        case Rule.TABLE_INIT:
+            table_init_op(w)
+        case Rule.ELEM_DROP:
+            drop_elem(w)
+        case Rule.REF_NULL:
+            ref_null(w)
+        case Rule.REF_IS_NULL:
+            ref_is_null(w)
+        case Rule.REF_FUNC:
+            ref_func(w)
+        case _:
+            refuse(w, Error.ILLEGAL_OPCODE, w.opcode)
+
+
+@kernel
+def open_function(w: Work) -> None:
+    """Begin a function: its locals are declared, its outermost block has its type."""
+    f = w.controls[0]
+    w.frame = w.controls
+    w.sp = 1
+    w.home = 1
+    w.max_top = w.top
+    w.max_ref_top = w.ref_top
+    w.serial = 0
+    w.brief = 1
+    open_block(w, f, u32(Rule.BLOCK))
+    w.entry = w.out
+    w.n_notes = 0
+    w.instruction = w.pc
+    label_here(w)
+    zeroed = w.top - w.link - LINK_BYTES
+    if zeroed != 0:
+        p = begin(w, ZERO)
+        p[0] = w.link + LINK_BYTES
+        p[1] = zeroed
+        finish(w, p + 2)
+    w.dead_out = w.out
+
+
+@kernel
+def translate_body(w: Work) -> None:
+    """Translate instructions up to the ``end`` of the function."""
+    while True:
+        if w.dead != 0:
+            w.out = w.dead_out
+            label_here(w)
+        if unlikely(w.out > w.limit):
+            raise Invalid(Error.OUT_OF_SPACE)
+        w.instruction = w.pc
+        if unlikely(w.pc >= w.end):
+            raise Invalid(Error.END_EXPECTED)
+        op = next_instruction(w)
+        row = INSTRUCTIONS[op]
+        if unlikely(w.module.features >> (row >> FEATURE_SHIFT) & 1 == 0):
+            refuse(w, Error.ILLEGAL_OPCODE, w.opcode)
+        if u32(row >> RULE_SHIFT & 0xFF) == Rule.END and w.frame == w.controls:
+            end_function(w)
+            break
+        translate_instruction(w, op, row)
+    if w.pc != w.end:
+        raise Invalid(Error.CONTENT_AFTER_END)
+    if w.dead != 0:
+        w.out = w.dead_out
+
+
+@kernel
+def add_prologue(w: Work) -> None:
+    """Put before the function what turned out to be needed: a look at the stack, clear references."""
+    ref_bytes = w.max_ref_top - w.ref_params
+    n: u32 = 0
+    if w.max_top > BIG_FRAME:
+        n += 3
+    if ref_bytes != 0:
+        n += 4
+    if n == 0:
+        return
+    size = u64(w.out - w.entry) * 4
+    memmove(Ptr[u8](w.entry + n), Ptr[u8](w.entry), size)
+    for i in range(w.n_notes):
+        w.notes[i].code += 4 * n
+    w.out = w.out + n
+    at = w.entry
+    if w.max_top > BIG_FRAME:
+        set_handler(at, ENTER_BIG)
+        at[2] = w.max_top
+        at = at + 3
+    if ref_bytes != 0:
+        set_handler(at, ZERO_REFS)
+        at[2] = w.ref_params
+        at[3] = ref_bytes
+
+
+@kernel
+def translate_function(w: Work, module: ModuleCode, code: FuncCode, keep: bool) -> None:
+    """Check a function, and translate it to ``out`` if ``keep``.
+
+    Afterwards ``entry`` is its code and ``out`` the end of that.
+    """
+    w.module = addr(module)
+    w.body = code.body
+    w.pc = code.body
+    w.end = code.body_end
+    w.instruction = code.body
+    w.opcode = 0
+    w.constant = 0
+    w.dead = 0 if keep else 1
+    if w.end - w.pc > FUNCTION_BYTES:
+        refuse(w, Error.SIZE_LIMIT, FUNCTION_BYTES)
+    type = function_type(w, code.index)
+    declare_locals(w, type)
+    f = w.controls[0]
+    clear_types(f)
+    use_results(f, type)
+    open_function(w)
+    translate_body(w)
+    if keep:
+        add_prologue(w)

@@ -1,0 +1,191 @@
+"""References and tables."""
+
+from runwell.base.types import EXTERNREF, FUNCREF, I32
+from runwell.kernel import kernel, u32
+from runwell.translate.calls import TABLE_IS_64
+from runwell.translate.emit import (
+    begin,
+    emit_word,
+    finish,
+    is_ref,
+    operate_1,
+    operate_2,
+    operate_3,
+    stage,
+)
+from runwell.translate.errors import Error, Invalid
+from runwell.translate.memory import copy_between, index_type, init_from
+from runwell.translate.reading import next_byte, next_u32, refuse
+from runwell.translate.stack import check_type, pop_number, pop_value, result
+from runwell.translate.tables import base, form
+from runwell.translate.work import UNKNOWN, Work
+
+REF_NULL, REF_FUNC = form("ref.null ->REF"), form("ref.func ->REF")
+REF_IS_NULL = base("ref.is_null")
+SIZE = form("table.size ->SLOT")
+GET, GET_64 = base("table.get"), base("table64.get")
+SET, SET_64 = base("table.set"), base("table64.set")
+GROW, GROW_64 = base("table.grow"), base("table64.grow")
+FILL, FILL_64 = base("table.fill"), base("table64.fill")
+COPY, COPY_64 = base("table.copy"), base("table64.copy")
+INIT, INIT_64 = base("table.init"), base("table64.init")
+ELEM_DROP = form("elem.drop")
+
+
+@kernel
+def next_heap_type(w: Work) -> u32:
+    """A heap type: the type of nullable references to it."""
+    byte = u32(next_byte(w))
+    if byte != FUNCREF and byte != EXTERNREF:
+        refuse(w, Error.MALFORMED_REFERENCE_TYPE, byte)
+    return byte
+
+
+@kernel
+def ref_null(w: Work) -> None:
+    """``ref.null``."""
+    type = next_heap_type(w)
+    result(w, begin(w, REF_NULL), type)
+
+
+@kernel
+def ref_is_null(w: Work) -> None:
+    """``ref.is_null``."""
+    i = pop_number(w, FUNCREF)
+    type = w.types[i]
+    if not is_ref(type):
+        check_type(w, type, FUNCREF)
+    result(w, operate_1(w, REF_IS_NULL, w.entries[i], FUNCREF), I32)
+
+
+@kernel
+def ref_func(w: Work) -> None:
+    """``ref.func``."""
+    x = next_u32(w)
+    if x >= w.module.n_functions:
+        refuse(w, Error.UNKNOWN_FUNCTION, x)
+    if w.constant == 0 and w.module.declared[x] == 0:
+        refuse(w, Error.UNDECLARED_FUNCTION, x)
+    p = begin(w, REF_FUNC)
+    p[0] = x
+    result(w, p + 1, FUNCREF)
+
+
+@kernel
+def next_table(w: Work) -> u32:
+    """A table index."""
+    x = next_u32(w)
+    if x >= w.module.n_tables:
+        refuse(w, Error.UNKNOWN_TABLE, x)
+    return x
+
+
+@kernel
+def next_elem(w: Work) -> u32:
+    """An element segment index."""
+    x = next_u32(w)
+    if x >= w.module.n_elements:
+        refuse(w, Error.UNKNOWN_ELEM, x)
+    return x
+
+
+@kernel(inline=True)
+def table_type(w: Work, table: u32) -> u32:
+    """The type of a table's elements."""
+    return u32(w.module.table_types[2 * table])
+
+
+@kernel(inline=True)
+def is_table_64(w: Work, table: u32) -> bool:
+    """Has the table 64-bit indices?"""
+    return w.module.table_types[2 * table + 1] & TABLE_IS_64 != 0
+
+
+@kernel
+def table_get(w: Work) -> None:
+    """``table.get``."""
+    table = next_table(w)
+    is_64 = is_table_64(w, table)
+    type = index_type(is_64)
+    p = operate_1(w, GET_64 if is_64 else GET, pop_value(w, type), type)
+    p[0] = table
+    result(w, p + 1, table_type(w, table))
+
+
+@kernel
+def table_set(w: Work) -> None:
+    """``table.set``."""
+    table = next_table(w)
+    is_64 = is_table_64(w, table)
+    type = index_type(is_64)
+    value = pop_value(w, table_type(w, table))
+    index = pop_value(w, type)
+    p = operate_2(w, SET_64 if is_64 else SET, index, type, value, FUNCREF)
+    p[0] = table
+    finish(w, p + 1)
+
+
+@kernel
+def table_size(w: Work) -> None:
+    """``table.size``."""
+    table = next_table(w)
+    p = begin(w, SIZE)
+    p[0] = table
+    result(w, p + 1, index_type(is_table_64(w, table)))
+
+
+@kernel
+def table_grow_op(w: Work) -> None:
+    """``table.grow``."""
+    table = next_table(w)
+    is_64 = is_table_64(w, table)
+    type = index_type(is_64)
+    delta = pop_value(w, type)
+    value = pop_value(w, table_type(w, table))
+    p = operate_2(w, GROW_64 if is_64 else GROW, value, FUNCREF, delta, type)
+    p[0] = table
+    result(w, p + 1, type)
+
+
+@kernel
+def table_fill_op(w: Work) -> None:
+    """``table.fill``."""
+    table = next_table(w)
+    is_64 = is_table_64(w, table)
+    type = index_type(is_64)
+    stage(w, 2, pop_value(w, type), type)
+    stage(w, 1, pop_value(w, table_type(w, table)), FUNCREF)
+    stage(w, 0, pop_value(w, type), type)
+    p = operate_3(w, FILL_64 if is_64 else FILL)
+    p[0] = table
+    finish(w, p + 1)
+
+
+@kernel
+def table_copy_op(w: Work) -> None:
+    """``table.copy``."""
+    to = next_table(w)
+    from_ = next_table(w)
+    check_type(w, table_type(w, from_), table_type(w, to))
+    p = copy_between(w, is_table_64(w, to), is_table_64(w, from_), COPY, COPY_64)
+    p[0] = to
+    p[1] = from_
+    finish(w, p + 2)
+
+
+@kernel
+def table_init_op(w: Work) -> None:
+    """``table.init``."""
+    elem = next_elem(w)
+    table = next_table(w)
+    check_type(w, u32(w.module.element_types[elem]), table_type(w, table))
+    p = init_from(w, is_table_64(w, table), INIT, INIT_64)
+    p[0] = elem
+    p[1] = table
+    finish(w, p + 2)
+
+
+@kernel
+def drop_elem(w: Work) -> None:
+    """``elem.drop``."""
+    emit_word(w, ELEM_DROP, next_elem(w))

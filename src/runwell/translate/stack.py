@@ -1,0 +1,259 @@
+"""The operand stack: typed entries that know where their values are.
+
+A loop over operands here costs a constant time for each of them and is paid for by the instruction
+that pushed it: a pending read is brought home at most once, and finding those of one local takes
+no search.
+"""
+
+from runwell.base.limits import OPERAND_HEIGHT
+from runwell.base.types import V128
+from runwell.kernel import Ptr, addr, i64, kernel, likely, u8, u32, u64, unlikely
+from runwell.translate.emit import class_of, is_number, is_ref, made, move
+from runwell.translate.errors import Error, Invalid
+from runwell.translate.reading import refuse
+from runwell.translate.work import UNKNOWN, Entry, Where, Work
+
+HOME, LOCAL, CONSTANT = int(Where.HOME), int(Where.LOCAL), int(Where.CONSTANT)
+SHOWN = 8  # types of a mismatch that the error tells
+
+
+@kernel
+def take_other_slot(w: Work, e: Entry, type: u32) -> None:
+    """Give a reference or vector its slot."""
+    if is_ref(type):
+        e.home = w.ref_top
+        w.ref_top += 8
+        if w.ref_top > w.max_ref_top:
+            w.max_ref_top = w.ref_top
+    else:
+        e.home = w.top
+        w.top += 16
+        if w.top > w.max_top:
+            w.max_top = w.top
+
+
+@kernel(inline=True)
+def push_value(w: Work, type: u32) -> Entry:
+    """Push an operand that is at home."""
+    i = w.sp
+    if unlikely(i > OPERAND_HEIGHT):
+        refuse(w, Error.HEIGHT_LIMIT, OPERAND_HEIGHT)
+    w.sp = i + 1
+    w.types[i] = type
+    e = w.entries[i]
+    e.kind = HOME
+    if likely(is_number(type)):
+        top = w.top
+        e.home = top
+        w.top = top + 8
+        if top + 8 > w.max_top:
+            w.max_top = top + 8
+    else:
+        take_other_slot(w, e, type)
+    e.place = e.home
+    return e
+
+
+@kernel(inline=True)
+def push_constant(w: Work, type: u32, value: i64) -> None:
+    """Push a constant."""
+    if w.sp < w.home:
+        w.home = w.sp
+    e = push_value(w, type)
+    e.kind = CONSTANT
+    e.value = value
+
+
+@kernel(inline=True)
+def push_local(w: Work, type: u32, slot: u32, local: u32) -> None:
+    """Push a read of a local that is still to be made."""
+    i = w.sp
+    if i < w.home:
+        w.home = i
+    e = push_value(w, type)
+    e.kind = LOCAL
+    e.place = slot
+    e.value = i64(local)
+    e.next = w.heads[local]
+    w.heads[local] = i
+
+
+@kernel(inline=True)
+def result(w: Work, dest: Ptr[u32], type: u32) -> None:
+    """Push the result of the last instruction; ``dest`` is its destination word."""
+    e = push_value(w, type)
+    made(w, dest, class_of(type), e.home, addr(e))
+
+
+@kernel(inline=True)
+def release(w: Work, i: u32) -> None:
+    """Operand ``i``, the highest, leaves the stack: free its slot, forget its pending read."""
+    e = w.entries[i]
+    if likely(is_number(w.types[i])):
+        w.top = e.home
+    elif is_ref(w.types[i]):
+        w.ref_top = e.home
+    else:
+        w.top = e.home
+    if e.kind == LOCAL:
+        w.heads[e.value] = e.next
+
+
+@kernel
+def underflow(w: Work, want: u32) -> None:
+    """There is no operand: fine in unreachable code, else an error."""
+    if w.frame.unreachable == 0:
+        w.n_wanted = 1
+        w.wanted[0] = want
+        w.n_found = 0
+        raise Invalid(Error.TYPE_MISMATCH)
+
+
+@kernel(inline=True)
+def pop_number(w: Work, want: u32) -> u32:
+    """Pop an operand; gives its number, 0 if the stack is polymorphic; ``want`` is for errors."""
+    i = w.sp
+    if unlikely(i == w.frame.height):
+        underflow(w, want)
+        return u32(0)
+    i -= 1
+    w.sp = i
+    release(w, i)
+    return i
+
+
+@kernel
+def check_type(w: Work, found: u32, want: u32) -> None:
+    """Fail unless an operand of type ``found`` may be used as ``want``."""
+    if found == want or found == UNKNOWN or want == UNKNOWN:
+        return
+    w.n_wanted = 1
+    w.wanted[0] = want
+    w.n_found = 1
+    w.found[0] = found
+    raise Invalid(Error.TYPE_MISMATCH)
+
+
+@kernel(inline=True)
+def pop_value(w: Work, want: u32) -> Entry:
+    """Pop an operand of a type."""
+    i = pop_number(w, want)
+    if unlikely(w.types[i] != want):
+        check_type(w, w.types[i], want)
+    return w.entries[i]
+
+
+@kernel(inline=True)
+def settle(w: Work, i: u32) -> None:
+    """Bring operand ``i`` home; if it is a pending read, no higher one is of the same local."""
+    e = w.entries[i]
+    if e.kind != HOME:
+        if e.kind == LOCAL:
+            w.heads[e.value] = e.next
+        move(w, e, w.types[i], e.home, addr(e))
+        e.kind = HOME
+        e.place = e.home
+
+
+@kernel
+def settle_from(w: Work, low: u32) -> None:
+    """Bring all operands from number ``low`` home, the highest first."""
+    start = w.home if w.home > low else low
+    i = w.sp
+    while i > start:
+        i -= 1
+        settle(w, i)
+        w.steps += 1
+    if w.home >= low:
+        w.home = w.sp
+
+
+@kernel(inline=True)
+def settle_top(w: Work, n: u32) -> None:
+    """Bring the highest ``n`` operands home."""
+    if n != 0:
+        settle_from(w, w.sp - n)
+
+
+@kernel
+def settle_local(w: Work, local: u32) -> None:
+    """Before a write to a local: bring the pending reads of it home."""
+    i = w.heads[local]
+    while i != 0:
+        e = w.entries[i]
+        move(w, e, w.types[i], e.home, addr(e))
+        e.kind = HOME
+        e.place = e.home
+        i = e.next
+        w.steps += 1
+    w.heads[local] = 0
+
+
+@kernel
+def truncate(w: Work, height: u32) -> None:
+    """Drop all operands above a height."""
+    while w.sp > height:
+        w.sp -= 1
+        release(w, w.sp)
+        w.steps += 1
+
+
+@kernel
+def push_types(w: Work, types: Ptr[u8], n: u32) -> None:
+    """Push operands that are at home."""
+    for i in range(n):
+        push_value(w, u32(types[i]))
+    w.steps += u64(n)
+
+
+@kernel
+def show_mismatch(w: Work, types: Ptr[u8], n: u32) -> None:
+    """Record the types that were wanted and those on the stack, for the error."""
+    have = w.sp - w.frame.height
+    if have > n:
+        have = n
+    w.n_wanted = n
+    w.n_found = have
+    for i in range(n if n < SHOWN else u32(SHOWN)):
+        w.wanted[i] = u32(types[i])
+    for i in range(have if have < SHOWN else u32(SHOWN)):
+        w.found[i] = w.types[w.sp - have + i]
+
+
+@kernel
+def check_many(w: Work, types: Ptr[u8], n: u32) -> None:
+    """The highest ``n`` operands must have these types; they stay, with these types."""
+    have = w.sp - w.frame.height
+    w.steps += u64(n)
+    if have < n:
+        if w.frame.unreachable == 0:
+            show_mismatch(w, types, n)
+            raise Invalid(Error.TYPE_MISMATCH)
+        for k in range(have):
+            pop_value(w, u32(types[n - 1 - k]))
+        push_types(w, types, n)
+        return
+    low = w.sp - n
+    different: u32 = 0
+    for i in range(n):
+        different |= w.types[low + i] ^ u32(types[i])
+    if different == 0:
+        return
+    for i in range(n):
+        found = w.types[low + i]
+        if found != u32(types[i]) and found != UNKNOWN:
+            show_mismatch(w, types, n)
+            raise Invalid(Error.TYPE_MISMATCH)
+    # Unknown ones become what was wanted; the code is unreachable, so their values do not matter.
+    truncate(w, low)
+    push_types(w, types, n)
+
+
+@kernel(inline=True)
+def check_top(w: Work, types: Ptr[u8], n: u32) -> None:
+    """The highest ``n`` operands must have these types; they stay, with these types."""
+    if n == 0:
+        return
+    if likely(n == 1 and w.sp > w.frame.height and w.types[w.sp - 1] == u32(types[0])):
+        return
+    check_many(w, types, n)

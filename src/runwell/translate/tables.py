@@ -1,0 +1,201 @@
+"""Constant tables of the translator, derived from the rows and the forms.
+
+Nothing is spelled here that the instruction set knows.  Only kernel sources import this module.
+
+``FORM`` answers: which form has an operation, given where its sources come from?  The forms of an
+operation begin at its *base*; the kinds of its sources are the digits, first source lowest, of a
+number to base ``KINDS`` that is added.  Form 0 means that there is none.
+"""
+
+from itertools import product
+
+from runwell.base.features import FEATURES
+from runwell.base.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128
+from runwell.isa.form import FORM_BY_KEY, FORM_BY_NAME, FORMS, Dst, Form, FusedForm, Mode, Src
+from runwell.isa.op import Op
+from runwell.isa.register import BY_NAME, REG_OPS, Kind
+from runwell.isa.table import TABLE
+from runwell.kernel import const_array, extern_data, u8, u16, u32, u64
+
+KINDS = len(Src)
+
+# By form: the address of its handler; the interpreter defines it.
+HANDLERS = extern_data("handler_table", u64)
+
+
+# Forms.
+
+
+def _primary(name: str, srcs: tuple[Src, ...], mode: Mode) -> int:
+    """The form that stores its result, or jumps forward, or branches forward on it; or 0."""
+    for dst in (Dst.NONE, Dst.SLOT, Dst.REF, Dst.JUMP, Dst.IF):
+        found = FORM_BY_KEY.get((name, srcs, dst, mode))
+        if found is not None:
+            return found.index
+    return 0
+
+
+def _lay_out_forms() -> tuple[dict[str, int], list[int]]:
+    bases: dict[str, int] = {}
+    cells: list[int] = []
+    for op in REG_OPS:
+        bases[op.name] = len(cells)
+        for mode in Mode if op.kind in (Kind.LOAD, Kind.STORE) else (Mode.GUARD,):
+            for digits in product(Src, repeat=len(op.params)):
+                cells.append(_primary(op.name, digits[::-1], mode))
+    return bases, cells
+
+
+_BASES, _FORM_CELLS = _lay_out_forms()
+FORM = const_array("translate_forms", u16, lambda: _FORM_CELLS)
+
+
+def base(name: str) -> int:
+    """Where the forms of a register operation begin in ``FORM``."""
+    return _BASES[name]
+
+
+def form(name: str) -> int:
+    """The number of a form, by its name."""
+    return FORM_BY_NAME[name].index
+
+
+def _acc_form(f: Form | FusedForm) -> int:
+    found = f.acc_form
+    return found.index if found is not None else 0
+
+
+# By form: the one that leaves its result in the accumulator only, or 0.
+ACC_FORM = const_array("translate_acc_forms", u16, lambda: [_acc_form(f) for f in FORMS])
+
+# Columns of ``BRANCH_FORM``.
+IF, UNLESS, LOOP = 0, 1, 2  # LOOP is added to either, and to 0 for a jump
+SENSES = (Dst.IF, Dst.UNLESS, Dst.LOOP_IF, Dst.LOOP_UNLESS)
+_NEGATED = {Dst.UNLESS: Dst.IF, Dst.LOOP_UNLESS: Dst.LOOP_IF}
+
+
+def _branch_form(f: Form | FusedForm, sense: Dst) -> int:
+    if f.dst == Dst.JUMP:
+        found = f.with_dst(Dst.LOOP) if sense == Dst.LOOP_IF else None
+    elif f.dst in (Dst.SLOT, Dst.IF):
+        found = f.with_dst(sense)
+        if found is None and isinstance(f, Form) and f.op.opposite and sense in _NEGATED:
+            key = (f.op.opposite, f.srcs, _NEGATED[sense], f.mode)
+            found = FORM_BY_KEY.get(key)
+    else:
+        found = None
+    return found.index if found is not None else 0
+
+
+# By form, four columns: the one that branches on the result instead of storing it, or 0.
+BRANCH_FORM = const_array(
+    "translate_branch_forms", u16, lambda: [_branch_form(f, s) for f in FORMS for s in SENSES]
+)
+
+
+def _is_movable(f: Form | FusedForm) -> bool:
+    return isinstance(f, Form) and Src.ACC not in f.srcs
+
+
+# By form: can copies be put before it, which change the accumulator?  Not before fused ones: the
+# first part may write what the copies read.
+IS_MOVABLE = const_array("translate_is_movable", u8, lambda: [int(_is_movable(f)) for f in FORMS])
+
+
+# Fusion: a matrix of the forms that are first in some pair and those that are second.
+
+
+def _lay_out_pairs() -> tuple[list[int], list[int], list[int]]:
+    """Row by form, column by form, and the fused form in each cell; row 0 and column 0 are empty."""
+    pairs = [f for f in FORMS if isinstance(f, FusedForm)]
+    rows, columns = [0] * len(FORMS), [0] * len(FORMS)
+    for n, index in enumerate(dict.fromkeys(f.second.index for f in pairs)):
+        columns[index] = n + 1
+    width = max(columns) + 1
+    for n, index in enumerate(dict.fromkeys(f.first.index for f in pairs)):
+        rows[index] = (n + 1) * width
+    cells = [0] * (max(rows) + width)
+    for f in pairs:
+        cells[rows[f.first.index] + columns[f.second.index]] = f.index
+    return rows, columns, cells
+
+
+_ROWS, _COLUMNS, _PAIRS = _lay_out_pairs()
+FUSION_ROW = const_array("translate_fusion_rows", u16, lambda: _ROWS)
+FUSION_COLUMN = const_array("translate_fusion_columns", u16, lambda: _COLUMNS)
+FUSION = const_array("translate_fusion", u16, lambda: _PAIRS)
+
+
+# Instructions.
+
+RESULT_SHIFT, RULE_SHIFT, ALIGN_SHIFT, ARITY_SHIFT, FEATURE_SHIFT = 24, 32, 40, 44, 46
+
+
+def _instruction(op: Op) -> int:
+    word = sum(int(t) << 8 * i for i, t in enumerate(op.params))
+    word |= sum(int(t) << RESULT_SHIFT for t in op.results)
+    align = max(op.width.bit_length() - 1, 0)
+    word |= op.rule << RULE_SHIFT | align << ALIGN_SHIFT | len(op.params) << ARITY_SHIFT
+    return word | FEATURES.index(op.feature) << FEATURE_SHIFT
+
+
+def _mirror(op: Op) -> int:
+    found = BY_NAME.get(op.mnemonic)
+    return _BASES[found.mirror] if found is not None and found.mirror else 0
+
+
+# By instruction: types of three operands and of the result, a byte each; then rule, alignment,
+# number of operands and feature.
+INSTRUCTIONS = const_array("translate_instructions", u64, lambda: [_instruction(op) for op in TABLE])
+# By instruction: the base of its forms.
+BASES = const_array("translate_bases", u32, lambda: [_BASES.get(op.mnemonic, 0) for op in TABLE])
+# By instruction: that of the one that does the same with its operands swapped, or 0.
+MIRRORS = const_array("translate_mirrors", u32, lambda: [_mirror(op) for op in TABLE])
+
+
+def _lay_out_opcodes() -> tuple[list[int], list[int], list[int]]:
+    """Where each prefix's codes begin, how many there are, and the instructions plus 1."""
+    starts: list[int] = []
+    sizes: list[int] = []
+    cells: list[int] = []
+    for prefix in (0, *range(FIRST_PREFIX, 0xFF)):
+        codes = {op.code: op.index + 1 for op in TABLE if op.prefix == prefix}
+        starts.append(len(cells))
+        sizes.append(256 if prefix == 0 else max(codes, default=-1) + 1)
+        cells += [codes.get(code, 0) for code in range(sizes[-1])]
+    return starts[1:], sizes[1:], cells
+
+
+FIRST_PREFIX = 0xFB
+_STARTS, _SIZES, _OPCODES = _lay_out_opcodes()
+# The number of an instruction plus 1, or 0; a prefix's codes begin at its start.
+OPCODES = const_array("translate_opcodes", u16, lambda: _OPCODES)
+PREFIX_STARTS = const_array("translate_prefix_starts", u32, lambda: _STARTS)
+PREFIX_SIZES = const_array("translate_prefix_sizes", u32, lambda: _SIZES)
+
+
+# Types.
+
+# The list of one type, for blocks: cell ``t`` holds ``t``.
+SINGLE = const_array("translate_single_types", u8, list(range(256)))
+_TYPES = {int(t) for t in (I32, I64, F32, F64, V128, FUNCREF, EXTERNREF)}
+IS_TYPE = const_array("translate_is_type", u8, [int(t in _TYPES) for t in range(256)])
+
+
+# Operations that only move a value, and their variants: in general as an integer of 64 bits, and by
+# type where the value is in the accumulator of floats or has no such form.
+VARIANTS = ("", "_f32", "_f64", "_v128", "_ref")
+
+
+def _variants(stem: str) -> list[int]:
+    return [_BASES[stem + suffix] for suffix in VARIANTS]
+
+
+# Rows of ``MOVES``.
+COPY, GLOBAL_SET, GLOBAL_SET_FAR, RETURN_VALUE = range(0, 4 * len(VARIANTS), len(VARIANTS))
+_MOVE_STEMS = ("copy", "global.set", "global.set_far", "return_value")
+MOVES = const_array("translate_moves", u32, lambda: [b for s in _MOVE_STEMS for b in _variants(s)])
+# Rows of ``TYPED``, whose result is of the type.
+GLOBAL_GET, GLOBAL_GET_FAR, SELECT = range(0, 3 * len(VARIANTS), len(VARIANTS))
+_TYPED_STEMS = ("global.get", "global.get_far", "select")
+TYPED = const_array("translate_typed", u32, lambda: [b for s in _TYPED_STEMS for b in _variants(s)])
