@@ -22,6 +22,7 @@ LOCALS = 50_000
 PARAMS = 1_000
 RESULTS = 1_000
 BR_TABLE_TARGETS = 65_520
+SUBTYPE_DEPTH = 63
 # Not published, but every engine has them: nesting of blocks and height of the operand stack.
 CONTROL_DEPTH = 50_000
 OPERAND_HEIGHT = 100_000

@@ -81,7 +81,7 @@ def read_names(data: bytes, start: int, end: int) -> Names:
 
 def _name_map(r: Reader, into: dict[int, str]) -> None:
     data = r.data
-    for _ in range(r.length()):
+    for _ in range(r.u32()):
         x = r.u32()
         size = r.length()
         at = r.skip(size)
@@ -89,7 +89,7 @@ def _name_map(r: Reader, into: dict[int, str]) -> None:
 
 
 def _nested_map(r: Reader, into: dict[int, dict[int, str]]) -> None:
-    for _ in range(r.length()):
+    for _ in range(r.u32()):
         x = r.u32()
         _name_map(r, into.setdefault(x, {}))
 

@@ -83,8 +83,12 @@ def _check_types(module: Module) -> None:
                     raise InvalidError(f"unknown type {above}")
     store = TypeStore()
     numbers = store.add(types, module.rec_groups)
+    depths = [0] * len(types)
     for x, t in enumerate(types):
         for above in t.supers:
+            depths[x] = depths[above] + 1
+            if depths[x] > limits.SUBTYPE_DEPTH:
+                raise InvalidError(f"type {x} has more than {limits.SUBTYPE_DEPTH} supertypes")
             lower, upper = store.types[numbers[x]], store.types[numbers[above]]
             if upper.final or not store.composite_matches(lower.composite, upper.composite):
                 raise InvalidError(f"sub type {x} does not match its super type {above}")

@@ -1,0 +1,24 @@
+from runwell.base.errors import Frame, InvalidError, MalformedError, Trap, unlinkable
+from runwell.base.traps import TrapCode
+
+
+def test_malformed_says_where():
+    assert str(MalformedError("junk", 16)) == "junk (at byte 0x10)"
+    text = MalformedError("unexpected token", line=2, column=5, source="(func foo)")
+    assert str(text) == "unexpected token (at 2:5)\n  (func foo)"
+    assert str(MalformedError("junk")) == "junk"
+
+
+def test_invalid_says_where():
+    error = InvalidError("type mismatch", function=3, offset=32, mnemonic="drop", name="f")
+    assert str(error) == "type mismatch (in function 3 $f, at drop, byte 0x20)"
+
+
+def test_trap_prints_its_backtrace():
+    trap = Trap(TrapCode.UNREACHABLE, (Frame(1, "f", 16, "m"), Frame(2, "", None)))
+    assert str(trap) == "unreachable\n  0: m!f at 0x10\n  1: func[2]"
+
+
+def test_link_error_names_both_types():
+    error = unlinkable("env", "f", "memory 1", "memory 0")
+    assert str(error).startswith("incompatible import type for 'env'.'f'")
