@@ -242,6 +242,8 @@ def _run_code() -> FunctionText:
 EXPORTS = [
     "fault_exit",
     "handler_table",
+    "handlers_high",
+    "handlers_low",
     *(f"stub_{name}" for name in STUBS),
 ]
 

@@ -20,9 +20,9 @@ def run_code(  # noqa: D103
     ctx: Context,
     code: Ptr[u8],
     frame: Ptr[u8],
-    instance: Instance,
+    instance: Ptr[Instance],
     memory: Ptr[u8],
-    func: FuncCode,
+    func: Ptr[FuncCode],
 ) -> None: ...
 
 

@@ -1,8 +1,8 @@
 """The handlers: one for every form, made by running the body of its operation on the machine.
 
-They are split over several LLVM modules, which compile in parallel.  All lie in one section, in
-each module between two symbols, so that the fault handler can tell by its address whether an
-instruction is theirs.
+They are split over several LLVM modules, which compile in parallel.  All lie in one section, which
+the modules' order leaves in one piece between ``handlers_low`` and ``handlers_high``: so the fault
+handler can tell by its address whether an instruction is theirs.
 """
 
 import re
@@ -17,7 +17,7 @@ from runwell.isa.register import STUBS, Kind
 from runwell.kernel.text import FunctionText, ModuleText
 
 PARTS = 3
-LOW, HIGH = "handlers_low_{}", "handlers_high_{}"
+LOW, HIGH = "handlers_low", "handlers_high"
 
 
 def symbol_of(form: Form | FusedForm) -> str:
@@ -71,10 +71,12 @@ def part_of(part: int, parts: int = PARTS) -> Sequence[Form | FusedForm]:
 
 def add_handlers(module: ModuleText, part: int, arch: str, parts: int = PARTS) -> None:
     """Add the handlers of a part to a module."""
-    module.add_function(_landmark(LOW.format(part)))
+    if part == 0:
+        module.add_function(_landmark(LOW))
     for form in part_of(part, parts):
         module.add_function(write_handler(module, form, arch))
-    module.add_function(_landmark(HIGH.format(part)))
+    if part == parts - 1:
+        module.add_function(_landmark(HIGH))
 
 
 def add_table(module: ModuleText, arch: str) -> None:

@@ -1,15 +1,15 @@
 """What the native core is built from; only a build imports this."""
 
 import os
+from collections.abc import Sequence
 from types import ModuleType
 
 from runwell.codegen.unit import Unit
-from runwell.host import unit as python_unit
+from runwell.host import unit as host_unit
 from runwell.interp import entry_kernels
 from runwell.interp.entry import EXPORTS
-from runwell.interp.handlers import HIGH, LOW, PARTS, add_handlers, add_table
-from runwell.isa.register import STUBS
-from runwell.kernel.declare import Data, Kernel
+from runwell.interp.handlers import PARTS, add_handlers, add_table
+from runwell.kernel.declare import Kernel
 from runwell.kernel.text import ModuleText
 from runwell.runtime import (
     code_kernels,
@@ -18,8 +18,6 @@ from runwell.runtime import (
     table_kernels,
     trap_kernels,
 )
-
-ENTRY = [entry_kernels.enter_guest, entry_kernels.on_budget, entry_kernels.on_stack_limit]
 
 
 def exported(*modules: ModuleType) -> list[Kernel]:
@@ -36,20 +34,37 @@ def _is_of(kernel: Kernel, module: ModuleType) -> bool:
     return str(kernel.function.__module__) == module.__name__
 
 
+ENTRY = exported(entry_kernels)
 RUNTIME = exported(code_kernels, memory_kernels, signal_kernels, table_kernels, trap_kernels)
 
 
 def handler_units() -> list[Unit]:
-    """The handlers, and what binds them together."""
+    """The handlers, and what binds them together; to be linked in this order."""
     arch = os.uname().machine
 
     def part(n: int) -> Unit:
-        def extra(module: ModuleText) -> None:
-            add_handlers(module, n, arch)
-
-        return Unit(f"handlers {n + 1}", [], extra)
+        return Unit(f"handlers {n + 1}", [], lambda module: add_handlers(module, n, arch))
 
     def table(module: ModuleText) -> None:
         add_table(module, arch)
 
     return [*map(part, range(PARTS)), Unit("entry", ENTRY, table)]
+
+
+def core_units() -> list[Unit]:
+    """Everything, the slowest to compile first, but for the handlers, whose order is theirs."""
+    from runwell.translate import unit as translate_unit
+
+    host = [*host_unit.VISIBLE, *host_unit.PARTS]
+    kernels: list[object] = [*ENTRY, *RUNTIME, *translate_unit.ROOTS, *host]
+    return [
+        Unit("translator", translate_unit.ROOTS, elsewhere=kernels),
+        *handler_units(),
+        Unit("runtime", RUNTIME, elsewhere=kernels),
+        host_unit.python_unit(elsewhere=kernels),
+    ]
+
+
+def core_exports(units: Sequence[Unit]) -> list[str]:
+    """The symbols that can be seen from outside."""
+    return [*(name for unit in units for name in unit.exports), *host_unit.exports(), *EXPORTS]

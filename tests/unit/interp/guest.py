@@ -4,10 +4,10 @@ It stands in for the runtime and the translator, which are above what is tested 
 """
 
 import ctypes
-import mmap
 
 from runwell.kernel.types import as_struct, ctype_of
 from runwell.runtime import layout
+from runwell.runtime.native import native
 
 STACK_BYTES, SLACK = 1 << 20, 1 << 16
 MASK = (1 << 64) - 1
@@ -16,11 +16,9 @@ MASK = (1 << 64) - 1
 class Guest:
     """One instance and the context to run it in."""
 
-    def __init__(self, library, *, n_globals=8, max_frames=1000):
-        self.library = library
+    def __init__(self, *, n_globals=8, max_frames=1000):
         self.keep = []
         self.functions = []
-        self.names = {}
         self.table_of_handlers = (ctypes.c_uint64 * 100_000).from_address(
             self.address("handler_table")
         )
@@ -42,22 +40,20 @@ class Guest:
         self.instance = ctype_of(layout.Instance).from_buffer(self.block)
         self.instance.codes = ctypes.addressof(self.codes)
         self.instance.funcs = ctypes.addressof(self.funcs)
-        self.enter = ctypes.CFUNCTYPE(ctypes.c_uint32, *[ctypes.c_uint64] * 3)(
-            self.address("enter_guest")
-        )
+        assert native.add_context(ctypes.addressof(c))
 
     def hold(self, thing):
         self.keep.append(thing)
         return thing
 
     def address(self, symbol):
-        return ctypes.addressof(ctypes.c_char.in_dll(self.library, symbol))
+        return native.address(symbol)
 
     @property
     def at(self):
         return ctypes.addressof(self.instance)
 
-    def function(self, code, params=0, ref_params=0, type=0):
+    def function(self, code, params=0, ref_params=0, kind=0):
         """Add a function; its index."""
         index = len(self.functions)
         buffer = self.hold(code.place(self.table_of_handlers)) if code else None
@@ -65,15 +61,15 @@ class Guest:
         f = self.codes[index]
         f.entry = ctypes.addressof(buffer) if code else self.address("stub_translate")
         f.index, f.param_bytes, f.ref_param_bytes = index, 8 * params, 8 * ref_params
-        self._refer(index, ctypes.addressof(f), self.at, type)
+        self._refer(index, ctypes.addressof(f), self.at, kind)
         return index
 
-    def _refer(self, index, code, instance, type):
+    def _refer(self, index, code, instance, kind):
         ref = self.func_refs[index]
-        ref.code, ref.instance, ref.type = code, instance, type
+        ref.code, ref.instance, ref.type = code, instance, kind
         self.funcs[index] = ctypes.addressof(ref)
 
-    def host(self, function, params=0, results=0, type=0):
+    def host(self, function, params=0, results=0, kind=0):
         """Add a host function ``f(ctx, host, frame, refs) -> trap code``; its index."""
         entry = self.hold(ctypes.CFUNCTYPE(ctypes.c_uint32, *[ctypes.c_uint64] * 4)(function))
         host = self.hold(ctype_of(layout.HostFunc)())
@@ -84,21 +80,20 @@ class Guest:
         code.param_bytes = 8 * params
         index = len(self.functions)
         self.functions.append(None)
-        self._refer(index, ctypes.addressof(code), 0, type)
+        self._refer(index, ctypes.addressof(code), 0, kind)
         return index
 
     def memory(self, size=65536):
-        """Give the instance a memory with pages behind it that fault."""
-        room = self.hold(mmap.mmap(-1, size + (1 << 20)))
-        base = ctypes.addressof(ctypes.c_char.from_buffer(room))
-        protect = ctypes.CDLL(None).mprotect
-        protect(ctypes.c_void_p(base + size), ctypes.c_size_t(1 << 20), 0)
-        m = self.hold(ctype_of(layout.Memory)())
-        m.base, m.bytes, m.pages = base, size, size // 65536
-        memories = self.hold((ctypes.c_uint64 * 1)(ctypes.addressof(m)))
+        """Give the instance a guarded memory; its address."""
+        template = ctype_of(layout.Memory)()
+        template.bytes, template.reserved, template.capacity = size, (8 << 30) + 65536, 4 << 30
+        template.pages, template.max_pages, template.page_shift = size >> 16, 65536, 16
+        template.guarded = 1
+        at = native.memory_new(ctypes.addressof(template))
+        memories = self.hold((ctypes.c_uint64 * 1)(at))
         self.instance.memories = ctypes.addressof(memories)
-        self.instance.memory_base = base
-        return base
+        self.instance.memory_base = ctype_of(layout.Memory).from_address(at).base
+        return self.instance.memory_base
 
     def table(self, elements):
         """Give the instance a table of these references."""
@@ -114,5 +109,5 @@ class Guest:
         frame = (ctypes.c_uint64 * max(len(args), results, 1)).from_address(c.top)
         for i, a in enumerate(args):
             frame[i] = a & MASK
-        trap = self.enter(ctypes.addressof(c), self.funcs[index], c.top)
+        trap = native.enter_guest(ctypes.addressof(c), self.funcs[index], c.top)
         return trap, list(frame)[:results]

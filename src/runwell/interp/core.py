@@ -1,0 +1,158 @@
+"""The native core: handlers, kernels and entries, as one shared object.
+
+It is built once for a version of the sources, a processor and a Python, and kept in the cache;
+afterwards loading it imports neither LLVM nor the sources it was made from.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import final
+
+# What native code is made from: packages, and the modules in them, or what they end in; all if none
+# is named.  A test compares this with what a build imports.
+_SOURCES: dict[str, tuple[str, ...]] = {
+    "base": (),
+    "codegen": ("machine", "object", "target", "unit", "worker"),
+    "elf": (),
+    "host": ("_kernels", "layout", "python_api", "signature", "unit"),
+    "interp": (),
+    "isa": (),
+    "kernel": (),
+    "runtime": ("_kernels", "c_library", "layout"),
+    "translate": (),
+}
+# Handlers and kernels alike: -O3 makes them larger, not faster.
+_LEVEL = 2
+
+Progress = Callable[[str], None]
+
+
+@final
+class Core:
+    """The loaded core.
+
+    Attributes:
+        path: the shared object.
+    """
+
+    __slots__ = ("_handle", "path")
+
+    def __init__(self, path: str) -> None:
+        """Load it from a file.
+
+        Raises:
+            OSError: it cannot be loaded.
+        """
+        from _ctypes import dlopen
+
+        self.path = path
+        self._handle = dlopen(path, os.RTLD_NOW | os.RTLD_LOCAL)
+
+    def address_of(self, symbol: str) -> int:
+        """Address of an exported symbol.
+
+        Raises:
+            OSError: there is none of this name.
+        """
+        from _ctypes import dlsym
+
+        return int(dlsym(self._handle, symbol))
+
+
+_loaded: list[Core] = []
+
+
+def load_core(progress: Progress | None = None) -> Core:
+    """The core, loaded at the first call and built if it is not in the cache.
+
+    Args:
+        progress: is told what a build does; by default a terminal's standard error is, and any if
+            ``RUNWELL_PROGRESS`` is set.
+
+    Raises:
+        OSError: the object cannot be loaded.
+    """
+    if _loaded:
+        return _loaded[0]
+    from runwell.codegen.cache import NativeCache
+    from runwell.runtime import signals
+    from runwell.runtime.native import native
+
+    tell = progress or _Line()
+    path = NativeCache().load_or_build("core", key(), lambda: build(tell), tell)
+    if isinstance(tell, _Line):
+        tell.clear()
+    core = Core(path)
+    native.install(core.address_of)
+    signals.install(
+        core.address_of("handlers_low"),
+        core.address_of("handlers_high"),
+        core.address_of("fault_exit"),
+    )
+    _loaded.append(core)
+    return core
+
+
+def key() -> str:
+    """What a built core depends on."""
+    from runwell.codegen.cpu import fingerprint
+
+    python = f"{sys.implementation.cache_tag} {sys.abiflags} {sys.maxsize}"
+    return "\n".join([python, fingerprint(), *_source_stamps()])
+
+
+def _source_stamps() -> list[str]:
+    """Path, size and time of every source file."""
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    stamps = []
+    for package, modules in _SOURCES.items():
+        endings = tuple([f"{name}.py" for name in modules or ("",)])
+        with os.scandir(f"{root}/{package}") as files:
+            for file in files:
+                if file.name.endswith(endings):
+                    info = file.stat()
+                    stamps.append(f"{package}/{file.name} {info.st_size} {info.st_mtime_ns}")
+    return sorted(stamps)
+
+
+def build(progress: Progress) -> bytes:
+    """Compile and link the core."""
+    from runwell.codegen.unit import compile_units
+    from runwell.elf.linker import link
+    from runwell.interp.unit import core_exports, core_units
+
+    progress("building the native core (once)")
+    units = core_units()
+    jobs = min(len(os.sched_getaffinity(0)), len(units))
+    objects = compile_units(units, jobs, progress, level=_LEVEL)
+    return link(objects, exports=core_exports(units), soname="librunwell-core.so")
+
+
+@final
+class _Line:
+    """A line on standard error that is written over again and again, for people."""
+
+    _ERASE = "\r\x1b[K"
+
+    def __init__(self) -> None:
+        self._written = False
+
+    def __call__(self, text: str) -> None:
+        if self._is_tty():
+            self._write(f"{self._ERASE}runwell: {text}")
+            self._written = True
+        elif os.environ.get("RUNWELL_PROGRESS"):
+            self._write(f"runwell: {text}\n")
+
+    def clear(self) -> None:
+        """Leave no trace."""
+        if self._written:
+            self._write(self._ERASE)
+
+    def _is_tty(self) -> bool:
+        return sys.stderr is not None and sys.stderr.isatty()
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
