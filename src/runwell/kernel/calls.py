@@ -73,12 +73,8 @@ def check_call(x: "Expressions", node: ast.Call, want: Type | None) -> Expr:
 
 def _type_or_none(x: "Expressions", node: ast.AST) -> Type | None:
     """The type that this names, unless it is an element of a table of functions."""
-    if isinstance(node, ast.Subscript):
-        root: ast.AST = node
-        while isinstance(root, (ast.Subscript, ast.Attribute)):
-            root = root.value
-        if isinstance(root, ast.Name) and not isinstance(x.source.named(root), type):
-            return None
+    if isinstance(node, ast.Subscript) and not isinstance(x.source.named(node.value), type):
+        return None
     return x.source.annotation(node)
 
 

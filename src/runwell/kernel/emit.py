@@ -188,14 +188,15 @@ class Emitter:
         """Emit one statement."""
         match s:
             case t.Store(place=place, value=value):
-                site = self.site(place)
-                self.write(site, place.type, self.expr(value))
+                new = self.expr(value)  # before the place, as in Python
+                self.write(self.site(place), place.type, new)
             case t.Copy(place=place, value=value):
+                source = self.expr(value)
                 to, size = self.site(place).at, place.type.size
                 self.flow.intrinsic(
                     "llvm.memcpy.p0.p0.i64",
                     "void",
-                    [("ptr", to), ("ptr", self.expr(value)), ("i64", str(size)), ("i1", "false")],
+                    [("ptr", to), ("ptr", source), ("i64", str(size)), ("i1", "false")],
                 )
             case t.Update(place=place, value=value):
                 site = self.site(place)

@@ -163,6 +163,29 @@ def test_structs_are_copied_locals_rebound():
     assert (line.a.y, line.b.y) == (8, 4)
 
 
+@struct
+class Output:
+    at: Ptr[u32]
+
+
+@kernel
+def advance(out: Output) -> u32:
+    out.at += 1
+    return 7
+
+
+@kernel
+def order(out: Output) -> None:
+    out.at[0] = advance(out)
+    out.at[0] += advance(out)
+
+
+def test_the_value_is_evaluated_before_the_place():
+    cells = (ctypes.c_uint32 * 4)(1, 2, 3, 4)
+    bind(order).order(Output.ctype(ctypes.addressof(cells)))
+    assert list(cells) == [1, 14, 3, 4]
+
+
 class Small(Failure):
     pass
 
