@@ -1,9 +1,8 @@
 """Modules as native code sees them.
 
 A ``ModuleCode`` belongs to one decoded module and one way of bounding memory accesses, and is
-shared by all its instances and threads.
-Functions are described by one kernel, because there may be tens
-of thousands.
+shared by all its instances and threads.  Functions are described by one kernel, because there may
+be tens of thousands.
 """
 
 from array import array

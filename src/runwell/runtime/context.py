@@ -14,6 +14,8 @@ from runwell.runtime.native import Native, native
 # Below this much room calls go to the slow path, so that a frame of ordinary size needs no check of
 # its own.
 SLACK = 1 << 20
+# The same for references: the results of one call.
+REF_SLACK = 1 << 16
 # Room on the value stack for each frame of the limit; on the reference stack a quarter of it.
 FRAME_BYTES = 640
 LEAST_STACK_BYTES = 8 << 20
@@ -76,7 +78,7 @@ class Context:
         n.stack = n.top = stack + PAGE
         n.stack_end = n.stack_limit = stack + stack.size - PAGE - SLACK
         n.refs = n.ref_top = refs + PAGE
-        n.refs_end = refs + refs.size - PAGE
+        n.refs_end = refs + refs.size - PAGE - REF_SLACK
         n.max_frames = n.frames_left = max_frames
         return stack, refs
 

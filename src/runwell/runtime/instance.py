@@ -1,9 +1,9 @@
 """Instantiation: from a module and its imports to a running instance.
 
-Follows core spec 3.0, "Instantiation": imports are matched before anything happens; then globals and
-tables get their values, element segments are written, then data segments, then the start function
-runs.  What a trap on the way has already written to imported tables and memories stays, and so
-does the instance, which those may refer to.
+Follows core spec 3.0, "Instantiation": imports are matched before anything happens; then globals
+and tables get their values, element segments are written, then data segments, then the start
+function runs.  What a trap on the way has already written to imported tables and memories stays,
+and so does the instance, which those may refer to.
 """
 
 from _weakref import ref

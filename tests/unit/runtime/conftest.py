@@ -1,6 +1,5 @@
 """The runtime's kernels, built once a session and installed around each test."""
 
-import gc
 import os
 import subprocess
 import sys
@@ -9,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from runwell.binary.decoder import decode
-from runwell.runtime import context as context_module
 from runwell.runtime.code import ModuleCode
-from runwell.runtime.native import hooks, native
+from runwell.runtime.native import hooks
 from runwell.text.parser import parse
 
 HERE = Path(__file__).parent
@@ -31,27 +29,16 @@ def core_path(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def library(core_path):
-    import ctypes
-
-    return ctypes.CDLL(str(core_path))
+    return core_module.load(str(core_path))
 
 
 @pytest.fixture
-def core(core_path, library):
-    """The library, installed until the test ends."""
-    before = native.address_of
+def core(library):
+    """The core; what higher layers lend is taken away until the test ends."""
     lent = hooks.call, hooks.offset_of, hooks.translate_constant
-    own_context = context_module._current.context
-    context_module._current.context = None
-    core_module.load(str(core_path))
     hooks.call = hooks.offset_of = hooks.translate_constant = None
     yield library
-    context_module._current.context = None
     hooks.call, hooks.offset_of, hooks.translate_constant = lent
-    gc.collect()
-    native.__dict__.clear()
-    native.address_of = before
-    context_module._current.context = own_context
 
 
 @pytest.fixture

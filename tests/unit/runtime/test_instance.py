@@ -152,10 +152,10 @@ def test_data_segments(make):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("(memory 1) (data (i32.const 65534) \"abc\")", "out of bounds memory access"),
-        ("(memory 1) (data (i32.const -1) \"a\")", "out of bounds memory access"),
-        ("(memory 1) (data (i32.const -1) \"\")", "out of bounds memory access"),
-        ("(memory 0) (data (i32.const 1) \"\")", "out of bounds memory access"),
+        ('(memory 1) (data (i32.const 65534) "abc")', "out of bounds memory access"),
+        ('(memory 1) (data (i32.const -1) "a")', "out of bounds memory access"),
+        ('(memory 1) (data (i32.const -1) "")', "out of bounds memory access"),
+        ('(memory 0) (data (i32.const 1) "")', "out of bounds memory access"),
         ("(table 1 funcref) (func) (elem (i32.const 1) 0)", "out of bounds table access"),
         ("(table 1 funcref) (elem (i32.const -1))", "out of bounds table access"),
     ],
@@ -364,7 +364,9 @@ def test_a_function_in_a_foreign_table_keeps_its_instance(make, no_collector):
 
 def test_an_importer_keeps_the_exporter_of_plain_functions_but_not_back(make, no_collector):
     exporter = make('(module (func (export "f")))')
-    importer = make('(module (import "" "f" (func)) (export "f" (func 0)))', exported(exporter, "f"))
+    importer = make(
+        '(module (import "" "f" (func)) (export "f" (func 0)))', exported(exporter, "f")
+    )
     bodies = alive(exporter), alive(importer)
     del exporter
     assert bodies[0]() is not None
@@ -435,7 +437,9 @@ def test_host_functions_are_kept_by_what_refers_to_them(make, no_collector):
 
     owner.number = TypeNumber(type_)
     ref.type = owner.number
-    i = make('(module (import "" "f" (func)) (export "f" (func 0)))', Func(addressof(ref), type_, owner))
+    i = make(
+        '(module (import "" "f" (func)) (export "f" (func 0)))', Func(addressof(ref), type_, owner)
+    )
     del owner, ref
     f = exported(i, "f")
     assert f.owner is kept()
@@ -453,7 +457,10 @@ def test_references_resolve_while_their_store_lives(make):
 
 
 def test_extern_kinds(make):
-    i = make("(module (func) (export \"\" (func 0)) (memory 1) (table 1 funcref) (global i32 (i32.const 5)))")
+    i = make(
+        """(module (func) (export "" (func 0)) (memory 1) (table 1 funcref)
+        (global i32 (i32.const 5)))"""
+    )
     assert isinstance(i.extern(ExternKind.FUNC, 0), Func)
     assert i.extern(ExternKind.MEMORY, 0) is i.memories[0]
     assert i.extern(ExternKind.TABLE, 0) is i.tables[0]
