@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from runwell.base.traps import TrapCode
+from runwell.base.types import I64, ValType
 from runwell.codegen.machine import LlvmMachine, Value, ir_type
 from runwell.codegen.object import compile_text
 from runwell.codegen.target import host_target
@@ -31,16 +32,24 @@ class RowMachine(LlvmMachine):
         return "%size"
 
 
-def symbol(op: Op) -> str:
-    return f"row_{op.index}"
+def symbol(op: Op, suffix: str = "") -> str:
+    return f"row_{op.index}{suffix}"
 
 
-def function(module: ModuleText, op: Op, arch: str) -> FunctionText:
-    """``i32 row_N(inputs, result, memory, size)``: the trap code or 0."""
-    f = FunctionText(symbol(op), PARAMS, "i32", linkage="")
+def wide_inputs(op: Op) -> tuple[ValType, ...]:
+    """As ``op.inputs`` where the memory has 64-bit addresses."""
+    assert op.inputs is not None
+    return (I64, I64, *op.inputs[2:]) if op.width else op.inputs
+
+
+def function(
+    module: ModuleText, name: str, op: Op, inputs: tuple[ValType, ...], arch: str
+) -> FunctionText:
+    """``i32 name(inputs, result, memory, size)``: the trap code or 0."""
+    f = FunctionText(name, PARAMS, "i32", linkage="")
     m = RowMachine(f, module, arch=arch, checked=True)
     values = []
-    for i, ty in enumerate(op.inputs or ()):
+    for i, ty in enumerate(inputs):
         at = f.ins(f"getelementptr i8, ptr %inputs, i64 {16 * i}")
         values.append(Value(f.ins(f"load {ir_type(ty)}, ptr {at}, align 1"), ir_type(ty)))
     result = op.body(m, op.ty, *values)
@@ -56,7 +65,10 @@ def compile_rows(ops: Iterable[Op]) -> bytes:
     module = ModuleText()
     arch = host_target().triple.partition("-")[0]
     for op in ops:
-        module.add_function(function(module, op, arch))
+        module.add_function(function(module, symbol(op), op, op.inputs or (), arch))
+        if op.width:
+            name = symbol(op, "_wide")
+            module.add_function(function(module, name, op, wide_inputs(op), arch))
     return link([compile_text(module.text(), 1)], soname="rows.so")
 
 

@@ -78,6 +78,15 @@ def _draw(rng: random.Random, ty: ValType, shapes: list[str]) -> int:
     return rng.getrandbits(ty.bits)
 
 
+def wide_operands(op: Op) -> list[tuple[int, ...]]:
+    """Inputs for a body that accesses a memory of 64-bit addresses, some of them huge."""
+    rng = random.Random(f"{op.mnemonic} wide")
+    top = 1 << 64
+    far = (top - 1, top - op.width, top - MEMORY_BYTES, 1 << 63, 1 << 32, MEMORY_BYTES, 0, 1)
+    cases = [(rng.choice(far), rng.choice(far), *rest) for _, _, *rest in operands(op)]
+    return operands(op) + cases
+
+
 def operands(op: Op) -> list[tuple[int, ...]]:
     """Inputs for a row's body."""
     rng = random.Random(op.mnemonic)

@@ -3,8 +3,8 @@
 import random
 
 import pytest
-from tests.table.native import Worker, compile_rows, symbol
-from tests.table.operands import MEMORY_BYTES, operands
+from tests.table.native import Worker, compile_rows, symbol, wide_inputs
+from tests.table.operands import MEMORY_BYTES, operands, wide_operands
 
 from runwell.base.errors import Trap
 from runwell.base.traps import TrapCode
@@ -29,11 +29,11 @@ def native(tmp_path_factory):
     worker.close()
 
 
-def reference(op: Op, case: tuple[int, ...]) -> tuple[int, int, bytes]:
+def reference(op: Op, case: tuple[int, ...], inputs=None) -> tuple[int, int, bytes]:
     """As an engine answers: trap code, result, memory."""
     memory = bytearray(MEMORY)
     try:
-        result = evaluate(op, case, memory)
+        result = evaluate(op, case, memory, inputs)
     except Trap as trap:
         return trap.code, 0, bytes(memory)
     return 0, result or 0, bytes(memory)
@@ -77,6 +77,17 @@ def test_compiled_body_agrees_with_evaluator(op, native):
         assert trap == want_trap, f"{shown}: {trap}, not {want_trap}"
         assert trap or same(op, case, want, result), f"{shown}: {result:#x}, not {want:#x}"
         assert memory == want_memory, shown
+
+
+@pytest.mark.parametrize("op", [op for op in ROWS if op.width], ids=lambda op: op.mnemonic)
+def test_access_with_wide_addresses(op, native):
+    cases = wide_operands(op)
+    outcomes = native.run(symbol(op, "_wide"), cases, MEMORY)
+    for case, outcome in zip(cases, outcomes, strict=True):
+        expected = reference(op, case, wide_inputs(op))
+        shown = f"{op.mnemonic} {[hex(value) for value in case]}"
+        assert outcome[0] == expected[0], shown
+        assert outcome[0] or outcome[1:] == expected[1:], shown
 
 
 @every_row

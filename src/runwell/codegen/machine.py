@@ -409,17 +409,18 @@ class LlvmMachine(Machine[Value]):
     def address(self, addr: Value, offset: Value, width: int, *, aligned: bool = False) -> str:
         """The host address of an access of ``width`` bytes, an LLVM ``ptr``."""
         is_64 = addr.type == "i64"
-        at = self.zext(I64, addr)
-        offset = self.zext(I64, offset)
+        base, offset = self.zext(I64, addr), self.zext(I64, offset)
         if is_64:
-            pair = self.intrinsic("llvm.uadd.with.overflow.i64", "{ i64, i1 }", at, offset)
-            self.trap_if(self.emit("i1", f"extractvalue {pair}, 1"), TrapCode.OUT_OF_BOUNDS_MEMORY)
+            pair = self.intrinsic("llvm.uadd.with.overflow.i64", "{ i64, i1 }", base, offset)
             at = self.emit("i64", f"extractvalue {pair}, 0")
         else:
-            at = self.emit("i64", f"add nuw {at}, {offset.text}")
+            pair = at = self.emit("i64", f"add nuw {base}, {offset.text}")
         if aligned and width > 1:
             low = self.emit("i64", f"and {at}, {width - 1}")
             self.trap_if(self.emit("i1", f"icmp ne {low}, 0"), TrapCode.UNALIGNED_ATOMIC)
+        if is_64:
+            wraps = self.emit("i1", f"extractvalue {pair}, 1")
+            self.trap_if(wraps, TrapCode.OUT_OF_BOUNDS_MEMORY)
         if self.checked or is_64:
             size = Value(self.memory_bytes(), "i64")
             self.trap_if(self._outside(at, size, width, is_64), TrapCode.OUT_OF_BOUNDS_MEMORY)

@@ -428,13 +428,19 @@ def _integer(form: Format, a: int) -> int | None:
     return form.trunc(a)
 
 
-def evaluate(op: Op, args: Iterable[int], memory: bytearray | None = None) -> int | None:
+def evaluate(
+    op: Op,
+    args: Iterable[int],
+    memory: bytearray | None = None,
+    inputs: tuple[ValType, ...] | None = None,
+) -> int | None:
     """Run the body of an instruction.
 
     Args:
         op: an instruction whose ``inputs`` is not None.
         args: the bits of each input.
         memory: what it accesses.
+        inputs: their types, if not ``op.inputs``: addresses of 64-bit memories are ``i64``.
 
     Returns:
         The bits of the result, or None if it has none.
@@ -443,8 +449,9 @@ def evaluate(op: Op, args: Iterable[int], memory: bytearray | None = None) -> in
         Trap: the body traps.
     """
     m = Evaluator(memory)
-    inputs = [Bits((a,), t.bits) for a, t in zip(args, op.inputs or (), strict=True)]
-    result = op.body(m, op.ty, *inputs)
+    types = inputs or op.inputs or ()
+    values = [Bits((a,), t.bits) for a, t in zip(args, types, strict=True)]
+    result = op.body(m, op.ty, *values)
     if result is None:
         return None
     if op.is_compare:

@@ -19,6 +19,7 @@ from runwell.isa.table import TABLE
 Print: TypeAlias = "Callable[[Any, Names], str]"
 Parse: TypeAlias = "Callable[[Operands], Any]"
 _OPTIONAL = (Imm.TABLE, Imm.MEMORY)
+_LANE_RANGE = "i8 constant out of range"
 
 
 class Names(ABC):
@@ -53,6 +54,10 @@ class Operands(ABC):
     @abstractmethod
     def has_index(self, ahead: int = 0) -> bool:
         """Is the next token, or one further ahead, a number or an identifier?"""
+
+    @abstractmethod
+    def has_number(self) -> bool:
+        """Is the next token a number, whole or not, with a sign or without?"""
 
     @abstractmethod
     def has_clause(self, word: str) -> bool:
@@ -201,7 +206,26 @@ def _parse_v128(operands: Operands) -> int:
     bits, lanes = _V128[shape]
     read = operands.float if shape[0] == "f" else operands.integer
     mask = (1 << bits) - 1
-    return sum((read(bits) & mask) << (bits * lane) for lane in range(lanes))
+    value = 0
+    for lane in range(lanes):
+        if not operands.has_number():
+            raise operands.error("wrong number of lane literals")
+        value |= (read(bits) & mask) << (bits * lane)
+    if operands.has_number():
+        raise operands.error("wrong number of lane literals")
+    return value
+
+
+def _parse_lanes(operands: Operands) -> tuple[int, ...]:
+    words = []
+    while operands.has_number():
+        words.append(operands.atom())
+    if len(words) != 16:
+        raise operands.error("invalid lane length")
+    lanes = [parse_integer(word) for word in words]
+    if any(lane is None or not 0 <= lane < 256 for lane in lanes):
+        raise operands.error(_LANE_RANGE)
+    return tuple([lane for lane in lanes if lane is not None])
 
 
 def _parse_cast(operands: Operands) -> Cast:
@@ -209,7 +233,7 @@ def _parse_cast(operands: Operands) -> Cast:
 
 
 def _parse_lane(operands: Operands) -> int:
-    return operands.natural(256, "malformed lane index")
+    return operands.natural(256, _LANE_RANGE)
 
 
 def _parse_memarg(op: Op, operands: Operands) -> MemArg:
@@ -251,7 +275,7 @@ def _parse_access_lane(op: Op, operands: Operands) -> tuple[MemArg, int]:
     if arg != MemArg(op.width.bit_length() - 1, 0, first):
         raise operands.error("unexpected token")
     if first > 255:
-        raise operands.error("malformed lane index")
+        raise operands.error(_LANE_RANGE)
     return arg._replace(memory=0), first
 
 
@@ -305,7 +329,7 @@ PARSE: dict[Imm, Parse] = {kind: _parse_index(kind) for kind in _SPACES} | {
     Imm.F64: lambda operands: operands.float(64),
     Imm.V128: _parse_v128,
     Imm.LANE: _parse_lane,
-    Imm.LANES: lambda operands: tuple([_parse_lane(operands) for _ in range(16)]),
+    Imm.LANES: _parse_lanes,
     Imm.VAL_TYPES: lambda operands: operands.result_types(),
     Imm.HEAP_TYPE: lambda operands: operands.heap_type(),
     Imm.REF_TYPE: lambda operands: operands.ref_type(),
