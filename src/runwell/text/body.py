@@ -18,6 +18,7 @@ from runwell.isa.literal import parse_natural
 from runwell.isa.op import Imm, Op, Rule
 from runwell.isa.table import TABLE
 from runwell.text.cursor import Cursor, Space
+from runwell.text.lexer import UNEXPECTED, complaint, is_number
 from runwell.text.types import TypeParser
 
 _SPACES = {
@@ -305,6 +306,14 @@ class BodyParser(Operands):
         """Is the next token, or one further ahead, a number or an identifier?"""
         return self.cursor.has_index(ahead)
 
+    def has_number(self) -> bool:
+        """Is the next token a number, whole or not, with a sign or without?"""
+        c = self.cursor
+        token = c.items[c.at]
+        if not is_number(token) and complaint(token) != UNEXPECTED:
+            raise c.unexpected()
+        return is_number(token)
+
     def has_clause(self, word: str) -> bool:
         """Do a parenthesis and this word come next?"""
         return self.cursor.has_open(word)
@@ -393,6 +402,6 @@ class BodyParser(Operands):
 
     def error(self, message: str) -> MalformedError:
         """An error at the last token taken."""
-        if message == "unexpected token":
+        if message == UNEXPECTED:
             return self.cursor.unexpected(1)
         return self.cursor.error(message)

@@ -44,6 +44,8 @@ _OUTSIDE = re.compile(rf"{_STRING}|;;[^\n\r]*|\(;")
 _INSIDE = re.compile(r"\(;|;\)")
 _LINE = re.compile(r"\r\n|\n|\r")
 
+UNEXPECTED = "unexpected token"
+
 # Keywords of the text format that are no instructions.
 KEYWORDS = frozenset(
     "module type rec sub final func struct field array mut param result local global table memory "
@@ -163,7 +165,7 @@ class Tokens:
 
     def unexpected(self, x: int) -> MalformedError:
         """The error that says what is wrong with a token that does not fit."""
-        return self.error(_complaint(self.items[x]), x)
+        return self.error(complaint(self.items[x]), x)
 
     @staticmethod
     def is_string(token: str) -> bool:
@@ -188,10 +190,10 @@ def _annotation_name(tokens: Tokens, x: int) -> str:
     return name
 
 
-def _complaint(token: str) -> str:
+def complaint(token: str) -> str:
     """What is wrong with a token that does not fit where it stands."""
     if token in ("", "(", ")") or _STRING_ONLY.match(token):
-        return "unexpected token"
+        return UNEXPECTED
     if token == '"':
         return "unclosed string"
     if token == "$" or token == '$""':
@@ -201,10 +203,10 @@ def _complaint(token: str) -> str:
     if not _is_reserved(token):
         return "illegal character"
     if _ID.match(token) or _NUMBER.match(token) or _SETTING.match(token) or token in KEYWORDS:
-        return "unexpected token"
+        return UNEXPECTED
     from runwell.isa.table import TABLE
 
-    return "unexpected token" if TABLE.named(token) else f"unknown operator {token}"
+    return UNEXPECTED if TABLE.named(token) else f"unknown operator {token}"
 
 
 def _blank_comments(text: str, strict: bool = True) -> str:
@@ -233,6 +235,11 @@ def _blank_comments(text: str, strict: bool = True) -> str:
         line = len(_LINE.findall(text[:done])) + 1
         raise MalformedError("unclosed comment", line=line)
     return "".join(parts) + text[done:]
+
+
+def is_number(token: str) -> bool:
+    """Is this a number, whole or not?"""
+    return _NUMBER.match(token) is not None
 
 
 def is_id(token: str) -> bool:
