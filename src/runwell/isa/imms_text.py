@@ -56,8 +56,8 @@ class Operands(ABC):
         """Is the next token, or one further ahead, a number or an identifier?"""
 
     @abstractmethod
-    def has_number(self) -> bool:
-        """Is the next token a number, whole or not, with a sign or without?"""
+    def has_number(self, ahead: int = 0) -> bool:
+        """Is the next token, or one further ahead, a number, whole or not, signed or not?"""
 
     @abstractmethod
     def has_clause(self, word: str) -> bool:
@@ -206,23 +206,22 @@ def _parse_v128(operands: Operands) -> int:
     bits, lanes = _V128[shape]
     read = operands.float if shape[0] == "f" else operands.integer
     mask = (1 << bits) - 1
-    value = 0
-    for lane in range(lanes):
-        if not operands.has_number():
-            raise operands.error("wrong number of lane literals")
-        value |= (read(bits) & mask) << (bits * lane)
-    if operands.has_number():
+    if _count_numbers(operands) != lanes:
         raise operands.error("wrong number of lane literals")
-    return value
+    return sum((read(bits) & mask) << (bits * lane) for lane in range(lanes))
+
+
+def _count_numbers(operands: Operands) -> int:
+    count = 0
+    while operands.has_number(count):
+        count += 1
+    return count
 
 
 def _parse_lanes(operands: Operands) -> tuple[int, ...]:
-    words = []
-    while operands.has_number():
-        words.append(operands.atom())
-    if len(words) != 16:
+    if _count_numbers(operands) != 16:
         raise operands.error("invalid lane length")
-    lanes = [parse_integer(word) for word in words]
+    lanes = [parse_integer(operands.atom()) for _ in range(16)]
     if any(lane is None or not 0 <= lane < 256 for lane in lanes):
         raise operands.error(_LANE_RANGE)
     return tuple([lane for lane in lanes if lane is not None])

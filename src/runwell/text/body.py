@@ -306,13 +306,15 @@ class BodyParser(Operands):
         """Is the next token, or one further ahead, a number or an identifier?"""
         return self.cursor.has_index(ahead)
 
-    def has_number(self) -> bool:
-        """Is the next token a number, whole or not, with a sign or without?"""
+    def has_number(self, ahead: int = 0) -> bool:
+        """Is the next token, or one further ahead, a number, whole or not, signed or not?"""
         c = self.cursor
-        token = c.items[c.at]
-        if not is_number(token) and complaint(token) != UNEXPECTED:
-            raise c.unexpected()
-        return is_number(token)
+        token = c.items[c.at + ahead]
+        if is_number(token):
+            return True
+        if complaint(token) != UNEXPECTED:
+            raise c.unexpected(-ahead)
+        return False
 
     def has_clause(self, word: str) -> bool:
         """Do a parenthesis and this word come next?"""

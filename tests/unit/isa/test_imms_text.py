@@ -32,8 +32,8 @@ class Words(Operands):
         word = self.peek(ahead)
         return word.startswith("$") or parse_natural(word) is not None
 
-    def has_number(self):
-        return self.peek()[:1] in set("0123456789+-in")
+    def has_number(self, ahead=0):
+        return self.peek(ahead)[:1] in set("0123456789+-in")
 
     def has_clause(self, word):
         return self.words[:2] == ["(", word]
