@@ -97,8 +97,8 @@ def test_traps_are_possible_and_foreseen(op):
     assert seen == facts(op).traps
 
 
-@pytest.mark.parametrize("op", TABLE, ids=lambda op: op.mnemonic)
-def test_docstring_tells_traps(op):
-    assert op.doc.endswith("."), "one sentence"
-    if facts(op) is not NOTHING:
-        assert bool(facts(op).traps) == ("traps" in op.doc.lower())
+def test_docstrings_tell_traps():
+    for op in TABLE:
+        assert op.doc.endswith("."), f"{op.mnemonic}: one sentence"
+        if facts(op) is not NOTHING:
+            assert bool(facts(op).traps) == ("traps" in op.doc.lower()), op.mnemonic
