@@ -5,7 +5,7 @@ from typing import Any
 
 from runwell.base.types import EXTERNREF, ValType
 from runwell.host.convert import canonical
-from runwell.host.func import Func, face
+from runwell.host.func import face
 from runwell.runtime.func import Func as NativeFunc
 from runwell.runtime.store import Store
 
@@ -32,6 +32,8 @@ def to_reference(type_: ValType, value: object, store: Store, what: str) -> obje
     Raises:
         TypeError: it is not of the type.
     """
+    from runwell.host.func import Func
+
     checked = canonical(type_, value, store, lambda: what)
     return checked.native if isinstance(checked, Func) and type_ != EXTERNREF else checked
 

@@ -134,16 +134,13 @@ def call_trapped(func: Ptr[FuncObject], ctx: Ptr[Context], trap: u32) -> Object:
         Py_DecRef(arguments[2])
     if arguments[3] != null:
         Py_DecRef(arguments[3])
-    if raised == null:  # the hook failed: its own exception is the best there is
-        for i in range(u32(3)):
-            if pending[i] != null:
-                Py_DecRef(pending[i])
-        return Object(null)
     if pending[0] != null:
+        # If the hook failed, the frames are missing, but the error is still the right one.
         PyErr_Restore(pending[0], pending[1], pending[2])
-    else:
+    elif raised != null:
         PyErr_SetObject(Object(raised.type), raised)
-    Py_DecRef(raised)
+    if raised != null:
+        Py_DecRef(raised)
     return Object(null)
 
 

@@ -53,13 +53,13 @@ def enter_guest(ctx: Context, ref: FuncRef, frame: Ptr[u64]) -> u32:
     """
     base = Ptr[u8](frame)
     left = ctx.frames_left
-    ctx.trap = 0
+    trap: u32 = 0
     if left <= 0:
-        ctx.trap = u32(TrapCode.STACK_EXHAUSTED)
+        trap = u32(TrapCode.STACK_EXHAUSTED)
     elif base > ctx.stack_limit:
-        ctx.trap = on_stack_limit(ctx, base)
-    if ctx.trap != 0:
-        return ctx.trap
+        trap = on_stack_limit(ctx, base)
+    if trap != 0:
+        return trap
     code = ref.code
     top = ctx.top
     ref_top = ctx.ref_top
@@ -83,9 +83,12 @@ def enter_guest(ctx: Context, ref: FuncRef, frame: Ptr[u64]) -> u32:
     ctx.native_sp = native_sp
     ctx.native_lr = native_lr
     ctx.frames_left = left
-    if ctx.trap == 0:
+    trap = ctx.trap
+    # The guest behind the host function that called this one has not trapped.
+    ctx.trap = 0
+    if trap == 0:
         ctx.ip = ip
         ctx.fp = fp
         ctx.rp = rp
         ctx.instance = caller
-    return ctx.trap
+    return trap
