@@ -1,6 +1,7 @@
 """Operands worth trying, for every type: edges first, then random ones; the same in every run."""
 
 import random
+from functools import cache
 from itertools import product
 
 from runwell.base.types import F32, F64, I32, I64, V128, ValType
@@ -32,6 +33,7 @@ _FLOATS_64 = (
 _LANE_BITS = {"i8": 8, "i16": 16, "i32": 32, "i64": 64, "f32": 32, "f64": 64}
 
 
+@cache
 def edges(ty: ValType) -> list[int]:
     """Numbers at which instructions go wrong, with either sign."""
     if ty in (I32, I64):
@@ -99,10 +101,15 @@ def operands(op: Op) -> list[tuple[int, ...]]:
         return [_lanes(rng, op, shapes) for _ in range(CASES)]
     # The five worst of each type all meet, of the others some.
     worst = list(product(*(_worst(ty) for ty in inputs)))
-    others = list(product(*map(edges, inputs)))
+    others = _others(inputs)
     cases = worst + rng.sample(others, min(PAIRS, len(others)))
     draws = max(CASES - len(cases), CASES - PAIRS)
     return cases + [tuple(_draw(rng, ty, shapes) for ty in inputs) for _ in range(draws)]
+
+
+@cache
+def _others(inputs: tuple[ValType, ...]) -> list[tuple[int, ...]]:
+    return list(product(*map(edges, inputs)))
 
 
 def _lanes(rng: random.Random, op: Op, shapes: list[str]) -> tuple[int, ...]:

@@ -29,6 +29,8 @@ class Bits:
     @property
     def value(self) -> int:
         """All bits as one number, lane 0 lowest."""
+        if len(self.lanes) == 1:
+            return self.lanes[0]
         return sum(lane << (self.width * i) for i, lane in enumerate(self.lanes))
 
     @property
