@@ -15,11 +15,11 @@ _SOURCES: dict[str, tuple[str, ...]] = {
     "base": (),
     "codegen": ("machine", "object", "target", "unit", "worker"),
     "elf": (),
-    "host": ("_kernels", "layout", "python_api", "signature", "unit"),
+    "host": ("_kernels", "layout", "python_api", "signature", "unit", "weak"),
     "interp": (),
     "isa": (),
     "kernel": (),
-    "runtime": ("_kernels", "c_library", "layout"),
+    "runtime": ("_kernels", "c_library", "layout", "native", "types"),
     "translate": (),
 }
 # Handlers and kernels alike: -O3 makes them larger, not faster.

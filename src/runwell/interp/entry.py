@@ -216,6 +216,8 @@ assert set(STUB_BODIES) == set(STUBS)
 def _record_entry(arch: str) -> FunctionText:
     """The first handler: notes where the native stack is, for ``fault_exit``."""
     f = handler("record_entry", section="")
+    # The return address must be its own.
+    f.attrs += " noinline"
     if arch == "x86_64":
         sp = f.ins("call ptr @llvm.addressofreturnaddress.p0()")
     else:

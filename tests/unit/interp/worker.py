@@ -1,5 +1,6 @@
 """Runs functions of test modules in a process of its own: a crash there is one failed test here."""
 
+import contextlib
 import importlib
 import pickle
 import subprocess
@@ -37,10 +38,8 @@ class Worker:
 
     def close(self):
         for stream in (self.process.stdin, self.process.stdout):
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 stream.close()
-            except BrokenPipeError:
-                pass
         self.process.wait()
 
 
