@@ -1,4 +1,4 @@
-"""The runtime's kernels, built once a session and installed around each test."""
+"""The native core for tests in this process, and a small one for tests in processes of their own."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runwell.binary.decoder import decode
+from runwell.interp.core import load_core
 from runwell.runtime.code import ModuleCode
 from runwell.runtime.native import hooks
 from runwell.text.parser import parse
@@ -27,17 +28,13 @@ def core_path(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="session")
-def library(core_path):
-    return core_module.load(str(core_path))
-
-
 @pytest.fixture
-def core(library):
-    """The core; what higher layers lend is taken away until the test ends."""
+def core():
+    """The native core; what higher layers lend to the runtime is taken away meanwhile."""
+    load_core()
     lent = hooks.call, hooks.offset_of, hooks.translate_constant
     hooks.call = hooks.offset_of = hooks.translate_constant = None
-    yield library
+    yield
     hooks.call, hooks.offset_of, hooks.translate_constant = lent
 
 
