@@ -4,9 +4,10 @@ A reference is a number of 64 bits, 0 for null: the address of a ``FuncRef``, or
 object that an ``externref`` stands for.
 """
 
+from _ctypes import PyObj_FromPtr
 from typing import Any, NamedTuple
 
-from runwell.base.types import EXTERNREF, FuncType, ValType
+from runwell.base.types import FuncType, ValType
 from runwell.kernel.types import ctype_of
 from runwell.runtime import layout
 from runwell.runtime.store import Store, carries_refs
@@ -39,9 +40,7 @@ def admit(store: Store, func: Func) -> int:
 
 def object_at(address: int) -> Any:
     """The Python object at an address that some store holds."""
-    from ctypes import cast, py_object
-
-    return cast(address, py_object).value
+    return PyObj_FromPtr(address)
 
 
 def func_at(ref: int) -> Func:
@@ -63,7 +62,7 @@ def encode_ref(store: Store, type_: ValType, value: object) -> int:
     """
     if value is None:
         return 0
-    if type_ == EXTERNREF:
+    if _is_extern(type_):
         return store.hold(value)
     if isinstance(value, Func):
         return admit(store, value)
@@ -74,4 +73,8 @@ def decode_ref(type_: ValType, bits: int) -> object:
     """The value that a reference stands for."""
     if bits == 0:
         return None
-    return object_at(bits) if type_ == EXTERNREF else func_at(bits)
+    return object_at(bits) if _is_extern(type_) else func_at(bits)
+
+
+def _is_extern(type_: ValType) -> bool:
+    return type_ & 0xFF in (ValType.EXTERNREF, ValType.NULLEXTERNREF)

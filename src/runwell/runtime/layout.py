@@ -220,6 +220,6 @@ class SwitchRecord:
 class FrameRecord:
     """A frame in a backtrace."""
 
-    ip: Ptr[u8]
-    code: Ptr[FuncCode]
-    instance: Ptr[Instance]
+    ip: u64
+    function: u64  # index
+    module: u64  # ModuleCode.object

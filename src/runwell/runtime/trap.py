@@ -1,10 +1,10 @@
 """Traps as Python errors, with a backtrace of guest frames."""
 
-from typing import Any
+from array import array
 
 from runwell.base.errors import ExhaustionError, Frame, InternalError, OutOfFuel, Trap
 from runwell.base.traps import TrapCode
-from runwell.kernel.types import ctype_of
+from runwell.kernel.types import sizeof
 from runwell.runtime import layout
 from runwell.runtime.code import ModuleCode
 from runwell.runtime.context import Context
@@ -13,6 +13,11 @@ from runwell.runtime.native import hooks, native
 
 # Frames that a backtrace shows: the innermost and the outermost ones of a deep recursion.
 INNERMOST, OUTERMOST = 48, 16
+
+# Set in the number of frames if there were too many to walk through all.
+_UNFINISHED = 1 << 63
+_FIELDS = sizeof(layout.FrameRecord) // 8
+_NO_RECORDS = bytes(8 * _FIELDS * (INNERMOST + OUTERMOST))
 
 
 def make_trap(context: Context, code: int) -> Trap | InternalError:
@@ -34,28 +39,26 @@ def backtrace(context: Context) -> tuple[Frame, ...]:
 
     Of a deep recursion the middle is left out: a frame of function -1 says how many.
     """
-    from ctypes import addressof
-
-    records: Any = (ctype_of(layout.FrameRecord) * (INNERMOST + OUTERMOST))()
-    total = native.walk_frames(context.address, addressof(records), INNERMOST, OUTERMOST)
+    records = array("Q", _NO_RECORDS)
+    total = native.walk_frames(context.address, records.buffer_info()[0], INNERMOST, OUTERMOST)
+    least = "at least " if total & _UNFINISHED else ""
+    total &= ~_UNFINISHED
     shown = min(total, INNERMOST + OUTERMOST)
-    inner = min(shown, INNERMOST)
-    places = list(range(inner))
-    # The outermost ones are in a ring.
-    outer = range(total - (shown - inner), total)
-    places.extend(INNERMOST + (n - INNERMOST) % OUTERMOST for n in outer)
-    frames = [_frame(records[at], is_innermost=at == 0) for at in places]
+    frames = [_frame(records, at) for at in range(min(shown, INNERMOST))]
+    if shown > INNERMOST:
+        # The outermost ones are in a ring.
+        outer = range(total - (shown - INNERMOST), total)
+        frames.extend(_frame(records, INNERMOST + (n - INNERMOST) % OUTERMOST) for n in outer)
     if total > shown:
-        frames.insert(INNERMOST, Frame(-1, f"... {total - shown} more frames ...", None))
+        frames.insert(INNERMOST, Frame(-1, f"... {least}{total - shown} more frames ...", None))
     return tuple(frames)
 
 
-def _frame(record: Any, *, is_innermost: bool) -> Frame:
-    code = ctype_of(layout.FuncCode).from_address(record.code)
-    owner: ModuleCode = object_at(ctype_of(layout.ModuleCode).from_address(code.module).object)
-    index, module = int(code.index), owner.module
-    offset = None
-    if hooks.offset_of is not None and record.ip:
+def _frame(records: "array[int]", at: int) -> Frame:
+    ip, function, address = records[_FIELDS * at : _FIELDS * (at + 1)]
+    owner: ModuleCode = object_at(address)
+    module, offset = owner.module, None
+    if hooks.offset_of is not None:
         # A caller's address is that behind its call.
-        offset = hooks.offset_of(owner, index, record.ip - (not is_innermost))
-    return Frame(index, module.function_name(index), offset, module.names.module)
+        offset = hooks.offset_of(owner, function, ip if at == 0 else ip - 1)
+    return Frame(function, module.function_name(function), offset, module.names.module)

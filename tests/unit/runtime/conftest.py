@@ -1,4 +1,4 @@
-"""The native core for tests in this process, and a small one for tests in processes of their own."""
+"""The native core for tests in this process, a small one for those in processes of their own."""
 
 import os
 import subprocess

@@ -17,23 +17,27 @@ CODE_BYTES = 64
 class Stack:
     """Frames made by hand, as calls leave them."""
 
-    def __init__(self, code, instance):
+    def __init__(self, code, instance, functions=range(4)):
         self.code, self.instance = code, instance
         self.native = ctype_of(layout.ModuleCode).from_address(code.address)
         self.context = Context()
         n = self.context.native
-        for index in range(4):
+        for index in functions:
             at = ctype_of(layout.FuncCode).from_address(code.code_address(index))
             at.entry = self.native.code + CODE_BYTES * index
         self.fp, self.caller = n.stack, (native.address("stub_exit"), n.stack)
         self.top = n.stack
+
+    def params(self, function):
+        address = self.code.code_address(function)
+        return ctype_of(layout.FuncCode).from_address(address).param_bytes
 
     def ip(self, function, offset):
         return self.native.code + CODE_BYTES * function + offset
 
     def call(self, function, offset):
         """Enter a function, whose next call returns to ``offset``."""
-        params = (0, 16, 0, 0)[function]
+        params = self.params(function)
         self.fp = self.top
         link = self.fp + params
         for i, value in enumerate(self.caller):
@@ -144,3 +148,18 @@ def test_errors(stack, code, error):
     if isinstance(trap, Trap):
         assert (trap.code, trap.backtrace) == (code, (Frame(0, "zero", None, "m"),))
         assert str(trap) == f"{code.message}\n  0: m!zero"
+
+
+def test_walking_is_bounded(prepare):
+    """Many functions that call each other in turn, in a deep recursion."""
+    from time import perf_counter
+
+    code = prepare("(module " + "(func)" * 40_000 + ")")
+    stack = Stack(code, Instance(code), range(40_000))
+    for n in range(90_000):
+        stack.call(n % 40_000, 4 + n % 17)
+    start = perf_counter()
+    frames = backtrace(stack.stop())
+    assert perf_counter() - start < 1
+    assert [f.function for f in frames[:3]] == [9999, 9998, 9997]
+    assert frames[INNERMOST].name.startswith("... at least ")
