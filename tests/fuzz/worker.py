@@ -7,13 +7,38 @@ killed or hung the process, and at the end one line of counts.
 import collections
 import random
 import sys
+import threading
+import time
 from pathlib import Path
 
 import runwell
+from runwell.base.traps import TrapCode
+from runwell.runtime.context import current_context
 from tests.fuzz.mutate import mutate
 
-LIMITS = {"max_memory_bytes": 64 << 20, "deadline_s": 0.2}
+LIMITS = {"max_memory_bytes": 64 << 20, "max_table_elements": 1 << 20}
+PATIENCE_S = 0.2
 VALUES = (0, 1, 2, -1, 7, 255, 65_536, 2**31 - 1, -(2**31))
+
+
+class Watchdog:
+    """Stops a guest that runs for too long."""
+
+    def __init__(self) -> None:
+        self.context = current_context()
+        self.until = float("inf")
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def start(self) -> None:
+        """A guest begins now."""
+        self.context.native.interrupt = 0
+        self.until = time.monotonic() + PATIENCE_S
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(PATIENCE_S / 4)
+            if time.monotonic() > self.until:
+                self.context.interrupt(TrapCode.DEADLINE)
 
 
 def stub(kind: object) -> object:
@@ -30,8 +55,9 @@ def stub(kind: object) -> object:
     return runwell.Global(kind, 0)
 
 
-def try_mutant(data: bytes, engine: runwell.Engine, rng: random.Random) -> str:
+def try_mutant(data: bytes, engine: runwell.Engine, rng: random.Random, watchdog: Watchdog) -> str:
     """Load and run; the name of what came of it."""
+    watchdog.start()
     try:
         module = runwell.Module(data, engine=engine)
         imports: dict[str, dict[str, object]] = {}
@@ -46,6 +72,7 @@ def try_mutant(data: bytes, engine: runwell.Engine, rng: random.Random) -> str:
         if not isinstance(function, runwell.Func):
             continue
         args = [None if t.is_ref else rng.choice(VALUES) for t in function.type.params]
+        watchdog.start()
         try:
             function(*args)
         except runwell.RunwellError as e:
@@ -59,10 +86,12 @@ def main() -> None:
     corpus = [Path(p).read_bytes() for p in sys.argv[3:]]
     engine = runwell.Engine(runwell.Config(**LIMITS))
     counts: collections.Counter[str] = collections.Counter()
+    runwell.Module(b"\0asm\1\0\0\0")  # loads the native core
+    watchdog = Watchdog()
     for seed in range(first, last):
         sys.stdout.write(f"{seed}\n")
         sys.stdout.flush()
-        counts[try_mutant(mutate(corpus, seed), engine, random.Random(seed))] += 1
+        counts[try_mutant(mutate(corpus, seed), engine, random.Random(seed), watchdog)] += 1
     sys.stdout.write("done " + repr(dict(counts)) + "\n")
 
 
