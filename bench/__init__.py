@@ -1,0 +1,1 @@
+"""Benchmarks: each runs a peer beside Runwell and prints the ratio."""
