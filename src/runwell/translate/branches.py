@@ -3,7 +3,7 @@
 from runwell.base.limits import BR_TABLE_TARGETS
 from runwell.base.types import I32, V128
 from runwell.isa.op import Rule
-from runwell.kernel import Ptr, addr, i32, i64, kernel, null, u8, u32, u64
+from runwell.kernel import Ptr, addr, i32, i64, kernel, null, u8, u32
 from runwell.translate.emit import (
     ACC,
     begin,
@@ -25,6 +25,7 @@ from runwell.translate.errors import Error, Invalid
 from runwell.translate.reading import next_u32, refuse
 from runwell.translate.stack import (
     check_top,
+    match_label,
     pop_value,
     settle_from,
     settle_top,
@@ -32,7 +33,7 @@ from runwell.translate.stack import (
     truncate,
 )
 from runwell.translate.tables import BRANCH_FORM, FORM, IF, LOOP, RETURN_VALUE, UNLESS, base, form
-from runwell.translate.work import CARRY_SINGLY, UNKNOWN, Control, Entry, Where, Work
+from runwell.translate.work import CARRY_SINGLY, Control, Entry, Where, Work
 
 BR_IF, BR_TABLE = base("br_if"), base("br_table")
 JUMP, LOOP_JUMP = form("br ->JUMP"), form("br ->LOOP")
@@ -44,12 +45,10 @@ WORDS_A_TARGET = 32
 
 @kernel
 def become_unreachable(w: Work) -> None:
-    """Control does not go on; what follows in the block is checked and forgotten."""
-    truncate(w, w.frame.height)
+    """Control does not go on; what follows in the block is only checked."""
+    truncate(w, w.height)
     w.frame.unreachable = 1
-    if w.dead == 0:
-        w.dead = 1
-        w.dead_out = w.out
+    w.dead = 1
 
 
 @kernel
@@ -86,8 +85,6 @@ def conditional(w: Work, e: Entry, sense: u32) -> Ptr[u32]:
 @kernel
 def refer(w: Work, label: Control, word: Ptr[u32]) -> None:
     """Make a branch word lead to a label, now or when its place is known."""
-    if w.dead != 0:
-        return
     if label.rule == Rule.LOOP:
         word[0] = u32((label.start - word) * 4)
     else:
@@ -216,9 +213,10 @@ def branch(w: Work) -> None:
     """``br``."""
     label = next_label(w)
     check_top(w, label.label_types, label.n_label)
-    if label.n_label > CARRY_SINGLY:
-        settle_from(w, 0)
-    jump(w, label, True)
+    if w.dead == 0:
+        if label.n_label > CARRY_SINGLY:
+            settle_from(w, 0)
+        jump(w, label, True)
     become_unreachable(w)
 
 
@@ -229,6 +227,8 @@ def branch_if(w: Work) -> None:
     e = pop_value(w, I32)
     n = label.n_label
     check_top(w, label.label_types, n)
+    if w.dead != 0:
+        return
     if n > CARRY_SINGLY:
         settle_from(w, 0)
     elif n != 0 and is_outermost(w, label):
@@ -246,28 +246,6 @@ def branch_if(w: Work) -> None:
 
 
 @kernel
-def check_label(w: Work, types: Ptr[u8], n: u32) -> None:
-    """The highest operands must match the types of a label; unknown ones stay unknown."""
-    have = w.sp - w.frame.height
-    if have < n:
-        if w.frame.unreachable == 0:
-            show_mismatch(w, types, n)
-            raise Invalid(Error.TYPE_MISMATCH)
-    else:
-        have = n
-    missing = n - have
-    low = w.sp - have
-    wrong = False
-    for i in range(have):
-        found = w.types[low + i]
-        wrong |= (found != u32(types[missing + i])) & (found != UNKNOWN)
-    if wrong:
-        show_mismatch(w, types, n)
-        raise Invalid(Error.TYPE_MISMATCH)
-    w.steps += u64(have)
-
-
-@kernel
 def check_labels(w: Work, n: u32) -> None:
     """Read and check the labels of a br_table: ``n`` and the default."""
     arity: u32 = 0
@@ -281,7 +259,7 @@ def check_labels(w: Work, n: u32) -> None:
             raise Invalid(Error.TYPE_MISMATCH)
         if i == 0 or label.label_types != types:
             types = label.label_types
-            check_label(w, types, arity)
+            match_label(w, types, arity)
 
 
 @kernel
@@ -300,6 +278,15 @@ def branch_table(w: Work) -> None:
         if w.limit - w.out < i64(n) * WORDS_A_TARGET:
             raise Invalid(Error.OUT_OF_SPACE)
         emit_table(w, e, n)
+    become_unreachable(w)
+
+
+@kernel
+def return_(w: Work) -> None:
+    """``return``."""
+    check_top(w, w.controls.results, w.controls.n_results)
+    if w.dead == 0:
+        leave(w)
     become_unreachable(w)
 
 

@@ -1,7 +1,7 @@
 """Calls: the operands on top of the stack are the callee's first slots, and so are its results."""
 
 from runwell.base.types import FUNCREF, I32, I64
-from runwell.kernel import Ptr, kernel, u32, u64
+from runwell.kernel import Ptr, kernel, u32
 from runwell.runtime.layout import TypeCode
 from runwell.translate.branches import become_unreachable
 from runwell.translate.emit import begin, emit_word, finish, label_here, operate_1
@@ -53,11 +53,11 @@ def put_frame(w: Work, p: Ptr[u32], type: TypeCode) -> Ptr[u32]:
 def end_call(w: Work, type: TypeCode) -> None:
     """Behind a call: its results replace the arguments."""
     truncate(w, w.sp - type.n_params)
-    ref_first = w.ref_top
-    w.brief = 0
-    label_here(w)
-    if ref_first != 0:
-        emit_word(w, REF_FRAME, 0 - ref_first)
+    if w.dead == 0:
+        label_here(w)
+        w.brief = 0
+        if w.ref_top != 0:
+            emit_word(w, REF_FRAME, 0 - w.ref_top)
     push_types(w, type.results, type.n_results)
 
 
@@ -67,11 +67,12 @@ def call(w: Work) -> None:
     x = next_u32(w)
     type = function_type(w, x)
     check_top(w, type.params, type.n_params)
-    settle_top(w, type.n_params)
-    is_import = x < w.module.n_imported_functions
-    p = begin(w, CALL_IMPORT if is_import else CALL)
-    p[0] = x
-    finish(w, put_frame(w, p + 1, type))
+    if w.dead == 0:
+        settle_top(w, type.n_params)
+        is_import = x < w.module.n_imported_functions
+        p = begin(w, CALL_IMPORT if is_import else CALL)
+        p[0] = x
+        finish(w, put_frame(w, p + 1, type))
     end_call(w, type)
 
 
@@ -87,10 +88,11 @@ def call_indirect(w: Work) -> None:
     index_type: u32 = I64 if is_64 else I32
     e = pop_value(w, index_type)
     check_top(w, type.params, type.n_params)
-    # The index lies above the arguments, so bringing those home leaves it alone.
-    settle_top(w, type.n_params)
-    p = operate_1(w, CALL_INDIRECT_64 if is_64 else CALL_INDIRECT, e, index_type)
-    p[0] = type.number
-    p[1] = table
-    finish(w, put_frame(w, p + 2, type))
+    if w.dead == 0:
+        # The index lies above the arguments, so bringing those home leaves it alone.
+        settle_top(w, type.n_params)
+        p = operate_1(w, CALL_INDIRECT_64 if is_64 else CALL_INDIRECT, e, index_type)
+        p[0] = type.number
+        p[1] = table
+        finish(w, put_frame(w, p + 2, type))
     end_call(w, type)

@@ -3,19 +3,25 @@
 from runwell.base.features import BIT
 from runwell.isa.op import Rule
 from runwell.isa.table import TABLE
-from runwell.kernel import Ptr, addr, const_array, kernel, u8, u32
+from runwell.kernel import Ptr, const_array, kernel, u8, u32, u64
 from runwell.runtime.layout import ModuleCode
+from runwell.translate import tables as rules
 from runwell.translate.control import end_function, use_single
 from runwell.translate.errors import Error, Invalid
 from runwell.translate.function import (
     add_prologue,
-    next_instruction,
+    check_feature,
+    next_prefixed,
     open_function,
-    translate_instruction,
+    refuse_opcode,
+    rule_of,
+    translate_rare,
+    use_module,
 )
 from runwell.translate.locals import LINK_BYTES, clear_frame
-from runwell.translate.reading import refuse
-from runwell.translate.tables import FEATURE_SHIFT, INSTRUCTIONS, RULE_SHIFT
+from runwell.translate.simple import constant
+from runwell.translate.tables import INSTRUCTIONS, OP_SHIFT
+from runwell.translate.variables import get_global
 from runwell.translate.work import Work
 
 _RULES = (Rule.CONST, Rule.END, Rule.GLOBAL_GET, Rule.REF_NULL, Rule.REF_FUNC)
@@ -35,10 +41,10 @@ IS_CONSTANT = const_array(
 
 
 @kernel
-def check_constant(w: Work, op: u32) -> None:
+def check_constant(w: Work, row: u64) -> None:
     """Fail unless a constant expression may have the instruction."""
-    kind = IS_CONSTANT[op]
-    if kind == 0 or (kind == EXTENDED and w.module.features & EXTENDED_CONST == 0):
+    kind = IS_CONSTANT[row >> OP_SHIFT]
+    if kind == 0 or (kind == EXTENDED and w.features & EXTENDED_CONST == 0):
         raise Invalid(Error.CONSTANT_REQUIRED)
 
 
@@ -51,7 +57,7 @@ def translate_expression(
     It may read the first ``globals_`` globals.  Its code is that of a function without parameters
     that returns the value.
     """
-    w.module = addr(module)
+    use_module(w, module)
     w.body = start
     w.pc = start
     w.end = end
@@ -63,18 +69,28 @@ def translate_expression(
     use_single(w.controls[0], type)
     open_function(w)
     while True:
-        w.instruction = w.pc
-        if w.pc >= w.end:
+        at = w.pc
+        w.instruction = at
+        if at >= w.end:
             raise Invalid(Error.END_EXPECTED)
-        op = next_instruction(w)
-        check_constant(w, op)
-        row = INSTRUCTIONS[op]
-        if w.module.features >> (row >> FEATURE_SHIFT) & 1 == 0:
-            refuse(w, Error.ILLEGAL_OPCODE, w.opcode)
-        if u32(row >> RULE_SHIFT & 0xFF) == Rule.END:
+        w.pc = at + 1
+        row = INSTRUCTIONS[at[0]]
+        if rule_of(row) == rules.PREFIX:
+            row = next_prefixed(w, u32(at[0]))
+        check_feature(w, row)
+        if rule_of(row) == rules.ILLEGAL:
+            refuse_opcode(w)
+        check_constant(w, row)
+        if rule_of(row) == Rule.END:
             end_function(w)
             break
-        translate_instruction(w, op, row)
+        match rule_of(row):
+            case Rule.CONST:
+                constant(w, row)
+            case Rule.GLOBAL_GET:
+                get_global(w)
+            case _:
+                translate_rare(w, row)
     if w.pc != w.end:
         raise Invalid(Error.CONTENT_AFTER_END)
     if keep:

@@ -117,14 +117,14 @@ def enter_block(w: Work, rule: u32) -> None:
     if rule == Rule.IF:
         condition = pop_value(w, I32)
     check_top(w, f.params, f.n_params)
-    # No pending read may cross the boundary: the block may write the local, or be left out.
-    settle_from(w, 0)
+    if w.dead == 0:
+        # No pending read may cross the boundary: the block may write the local, or be left out.
+        settle_from(w, 0)
     open_block(w, f, rule)
     if rule == Rule.IF:
-        word = conditional(w, condition, UNLESS)
-        word[0] = 0
         if w.dead == 0:
-            f.otherwise = word
+            f.otherwise = conditional(w, condition, UNLESS)
+            f.otherwise[0] = 0
     elif rule == Rule.LOOP:
         f.label_types = f.params
         f.n_label = f.n_params
@@ -134,6 +134,7 @@ def enter_block(w: Work, rule: u32) -> None:
         label_here(w)
         f.start = w.out
     w.frame = addr(f)
+    w.height = f.height
 
 
 @kernel
@@ -159,11 +160,11 @@ def enter_else(w: Work) -> None:
         word = begin(w, JUMP)
         finish(w, word + 1)
         refer(w, f, word)
-    truncate(w, f.height)
     if f.otherwise != null:
-        resume(w)
+        resume(w, f)
         patch(w, f.otherwise)
         f.otherwise = null
+    w.sp = f.height
     f.rule = u32(Rule.ELSE)
     f.unreachable = 0
     push_types(w, f.params, f.n_params)
@@ -171,11 +172,12 @@ def enter_else(w: Work) -> None:
 
 
 @kernel
-def resume(w: Work) -> None:
-    """A label that is branched to: the code is wanted again."""
-    if w.dead != 0:
-        w.dead = 0
-        w.out = w.dead_out
+def resume(w: Work, f: Control) -> None:
+    """A label that is branched to: the code is wanted again, with the operands of the block gone."""
+    truncate(w, f.height)
+    w.dead = 0
+    w.top = f.top
+    w.ref_top = f.ref_top
     label_here(w)
 
 
@@ -189,13 +191,13 @@ def end_block(w: Work) -> None:
     if f.fixups != null or f.otherwise != null:
         if w.dead == 0:
             settle_top(w, f.n_results)
-        truncate(w, f.height)
-        resume(w)
+        resume(w, f)
         patch(w, f.otherwise)
         patch(w, f.fixups)
         push_types(w, f.results, f.n_results)
         w.home = w.sp
     w.frame = w.frame - 1
+    w.height = w.frame.height
 
 
 @kernel
@@ -219,8 +221,7 @@ def end_function(w: Work) -> None:
     if w.dead == 0:
         leave(w)
     if f.fixups != null:
-        truncate(w, f.height)
-        resume(w)
+        resume(w, f)
         patch(w, f.fixups)
         push_types(w, f.results, f.n_results)
         w.home = w.sp

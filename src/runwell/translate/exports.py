@@ -19,7 +19,8 @@ from runwell.translate.errors import Error, Invalid
 from runwell.translate.function import translate_function
 from runwell.translate.pool import give_work_back, take_work
 from runwell.translate.stack import truncate
-from runwell.translate.work import SCRATCH, SLACK, Note, Span, Trouble, Work
+from runwell.translate.tables import FIRST_PREFIX, LAST_PREFIX
+from runwell.translate.work import SLACK, Note, Span, Trouble, Work
 
 INVALID_FUNCTION, INTERNAL = int(TrapCode.INVALID_FUNCTION), int(TrapCode.INTERNAL)
 
@@ -39,9 +40,31 @@ def use_output(w: Work, start: Ptr[u8], end: Ptr[u8]) -> None:
 
 
 @kernel
+def discard_output(w: Work) -> None:
+    """Translate nothing, only check."""
+    w.out = null
+    w.limit = null
+
+
+@kernel
 def forget(w: Work) -> None:
     """After a failure: leave no pending reads behind."""
     truncate(w, 1)
+
+
+@kernel
+def opcode_of(w: Work) -> u32:
+    """The opcode of the last instruction, with its prefix << 16."""
+    at = w.instruction
+    if at >= w.end:
+        return u32(0)
+    first = u32(at[0])
+    if first < FIRST_PREFIX or first > LAST_PREFIX or at + 1 >= w.end:
+        return first
+    code = u32(at[1])
+    if code >= 0x80 and at + 2 < w.end:
+        code = code & 0x7F | u32(at[2]) << 7
+    return first << 16 | code
 
 
 @kernel
@@ -49,7 +72,7 @@ def report(w: Work, code: u32, function: u32, trouble: Trouble) -> None:
     """Say what was wrong."""
     trouble.code = code
     trouble.function = function
-    trouble.opcode = w.opcode
+    trouble.opcode = opcode_of(w)
     trouble.detail = w.detail
     trouble.offset = u64(w.instruction - w.module.source)
     trouble.n_wanted = w.n_wanted
@@ -66,20 +89,12 @@ def translate_on_demand(ctx: Context, code: FuncCode) -> u32:
     Its entry is set last, so that another thread sees either the stub or all of the code.
     """
     module = Ptr[ModuleCode](code.module)
-    lock_module(module)
-    trap: u32 = 0
-    if code.frame_bytes == 0:
-        trap = translate_for_keeps(module, code)
-    atomic_store(addr(module.lock), u32(0))
-    return trap
+    return translate_functions(module, code.index, code.index + 1)
 
 
 @kernel
-def translate_for_keeps(module: ModuleCode, code: FuncCode) -> u32:
+def translate_for_keeps(w: Work, module: ModuleCode, code: FuncCode) -> u32:
     """Translate a function into its module's arena; 0, or a trap code."""
-    w = take_work()
-    if w == null:
-        return u32(INTERNAL)
     use_output(w, module.code_out, module.code_end)
     trap: u32 = 0
     try:
@@ -91,6 +106,21 @@ def translate_for_keeps(module: ModuleCode, code: FuncCode) -> u32:
     except Invalid as failure:
         forget(w)
         trap = u32(INTERNAL) if failure.code == Error.OUT_OF_SPACE else u32(INVALID_FUNCTION)
+    return trap
+
+
+@kernel(export=True)
+def translate_functions(module: ModuleCode, first: u32, last: u32) -> u32:
+    """Translate the functions from index ``first`` up to but not ``last``; 0, or a trap code."""
+    w = take_work()
+    if w == null:
+        return u32(INTERNAL)
+    lock_module(module)
+    trap: u32 = 0
+    for i in range(first, last):
+        if trap == 0 and module.codes[i].frame_bytes == 0:
+            trap = translate_for_keeps(w, module, module.codes[i])
+    atomic_store(addr(module.lock), u32(0))
     give_work_back(w)
     return trap
 
@@ -103,8 +133,7 @@ def validate_code(module: ModuleCode, first: u32, last: u32, trouble: Trouble) -
         return u32(Error.OUT_OF_SPACE)
     found: u32 = 0
     for i in range(first, last):
-        w.out = w.scratch
-        w.limit = w.scratch + (SCRATCH - SLACK)
+        discard_output(w)
         try:
             translate_function(w, module, module.codes[i], False)
         except Invalid as failure:
@@ -125,8 +154,7 @@ def validate_constants(module: ModuleCode, spans: Ptr[Span], n: u32, trouble: Tr
     found: u32 = 0
     for i in range(n):
         span = spans[i]
-        w.out = w.scratch
-        w.limit = w.scratch + (SCRATCH - SLACK)
+        discard_output(w)
         start = module.source + span.start
         end = module.source + span.end
         try:

@@ -1,16 +1,18 @@
 """Function bodies: every instruction to its rule, and the frame around them."""
 
+from typing import NoReturn
+
 from runwell.base.limits import FUNCTION_BYTES
 from runwell.isa.op import Rule
-from runwell.kernel import Ptr, addr, i64, kernel, null, u8, u32, u64, unlikely
-from runwell.runtime.layout import FuncCode, ModuleCode, TypeCode
+from runwell.kernel import Ptr, addr, kernel, u8, u32, u64, unlikely
+from runwell.runtime.layout import FuncCode, ModuleCode
 from runwell.runtime.c_library import memmove
 from runwell.translate.branches import (
     become_unreachable,
     branch,
     branch_if,
     branch_table,
-    leave,
+    return_,
 )
 from runwell.translate.calls import call, call_indirect, function_type
 from runwell.translate.control import (
@@ -22,7 +24,8 @@ from runwell.translate.control import (
     open_block,
     use_results,
 )
-from runwell.translate.emit import begin, emit_word, finish, label_here, set_handler
+from runwell.translate import tables as rules
+from runwell.translate.emit import begin, finish, label_here, set_handler
 from runwell.translate.errors import Error, Invalid
 from runwell.translate.locals import LINK_BYTES, declare_locals, get_local, set_local
 from runwell.translate.memory import (
@@ -33,9 +36,10 @@ from runwell.translate.memory import (
     memory_grow_op,
     memory_init_op,
     memory_size,
+    mode_of,
     store,
 )
-from runwell.translate.reading import next_byte, next_u32, refuse
+from runwell.translate.reading import next_u32, refuse
 from runwell.translate.references import (
     drop_elem,
     ref_func,
@@ -50,114 +54,62 @@ from runwell.translate.references import (
     table_size,
 )
 from runwell.translate.simple import constant, plain
-from runwell.translate.stack import check_top
 from runwell.translate.tables import (
+    BYTE,
     FEATURE_SHIFT,
     FIRST_PREFIX,
+    ILLEGAL,
     INSTRUCTIONS,
-    OPCODES,
     PREFIX_SIZES,
     PREFIX_STARTS,
     RULE_SHIFT,
     form,
 )
 from runwell.translate.variables import drop_value, get_global, select, select_typed, set_global
-from runwell.translate.work import UNKNOWN, Work
+from runwell.translate.work import NO_MEMORY, UNKNOWN, Work
 
 UNREACHABLE = form("unreachable")
 ZERO, ZERO_REFS, ENTER_BIG = form("zero"), form("zero_refs"), form("enter_big")
-LAST_PREFIX = 0xFE
 # A larger frame may reach beyond the room that calls leave below the end of the stack.
 BIG_FRAME = 1 << 19
 
 
 @kernel
-def next_prefixed(w: Work, prefix: u32) -> u32:
-    """The number of an instruction with a prefix, plus 1; 0 if there is none."""
+def next_prefixed(w: Work, prefix: u32) -> u64:
+    """The row of an instruction whose prefix was read."""
     code = next_u32(w)
-    w.opcode = prefix << 16 | code
     x = prefix - FIRST_PREFIX
-    if code >= PREFIX_SIZES[x]:
-        return u32(0)
-    return u32(OPCODES[PREFIX_STARTS[x] + code])
+    row: u64 = ILLEGAL << RULE_SHIFT
+    if code < PREFIX_SIZES[x]:
+        row = INSTRUCTIONS[PREFIX_STARTS[x] + code]
+    return row
 
 
 @kernel(inline=True)
-def next_instruction(w: Work) -> u32:
-    """The number of the next instruction."""
-    byte = u32(w.pc[0])
-    w.pc = w.pc + 1
-    w.opcode = byte
-    op = u32(OPCODES[byte])
-    if unlikely(op == 0):
-        if FIRST_PREFIX <= byte <= LAST_PREFIX:
-            op = next_prefixed(w, byte)
-        if op == 0:
-            refuse(w, Error.ILLEGAL_OPCODE, w.opcode)
-    return op - 1
+def rule_of(row: u64) -> u32:
+    """The rule of a row."""
+    return u32(row >> RULE_SHIFT & BYTE)
 
 
 @kernel(inline=True)
-def translate_instruction(w: Work, op: u32, row: u64) -> None:
-    """Translate an instruction, all but the last ``end``."""
-    match u32(row >> RULE_SHIFT & 0xFF):
-        case Rule.LOCAL_GET:
-            get_local(w)
-        case Rule.LOCAL_SET:
-            set_local(w, False)
-        case Rule.LOCAL_TEE:
-            set_local(w, True)
-        case Rule.CONST:
-            constant(w, row)
-        case Rule.PLAIN:
-            plain(w, op, row)
-        case Rule.LOAD:
-            load(w, op, row)
-        case Rule.STORE:
-            store(w, op, row)
-        case Rule.BLOCK | Rule.LOOP | Rule.IF:
-            enter_block(w, u32(row >> RULE_SHIFT & 0xFF))
-        case Rule.ELSE:
-            enter_else(w)
-        case Rule.END:
-            end_block(w)
-        case Rule.BR:
-            branch(w)
-        case Rule.BR_IF:
-            branch_if(w)
-        case Rule.BR_TABLE:
-            branch_table(w)
-        case Rule.RETURN:
-            check_top(w, w.controls.results, w.controls.n_results)
-            leave(w)
-            become_unreachable(w)
-        case Rule.CALL:
-            call(w)
-        case Rule.CALL_INDIRECT:
-            call_indirect(w)
-        case Rule.DROP:
-            drop_value(w)
-        case Rule.SELECT:
-            select(w, UNKNOWN)
-        case Rule.SELECT_T:
-            select_typed(w)
-        case Rule.GLOBAL_GET:
-            get_global(w)
-        case Rule.GLOBAL_SET:
-            set_global(w)
-        case Rule.UNREACHABLE:
-            finish(w, begin(w, UNREACHABLE))
-            become_unreachable(w)
-        case Rule.NOP:
-            pass
-        case _:
-            translate_rare(w, row)
+def check_feature(w: Work, row: u64) -> None:
+    """Fail if the module may not use the instruction."""
+    if unlikely(w.features >> (row >> FEATURE_SHIFT & 31) & 1 == 0):
+        refuse_opcode(w)
+
+
+@kernel
+def refuse_opcode(w: Work) -> NoReturn:
+    """The last byte that was read is no instruction's, or the code behind it."""
+    refuse(w, Error.ILLEGAL_OPCODE, u32(w.instruction[0]))
 
 
 @kernel
 def translate_rare(w: Work, row: u64) -> None:
     """Translate an instruction that concerns whole memories and tables, or references."""
-    match u32(row >> RULE_SHIFT & 0xFF):
+    match rule_of(row):
+        case Rule.PLAIN:
+            plain(w, row)
         case Rule.MEMORY_SIZE:
             memory_size(w)
         case Rule.MEMORY_GROW:
@@ -193,7 +145,7 @@ def translate_rare(w: Work, row: u64) -> None:
         case Rule.REF_FUNC:
             ref_func(w)
         case _:
-            refuse(w, Error.ILLEGAL_OPCODE, w.opcode)
+            refuse_opcode(w)
 
 
 @kernel
@@ -207,44 +159,101 @@ def open_function(w: Work) -> None:
     w.max_ref_top = w.ref_top
     w.serial = 0
     w.brief = 1
+    w.height = 1
     open_block(w, f, u32(Rule.BLOCK))
     w.entry = w.out
     w.n_notes = 0
     w.instruction = w.pc
     label_here(w)
     zeroed = w.top - w.link - LINK_BYTES
-    if zeroed != 0:
+    if w.dead == 0 and zeroed != 0:
         p = begin(w, ZERO)
         p[0] = w.link + LINK_BYTES
         p[1] = zeroed
         finish(w, p + 2)
-    w.dead_out = w.out
 
 
 @kernel
 def translate_body(w: Work) -> None:
     """Translate instructions up to the ``end`` of the function."""
     while True:
-        if w.dead != 0:
-            w.out = w.dead_out
-            label_here(w)
+        at = w.pc
+        w.instruction = at
+        if unlikely(at >= w.end):
+            raise Invalid(Error.END_EXPECTED)
         if unlikely(w.out > w.limit):
             raise Invalid(Error.OUT_OF_SPACE)
-        w.instruction = w.pc
-        if unlikely(w.pc >= w.end):
-            raise Invalid(Error.END_EXPECTED)
-        op = next_instruction(w)
-        row = INSTRUCTIONS[op]
-        if unlikely(w.module.features >> (row >> FEATURE_SHIFT) & 1 == 0):
-            refuse(w, Error.ILLEGAL_OPCODE, w.opcode)
-        if u32(row >> RULE_SHIFT & 0xFF) == Rule.END and w.frame == w.controls:
-            end_function(w)
-            break
-        translate_instruction(w, op, row)
+        w.pc = at + 1
+        row = INSTRUCTIONS[at[0]]
+        check_feature(w, row)
+        match rule_of(row):
+            case Rule.LOCAL_GET:
+                get_local(w)
+            case Rule.LOCAL_SET:
+                set_local(w, False)
+            case Rule.LOCAL_TEE:
+                set_local(w, True)
+            case Rule.CONST:
+                constant(w, row)
+            case Rule.PLAIN:
+                plain(w, row)
+            case Rule.LOAD:
+                load(w, row)
+            case Rule.STORE:
+                store(w, row)
+            case Rule.BLOCK | Rule.LOOP | Rule.IF:
+                enter_block(w, rule_of(row))
+            case Rule.ELSE:
+                enter_else(w)
+            case Rule.END:
+                if w.frame == w.controls:
+                    end_function(w)
+                    break
+                end_block(w)
+            case Rule.BR:
+                branch(w)
+            case Rule.BR_IF:
+                branch_if(w)
+            case Rule.BR_TABLE:
+                branch_table(w)
+            case Rule.RETURN:
+                return_(w)
+            case Rule.CALL:
+                call(w)
+            case Rule.CALL_INDIRECT:
+                call_indirect(w)
+            case Rule.DROP:
+                drop_value(w)
+            case Rule.SELECT:
+                select(w, UNKNOWN)
+            case Rule.SELECT_T:
+                select_typed(w)
+            case Rule.GLOBAL_GET:
+                get_global(w)
+            case Rule.GLOBAL_SET:
+                set_global(w)
+            case Rule.UNREACHABLE:
+                if w.dead == 0:
+                    finish(w, begin(w, UNREACHABLE))
+                become_unreachable(w)
+            case Rule.NOP:
+                pass
+            case rules.PREFIX:
+                row = next_prefixed(w, u32(at[0]))
+                check_feature(w, row)
+                translate_rare(w, row)
+            case _:
+                translate_rare(w, row)
     if w.pc != w.end:
         raise Invalid(Error.CONTENT_AFTER_END)
-    if w.dead != 0:
-        w.out = w.dead_out
+
+
+@kernel
+def use_module(w: Work, module: ModuleCode) -> None:
+    """Translate code of a module."""
+    w.module = addr(module)
+    w.features = module.features
+    w.first_mode = mode_of(w, 0) if module.n_memories != 0 else u32(NO_MEMORY)
 
 
 @kernel
@@ -280,12 +289,11 @@ def translate_function(w: Work, module: ModuleCode, code: FuncCode, keep: bool) 
 
     Afterwards ``entry`` is its code and ``out`` the end of that.
     """
-    w.module = addr(module)
+    use_module(w, module)
     w.body = code.body
     w.pc = code.body
     w.end = code.body_end
     w.instruction = code.body
-    w.opcode = 0
     w.constant = 0
     w.dead = 0 if keep else 1
     if w.end - w.pc > FUNCTION_BYTES:

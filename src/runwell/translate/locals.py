@@ -15,6 +15,7 @@ from runwell.translate.stack import (
     pop_value,
     push_constant,
     push_local,
+    push_type,
     push_value,
     settle_local,
 )
@@ -129,7 +130,10 @@ def get_local(w: Work) -> None:
     """``local.get``."""
     x = next_u32(w)
     local = find_local(w, x)
-    push_local(w, local.type, local.slot, x)
+    if w.dead != 0:
+        push_type(w, local.type)
+    else:
+        push_local(w, local.type, local.slot, x)
 
 
 @kernel
@@ -193,6 +197,10 @@ def set_local(w: Work, keep: bool) -> None:
     type = local.type
     slot = local.slot
     e = pop_value(w, type)
+    if w.dead != 0:
+        if keep:
+            push_type(w, type)
+        return
     if is_last_result(w, e) and (w.heads[x] == 0 or save_before(w, x)):
         redirect(w, slot)
         if keep:

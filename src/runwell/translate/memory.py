@@ -1,8 +1,9 @@
 """Linear memory: loads and stores, and what concerns whole memories and data segments."""
 
+from runwell.base.features import BIT
 from runwell.base.types import I32, I64
 from runwell.isa.form import Mode
-from runwell.kernel import Ptr, addr, i64, kernel, u32, u64
+from runwell.kernel import Ptr, addr, i64, kernel, likely, u32, u64
 from runwell.translate.emit import (
     begin,
     emit_word,
@@ -15,15 +16,16 @@ from runwell.translate.emit import (
 )
 from runwell.translate.errors import Error, Invalid
 from runwell.translate.reading import next_u32, next_unsigned, refuse
-from runwell.translate.simple import ANY_BYTE
-from runwell.translate.stack import pop_value, result
-from runwell.translate.tables import ALIGN_SHIFT, BASES, KINDS, RESULT_SHIFT, base, form
+from runwell.translate.simple import result_type, second_type
+from runwell.translate.stack import pop_value, push_type, result
+from runwell.translate.tables import ALIGN_SHIFT, BASES, KINDS, OP_SHIFT, base, form
 from runwell.translate.work import Class, Entry, Where, Work
 
 GUARD, CHECKED, CHECKED64 = int(Mode.GUARD), int(Mode.CHECKED), int(Mode.CHECKED64)
 MEMORY_IS_64, MEMORY_IS_EXPLICIT = 1, 4
 # Flags of a memory operand: the alignment's exponent, and whether a memory index follows.
 HAS_INDEX = 64
+MULTI_MEMORY = BIT["multi-memory"]
 EXTEND = base("i64.extend_i32_u")
 SIZE = form("memory.size ->SLOT")
 GROW, GROW_64 = base("memory.grow"), base("memory64.grow")
@@ -60,35 +62,47 @@ def next_data(w: Work) -> u32:
 
 
 @kernel
+def mode_of(w: Work, memory: u32) -> u32:
+    """How accesses to a memory are checked, a ``Mode``."""
+    flags = w.module.memory_flags[memory]
+    if flags & MEMORY_IS_64 != 0:
+        return u32(CHECKED64)
+    return u32(GUARD) if memory == 0 and flags & MEMORY_IS_EXPLICIT == 0 else u32(CHECKED)
+
+
+@kernel
+def next_long_operand(w: Work, align: u32) -> None:
+    """A memory operand, of any memory and length."""
+    flags = next_u32(w)
+    w.memory = 0
+    if flags >= HAS_INDEX:
+        if flags >= 2 * HAS_INDEX or w.features & MULTI_MEMORY == 0:
+            raise Invalid(Error.MALFORMED_MEMOP_FLAGS)
+        w.memory = next_u32(w)
+        flags -= HAS_INDEX
+    w.offset = next_unsigned(w, 64)
+    if w.memory >= w.module.n_memories:
+        refuse(w, Error.UNKNOWN_MEMORY, w.memory)
+    if flags > align:
+        raise Invalid(Error.ALIGNMENT)
+    w.mode = mode_of(w, w.memory)
+    if w.mode != CHECKED64 and w.offset >> 32 != 0:
+        raise Invalid(Error.OFFSET_OUT_OF_RANGE)
+
+
+@kernel(inline=True)
 def next_memory_operand(w: Work, row: u64) -> None:
     """A memory operand: sets ``memory``, ``mode`` and ``offset``."""
-    flags = next_u32(w)
-    memory: u32 = 0
-    if flags >= HAS_INDEX:
-        if flags >= 2 * HAS_INDEX:
-            raise Invalid(Error.MALFORMED_MEMOP_FLAGS)
-        memory = next_u32(w)
-        flags -= HAS_INDEX
-    if memory >= w.module.n_memories:
-        next_unsigned(w, 64)
-        refuse(w, Error.UNKNOWN_MEMORY, memory)
-    if flags > u32(row >> ALIGN_SHIFT & 15):
-        raise Invalid(Error.ALIGNMENT)
-    kind = w.module.memory_flags[memory]
-    w.memory = memory
-    if kind & MEMORY_IS_64 != 0:
-        w.mode = CHECKED64
-        w.offset = next_unsigned(w, 64)
-        return
-    w.mode = GUARD if memory == 0 and kind & MEMORY_IS_EXPLICIT == 0 else CHECKED
     at = w.pc
-    if at < w.end and at[0] < 0x80:
-        w.offset = u64(at[0])
-        w.pc = at + 1
-    else:
-        w.offset = next_unsigned(w, 64)
-        if w.offset >> 32 != 0:
-            raise Invalid(Error.OFFSET_OUT_OF_RANGE)
+    align = u32(row >> ALIGN_SHIFT & 15)
+    if likely(w.end - at >= 2 and u32(at[0]) <= align and w.first_mode <= CHECKED64):
+        w.memory = 0
+        w.mode = w.first_mode
+        if likely(at[1] < 0x80):
+            w.offset = u64(at[1])
+            w.pc = at + 2
+            return
+    next_long_operand(w, align)
 
 
 @kernel(inline=True)
@@ -106,25 +120,30 @@ def put_offset(w: Work, p: Ptr[u32]) -> Ptr[u32]:
 
 
 @kernel
-def load(w: Work, op: u32, row: u64) -> None:
+def load(w: Work, row: u64) -> None:
     """A load."""
     next_memory_operand(w, row)
     type: u32 = I64 if w.mode == CHECKED64 else I32
     e = pop_value(w, type)
-    p = operate_1(w, BASES[op] + w.mode * KINDS, e, type)
-    result(w, put_offset(w, p), u32(row >> RESULT_SHIFT & ANY_BYTE))
+    if w.dead != 0:
+        push_type(w, result_type(row))
+    else:
+        p = operate_1(w, BASES[row >> OP_SHIFT] + w.mode * KINDS, e, type)
+        result(w, put_offset(w, p), result_type(row))
 
 
 @kernel
-def store(w: Work, op: u32, row: u64) -> None:
+def store(w: Work, row: u64) -> None:
     """A store."""
     next_memory_operand(w, row)
-    value_type = u32(row >> 8 & ANY_BYTE)
+    value_type = second_type(row)
     value = pop_value(w, value_type)
     type: u32 = I64 if w.mode == CHECKED64 else I32
     e = pop_value(w, type)
-    p = operate_2(w, BASES[op] + w.mode * (KINDS * KINDS), e, type, value, value_type)
-    finish(w, put_offset(w, p))
+    if w.dead == 0:
+        forms = BASES[row >> OP_SHIFT] + w.mode * (KINDS * KINDS)
+        p = operate_2(w, forms, e, type, value, value_type)
+        finish(w, put_offset(w, p))
 
 
 @kernel
@@ -149,9 +168,13 @@ def index_type(is_64: bool) -> u32:
 def memory_size(w: Work) -> None:
     """``memory.size``."""
     memory = next_memory(w)
+    type = index_type(is_memory_64(w, memory))
+    if w.dead != 0:
+        push_type(w, type)
+        return
     p = begin(w, SIZE)
     p[0] = memory
-    result(w, p + 1, index_type(is_memory_64(w, memory)))
+    result(w, p + 1, type)
 
 
 @kernel
@@ -160,7 +183,11 @@ def memory_grow_op(w: Work) -> None:
     memory = next_memory(w)
     is_64 = is_memory_64(w, memory)
     type = index_type(is_64)
-    p = operate_1(w, GROW_64 if is_64 else GROW, pop_value(w, type), type)
+    delta = pop_value(w, type)
+    if w.dead != 0:
+        push_type(w, type)
+        return
+    p = operate_1(w, GROW_64 if is_64 else GROW, delta, type)
     p[0] = memory
     result(w, p + 1, type)
 
@@ -174,27 +201,35 @@ def memory_fill_op(w: Work) -> None:
     stage(w, 2, pop_value(w, type), type)
     stage(w, 1, pop_value(w, I32), I32)
     stage(w, 0, pop_value(w, type), type)
-    p = operate_3(w, FILL_64 if is_64 else FILL)
-    p[0] = memory
-    finish(w, p + 1)
+    if w.dead == 0:
+        p = operate_3(w, FILL_64 if is_64 else FILL)
+        p[0] = memory
+        finish(w, p + 1)
 
 
 @kernel
-def copy_between(w: Work, to_64: bool, from_64: bool, narrow: u32, wide: u32) -> Ptr[u32]:
-    """Begin a copy within or between memories or tables, of either kind of index."""
+def copy_between(
+    w: Work, to_64: bool, from_64: bool, narrow: u32, wide: u32, to: u32, from_: u32
+) -> None:
+    """A copy within or between memories or tables, of either kind of index."""
     size_64 = to_64 and from_64
     size = pop_value(w, index_type(size_64))
     source = pop_value(w, index_type(from_64))
-    to = pop_value(w, index_type(to_64))
+    target = pop_value(w, index_type(to_64))
+    if w.dead != 0:
+        return
     any_64 = to_64 or from_64
     if any_64 and not size_64:
         widen(w, size)
-        widen(w, to if from_64 else source)
+        widen(w, target if from_64 else source)
     type = index_type(any_64)
-    stage(w, 0, to, type)
+    stage(w, 0, target, type)
     stage(w, 1, source, type)
     stage(w, 2, size, type)
-    return operate_3(w, wide if any_64 else narrow)
+    p = operate_3(w, wide if any_64 else narrow)
+    p[0] = to
+    p[1] = from_
+    finish(w, p + 2)
 
 
 @kernel
@@ -202,19 +237,20 @@ def memory_copy_op(w: Work) -> None:
     """``memory.copy``."""
     to = next_memory(w)
     from_ = next_memory(w)
-    p = copy_between(w, is_memory_64(w, to), is_memory_64(w, from_), COPY, COPY_64)
-    p[0] = to
-    p[1] = from_
-    finish(w, p + 2)
+    copy_between(w, is_memory_64(w, to), is_memory_64(w, from_), COPY, COPY_64, to, from_)
 
 
 @kernel
-def init_from(w: Work, is_64: bool, narrow: u32, wide: u32) -> Ptr[u32]:
-    """Begin a copy from a segment."""
+def init_from(w: Work, is_64: bool, narrow: u32, wide: u32, segment: u32, to: u32) -> None:
+    """A copy from a segment."""
     stage(w, 2, pop_value(w, I32), I32)
     stage(w, 1, pop_value(w, I32), I32)
     stage(w, 0, pop_value(w, index_type(is_64)), index_type(is_64))
-    return operate_3(w, wide if is_64 else narrow)
+    if w.dead == 0:
+        p = operate_3(w, wide if is_64 else narrow)
+        p[0] = segment
+        p[1] = to
+        finish(w, p + 2)
 
 
 @kernel
@@ -222,13 +258,12 @@ def memory_init_op(w: Work) -> None:
     """``memory.init``."""
     data = next_data(w)
     memory = next_memory(w)
-    p = init_from(w, is_memory_64(w, memory), INIT, INIT_64)
-    p[0] = data
-    p[1] = memory
-    finish(w, p + 2)
+    init_from(w, is_memory_64(w, memory), INIT, INIT_64, data, memory)
 
 
 @kernel
 def drop_data(w: Work) -> None:
     """``data.drop``."""
-    emit_word(w, DATA_DROP, next_data(w))
+    data = next_data(w)
+    if w.dead == 0:
+        emit_word(w, DATA_DROP, data)

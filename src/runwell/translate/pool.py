@@ -22,7 +22,6 @@ from runwell.translate.work import (
     ENTRIES,
     NEAR_LOCALS,
     RUNS,
-    SCRATCH,
     UNKNOWN,
     Control,
     Entry,
@@ -57,8 +56,7 @@ def lay_out_work(at: u64) -> u64:
     heads = part(controls, u64(CONTROLS * sizeof(Control)))
     near = part(heads, u64(LOCALS * 4))
     runs = part(near, u64(NEAR_LOCALS * sizeof(Local)))
-    scratch = part(runs, u64(RUNS * sizeof(Run)))
-    end = part(scratch, u64(SCRATCH * 4))
+    end = part(runs, u64(RUNS * sizeof(Run)))
     if at == 0:
         return end
     w = Ptr[Work](at)
@@ -68,7 +66,6 @@ def lay_out_work(at: u64) -> u64:
     w.heads = Ptr[u32](heads)
     w.near = Ptr[Local](near)
     w.runs = Ptr[Run](runs)
-    w.scratch = Ptr[u32](scratch)
     w.notes = null
     w.steps = 0
     memset(Ptr[u8](heads), 0, u64(LOCALS * 4))

@@ -44,6 +44,29 @@ def next_unsigned(w: Work, bits: u32) -> u64:
             raise Invalid(Error.INTEGER_TOO_LONG)
 
 
+@kernel
+def next_long_u32(w: Work) -> u32:
+    """An unsigned integer of 32 bits, of any length."""
+    at = w.pc
+    if w.end - at >= 4:
+        low = u32(at[0]) & 0x7F
+        byte = u32(at[1])
+        low |= (byte & 0x7F) << 7
+        if byte < 0x80:
+            w.pc = at + 2
+            return low
+        byte = u32(at[2])
+        low |= (byte & 0x7F) << 14
+        if byte < 0x80:
+            w.pc = at + 3
+            return low
+        byte = u32(at[3])
+        if byte < 0x80:
+            w.pc = at + 4
+            return low | byte << 21
+    return u32(next_unsigned(w, 32))
+
+
 @kernel(inline=True)
 def next_u32(w: Work) -> u32:
     """An unsigned integer of 32 bits."""
@@ -51,7 +74,7 @@ def next_u32(w: Work) -> u32:
     if likely(at < w.end and at[0] < 0x80):
         w.pc = at + 1
         return u32(at[0])
-    return u32(next_unsigned(w, 32))
+    return next_long_u32(w)
 
 
 @kernel
@@ -77,6 +100,16 @@ def next_long_signed(w: Work, bits: u32) -> i64:
             return i64(result << unused) >> i64(unused)
 
 
+@kernel
+def next_two_byte_signed(w: Work, bits: u32) -> i64:
+    """A signed integer of ``bits`` bits, often of two bytes."""
+    at = w.pc
+    if w.end - at >= 2 and at[1] < 0x80:
+        w.pc = at + 2
+        return i64((u64(at[0]) & 0x7F | u64(at[1]) << 7) << 50) >> 50
+    return next_long_signed(w, bits)
+
+
 @kernel(inline=True)
 def next_signed(w: Work, bits: u32) -> i64:
     """A signed integer of ``bits`` bits."""
@@ -84,7 +117,7 @@ def next_signed(w: Work, bits: u32) -> i64:
     if likely(at < w.end and at[0] < 0x80):
         w.pc = at + 1
         return i64(u64(at[0]) << 57) >> 57
-    return next_long_signed(w, bits)
+    return next_two_byte_signed(w, bits)
 
 
 @kernel(inline=True)

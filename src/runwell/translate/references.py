@@ -16,7 +16,7 @@ from runwell.translate.emit import (
 from runwell.translate.errors import Error, Invalid
 from runwell.translate.memory import copy_between, index_type, init_from
 from runwell.translate.reading import next_byte, next_u32, refuse
-from runwell.translate.stack import check_type, pop_number, pop_value, result
+from runwell.translate.stack import check_type, pop_number, pop_value, push_type, result
 from runwell.translate.tables import base, form
 from runwell.translate.work import UNKNOWN, Work
 
@@ -45,7 +45,10 @@ def next_heap_type(w: Work) -> u32:
 def ref_null(w: Work) -> None:
     """``ref.null``."""
     type = next_heap_type(w)
-    result(w, begin(w, REF_NULL), type)
+    if w.dead != 0:
+        push_type(w, type)
+    else:
+        result(w, begin(w, REF_NULL), type)
 
 
 @kernel
@@ -55,7 +58,10 @@ def ref_is_null(w: Work) -> None:
     type = w.types[i]
     if not is_ref(type):
         check_type(w, type, FUNCREF)
-    result(w, operate_1(w, REF_IS_NULL, w.entries[i], FUNCREF), I32)
+    if w.dead != 0:
+        push_type(w, I32)
+    else:
+        result(w, operate_1(w, REF_IS_NULL, w.entries[i], FUNCREF), I32)
 
 
 @kernel
@@ -66,6 +72,9 @@ def ref_func(w: Work) -> None:
         refuse(w, Error.UNKNOWN_FUNCTION, x)
     if w.constant == 0 and w.module.declared[x] == 0:
         refuse(w, Error.UNDECLARED_FUNCTION, x)
+    if w.dead != 0:
+        push_type(w, FUNCREF)
+        return
     p = begin(w, REF_FUNC)
     p[0] = x
     result(w, p + 1, FUNCREF)
@@ -107,7 +116,11 @@ def table_get(w: Work) -> None:
     table = next_table(w)
     is_64 = is_table_64(w, table)
     type = index_type(is_64)
-    p = operate_1(w, GET_64 if is_64 else GET, pop_value(w, type), type)
+    index = pop_value(w, type)
+    if w.dead != 0:
+        push_type(w, table_type(w, table))
+        return
+    p = operate_1(w, GET_64 if is_64 else GET, index, type)
     p[0] = table
     result(w, p + 1, table_type(w, table))
 
@@ -120,18 +133,23 @@ def table_set(w: Work) -> None:
     type = index_type(is_64)
     value = pop_value(w, table_type(w, table))
     index = pop_value(w, type)
-    p = operate_2(w, SET_64 if is_64 else SET, index, type, value, FUNCREF)
-    p[0] = table
-    finish(w, p + 1)
+    if w.dead == 0:
+        p = operate_2(w, SET_64 if is_64 else SET, index, type, value, FUNCREF)
+        p[0] = table
+        finish(w, p + 1)
 
 
 @kernel
 def table_size(w: Work) -> None:
     """``table.size``."""
     table = next_table(w)
+    type = index_type(is_table_64(w, table))
+    if w.dead != 0:
+        push_type(w, type)
+        return
     p = begin(w, SIZE)
     p[0] = table
-    result(w, p + 1, index_type(is_table_64(w, table)))
+    result(w, p + 1, type)
 
 
 @kernel
@@ -142,6 +160,9 @@ def table_grow_op(w: Work) -> None:
     type = index_type(is_64)
     delta = pop_value(w, type)
     value = pop_value(w, table_type(w, table))
+    if w.dead != 0:
+        push_type(w, type)
+        return
     p = operate_2(w, GROW_64 if is_64 else GROW, value, FUNCREF, delta, type)
     p[0] = table
     result(w, p + 1, type)
@@ -156,9 +177,10 @@ def table_fill_op(w: Work) -> None:
     stage(w, 2, pop_value(w, type), type)
     stage(w, 1, pop_value(w, table_type(w, table)), FUNCREF)
     stage(w, 0, pop_value(w, type), type)
-    p = operate_3(w, FILL_64 if is_64 else FILL)
-    p[0] = table
-    finish(w, p + 1)
+    if w.dead == 0:
+        p = operate_3(w, FILL_64 if is_64 else FILL)
+        p[0] = table
+        finish(w, p + 1)
 
 
 @kernel
@@ -167,10 +189,7 @@ def table_copy_op(w: Work) -> None:
     to = next_table(w)
     from_ = next_table(w)
     check_type(w, table_type(w, from_), table_type(w, to))
-    p = copy_between(w, is_table_64(w, to), is_table_64(w, from_), COPY, COPY_64)
-    p[0] = to
-    p[1] = from_
-    finish(w, p + 2)
+    copy_between(w, is_table_64(w, to), is_table_64(w, from_), COPY, COPY_64, to, from_)
 
 
 @kernel
@@ -179,13 +198,12 @@ def table_init_op(w: Work) -> None:
     elem = next_elem(w)
     table = next_table(w)
     check_type(w, u32(w.module.element_types[elem]), table_type(w, table))
-    p = init_from(w, is_table_64(w, table), INIT, INIT_64)
-    p[0] = elem
-    p[1] = table
-    finish(w, p + 2)
+    init_from(w, is_table_64(w, table), INIT, INIT_64, elem, table)
 
 
 @kernel
 def drop_elem(w: Work) -> None:
     """``elem.drop``."""
-    emit_word(w, ELEM_DROP, next_elem(w))
+    elem = next_elem(w)
+    if w.dead == 0:
+        emit_word(w, ELEM_DROP, elem)

@@ -1,11 +1,9 @@
 """Instructions that only compute: the row says all that there is to know."""
 
 from runwell.base.types import ValType
-from runwell.kernel import Ptr, i32, i64, kernel, u32, u64
+from runwell.kernel import i32, i64, kernel, u32, u64
 from runwell.translate.emit import (
     ACC,
-    begin,
-    finish,
     operate_1,
     operate_2,
     operate_3,
@@ -13,71 +11,91 @@ from runwell.translate.emit import (
     stage,
 )
 from runwell.translate.reading import need_bytes, next_signed
-from runwell.translate.stack import pop_value, push_constant, result
+from runwell.translate.stack import pop_value, push_constant, push_type, result
 from runwell.translate.tables import (
     ARITY_SHIFT,
     BASES,
+    BYTE,
     MIRRORS,
+    OP_SHIFT,
     RESULT_SHIFT,
 )
 from runwell.translate.work import Where, Work
 
-ANY_BYTE = 0xFF
+
+@kernel(inline=True)
+def first_type(row: u64) -> u32:
+    """The type of a row's first operand."""
+    return u32(row & BYTE)
 
 
 @kernel(inline=True)
-def end_result(w: Work, p: Ptr[u32], row: u64) -> None:
-    """End the last instruction, pushing its result if the row has one."""
-    type = u32(row >> RESULT_SHIFT & ANY_BYTE)
-    if type != 0:
-        result(w, p, type)
-    else:
-        finish(w, p)
+def second_type(row: u64) -> u32:
+    """The type of a row's second operand."""
+    return u32(row >> 8 & BYTE)
+
+
+@kernel(inline=True)
+def result_type(row: u64) -> u32:
+    """The type of a row's result, or 0."""
+    return u32(row >> RESULT_SHIFT & BYTE)
 
 
 @kernel
-def unary(w: Work, op: u32, row: u64) -> None:
+def unary(w: Work, row: u64) -> None:
     """A plain instruction of one operand."""
-    type = u32(row & ANY_BYTE)
+    type = first_type(row)
     e = pop_value(w, type)
-    end_result(w, operate_1(w, BASES[op], e, type), row)
+    if w.dead != 0:
+        push_type(w, result_type(row))
+    else:
+        result(w, operate_1(w, BASES[row >> OP_SHIFT], e, type), result_type(row))
 
 
 @kernel
-def binary(w: Work, op: u32, row: u64) -> None:
+def binary(w: Work, row: u64) -> None:
     """A plain instruction of two operands."""
-    left_type = u32(row & ANY_BYTE)
-    right_type = u32(row >> 8 & ANY_BYTE)
+    right_type = second_type(row)
+    left_type = first_type(row)
     right = pop_value(w, right_type)
     left = pop_value(w, left_type)
-    forms = BASES[op]
-    mirror = MIRRORS[op]
+    if w.dead != 0:
+        push_type(w, result_type(row))
+        return
+    mirror = MIRRORS[row >> OP_SHIFT]
     if mirror != 0 and (
         left.kind == Where.CONSTANT
         or (right.kind != Where.CONSTANT and source(w, right, right_type) == ACC)
     ):
         p = operate_2(w, mirror, right, right_type, left, left_type)
     else:
-        p = operate_2(w, forms, left, left_type, right, right_type)
-    end_result(w, p, row)
+        p = operate_2(w, BASES[row >> OP_SHIFT], left, left_type, right, right_type)
+    result(w, p, result_type(row))
 
 
 @kernel
-def plain(w: Work, op: u32, row: u64) -> None:
+def ternary(w: Work, row: u64) -> None:
+    """A plain instruction of three operands."""
+    for k in range(u32(3)):
+        i = 2 - k
+        type = u32(row >> u64(8 * i) & BYTE)
+        stage(w, i, pop_value(w, type), type)
+    if w.dead != 0:
+        push_type(w, result_type(row))
+    else:
+        result(w, operate_3(w, BASES[row >> OP_SHIFT]), result_type(row))
+
+
+@kernel(inline=True)
+def plain(w: Work, row: u64) -> None:
     """A plain instruction."""
     match u32(row >> ARITY_SHIFT & 3):
         case 1:
-            unary(w, op, row)
+            unary(w, row)
         case 2:
-            binary(w, op, row)
-        case 3:
-            for k in range(u32(3)):
-                i = 2 - k
-                type = u32(row >> u64(8 * i) & ANY_BYTE)
-                stage(w, i, pop_value(w, type), type)
-            end_result(w, operate_3(w, BASES[op]), row)
+            binary(w, row)
         case _:
-            end_result(w, begin(w, 0), row)
+            ternary(w, row)
 
 
 @kernel
@@ -91,16 +109,21 @@ def next_bits(w: Work, n: u32) -> u64:
     return bits
 
 
-@kernel
+@kernel(inline=True)
 def constant(w: Work, row: u64) -> None:
     """A constant; it is loaded where it is used, if at all."""
-    type = u32(row >> RESULT_SHIFT & ANY_BYTE)
+    type = result_type(row)
+    value: i64 = 0
     match type:
         case ValType.I32:
-            push_constant(w, type, next_signed(w, 32))
+            value = next_signed(w, 32)
         case ValType.I64:
-            push_constant(w, type, next_signed(w, 64))
+            value = next_signed(w, 64)
         case ValType.F32:
-            push_constant(w, type, i64(i32(next_bits(w, 4))))
+            value = i64(i32(next_bits(w, 4)))
         case _:
-            push_constant(w, type, i64(next_bits(w, 8)))
+            value = i64(next_bits(w, 8))
+    if w.dead != 0:
+        push_type(w, type)
+    else:
+        push_constant(w, type, value)

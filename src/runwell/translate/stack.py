@@ -1,5 +1,6 @@
-"""The operand stack: typed entries that know where their values are.
+"""The operand stack: types, and in code that is wanted entries that know where the values are.
 
+In dead code only the types are kept: no entry above the height at which it died means anything.
 A loop over operands here costs a constant time for each of them and is paid for by the instruction
 that pushed it: a pending read is brought home at most once, and finding those of one local takes
 no search.
@@ -52,6 +53,16 @@ def push_value(w: Work, type: u32) -> Entry:
         take_other_slot(w, e, type)
     e.place = e.home
     return e
+
+
+@kernel(inline=True)
+def push_type(w: Work, type: u32) -> None:
+    """Push an operand in dead code."""
+    i = w.sp
+    if unlikely(i > OPERAND_HEIGHT):
+        refuse(w, Error.HEIGHT_LIMIT, OPERAND_HEIGHT)
+    w.types[i] = type
+    w.sp = i + 1
 
 
 @kernel(inline=True)
@@ -113,12 +124,13 @@ def underflow(w: Work, want: u32) -> None:
 def pop_number(w: Work, want: u32) -> u32:
     """Pop an operand; gives its number, 0 if the stack is polymorphic; ``want`` is for errors."""
     i = w.sp
-    if unlikely(i == w.frame.height):
+    if unlikely(i == w.height):
         underflow(w, want)
         return u32(0)
     i -= 1
     w.sp = i
-    release(w, i)
+    if w.dead == 0:
+        release(w, i)
     return i
 
 
@@ -136,7 +148,7 @@ def check_type(w: Work, found: u32, want: u32) -> None:
 
 @kernel(inline=True)
 def pop_value(w: Work, want: u32) -> Entry:
-    """Pop an operand of a type."""
+    """Pop an operand of a type; the entry means nothing in dead code."""
     i = pop_number(w, want)
     if unlikely(w.types[i] != want):
         check_type(w, w.types[i], want)
@@ -192,6 +204,8 @@ def settle_local(w: Work, local: u32) -> None:
 @kernel
 def truncate(w: Work, height: u32) -> None:
     """Drop all operands above a height."""
+    if w.dead != 0:
+        w.sp = height
     while w.sp > height:
         w.sp -= 1
         release(w, w.sp)
@@ -200,16 +214,19 @@ def truncate(w: Work, height: u32) -> None:
 
 @kernel
 def push_types(w: Work, types: Ptr[u8], n: u32) -> None:
-    """Push operands that are at home."""
+    """Push operands; those that have a value are at home."""
     for i in range(n):
-        push_value(w, u32(types[i]))
+        if w.dead != 0:
+            push_type(w, u32(types[i]))
+        else:
+            push_value(w, u32(types[i]))
     w.steps += u64(n)
 
 
 @kernel
 def show_mismatch(w: Work, types: Ptr[u8], n: u32) -> None:
     """Record the types that were wanted and those on the stack, for the error."""
-    have = w.sp - w.frame.height
+    have = w.sp - w.height
     if have > n:
         have = n
     w.n_wanted = n
@@ -223,30 +240,39 @@ def show_mismatch(w: Work, types: Ptr[u8], n: u32) -> None:
 @kernel
 def check_many(w: Work, types: Ptr[u8], n: u32) -> None:
     """The highest ``n`` operands must have these types; they stay, with these types."""
-    have = w.sp - w.frame.height
+    have = w.sp - w.height
     w.steps += u64(n)
-    if have < n:
-        if w.frame.unreachable == 0:
-            show_mismatch(w, types, n)
-            raise Invalid(Error.TYPE_MISMATCH)
-        for k in range(have):
-            pop_value(w, u32(types[n - 1 - k]))
-        push_types(w, types, n)
-        return
-    low = w.sp - n
-    different: u32 = 0
-    for i in range(n):
-        different |= w.types[low + i] ^ u32(types[i])
-    if different == 0:
-        return
-    for i in range(n):
-        found = w.types[low + i]
-        if found != u32(types[i]) and found != UNKNOWN:
-            show_mismatch(w, types, n)
-            raise Invalid(Error.TYPE_MISMATCH)
-    # Unknown ones become what was wanted; the code is unreachable, so their values do not matter.
-    truncate(w, low)
+    if have >= n:
+        low = w.sp - n
+        different: u32 = 0
+        for i in range(n):
+            different |= w.types[low + i] ^ u32(types[i])
+        if different == 0:
+            return
+    match_label(w, types, n)
+    # What is missing or unknown is supposed to be what was wanted.
+    w.sp = w.height if have < n else w.sp - n
     push_types(w, types, n)
+
+
+@kernel
+def match_label(w: Work, types: Ptr[u8], n: u32) -> None:
+    """The highest operands must match these types; unknown and missing ones match all."""
+    have = w.sp - w.height
+    wrong = False
+    if have < n:
+        wrong = w.frame.unreachable == 0
+    else:
+        have = n
+    missing = n - have
+    low = w.sp - have
+    for i in range(have):
+        found = w.types[low + i]
+        wrong |= (found != u32(types[missing + i])) & (found != UNKNOWN)
+    w.steps += u64(have)
+    if wrong:
+        show_mismatch(w, types, n)
+        raise Invalid(Error.TYPE_MISMATCH)
 
 
 @kernel(inline=True)
@@ -254,6 +280,6 @@ def check_top(w: Work, types: Ptr[u8], n: u32) -> None:
     """The highest ``n`` operands must have these types; they stay, with these types."""
     if n == 0:
         return
-    if likely(n == 1 and w.sp > w.frame.height and w.types[w.sp - 1] == u32(types[0])):
+    if likely(n == 1 and w.sp > w.height and w.types[w.sp - 1] == u32(types[0])):
         return
     check_many(w, types, n)

@@ -126,17 +126,45 @@ FUSION_COLUMN = const_array("translate_fusion_columns", u16, lambda: _COLUMNS)
 FUSION = const_array("translate_fusion", u16, lambda: _PAIRS)
 
 
-# Instructions.
+# Instructions: a row of bits each.
 
-RESULT_SHIFT, RULE_SHIFT, ALIGN_SHIFT, ARITY_SHIFT, FEATURE_SHIFT = 24, 32, 40, 44, 46
+# Types of three operands and of the result take a byte each; then follow the rule, the exponent of
+# the alignment, the number of operands, the feature and the number of the instruction.
+RESULT_SHIFT, RULE_SHIFT, ALIGN_SHIFT, ARITY_SHIFT, FEATURE_SHIFT, OP_SHIFT = 24, 32, 40, 44, 46, 51
+BYTE = 0xFF
+# Rules of bytes that are no instruction of their own.
+PREFIX, ILLEGAL = 0xFE, 0xFF
+FIRST_PREFIX, LAST_PREFIX = 0xFB, 0xFE
 
 
 def _instruction(op: Op) -> int:
-    word = sum(int(t) << 8 * i for i, t in enumerate(op.params))
-    word |= sum(int(t) << RESULT_SHIFT for t in op.results)
+    row = sum(int(t) << 8 * i for i, t in enumerate(op.params))
+    row |= sum(int(t) << RESULT_SHIFT for t in op.results)
     align = max(op.width.bit_length() - 1, 0)
-    word |= op.rule << RULE_SHIFT | align << ALIGN_SHIFT | len(op.params) << ARITY_SHIFT
-    return word | FEATURES.index(op.feature) << FEATURE_SHIFT
+    row |= op.rule << RULE_SHIFT | align << ALIGN_SHIFT | len(op.params) << ARITY_SHIFT
+    return row | FEATURES.index(op.feature) << FEATURE_SHIFT | op.index << OP_SHIFT
+
+
+def _lay_out_opcodes() -> tuple[list[int], list[int], list[int]]:
+    """The rows by byte, then by code of each prefix; where each prefix's begin; how many it has."""
+    starts: list[int] = []
+    sizes: list[int] = []
+    rows: list[int] = []
+    for prefix in (0, *range(FIRST_PREFIX, LAST_PREFIX + 1)):
+        codes = {op.code: _instruction(op) for op in TABLE if op.prefix == prefix}
+        if prefix == 0:
+            for byte in range(FIRST_PREFIX, LAST_PREFIX + 1):
+                codes[byte] = PREFIX << RULE_SHIFT
+        starts.append(len(rows))
+        sizes.append(256 if prefix == 0 else max(codes, default=-1) + 1)
+        rows += [codes.get(code, ILLEGAL << RULE_SHIFT) for code in range(sizes[-1])]
+    return rows, starts[1:], sizes[1:]
+
+
+_ROWS_BY_CODE, _STARTS, _SIZES = _lay_out_opcodes()
+INSTRUCTIONS = const_array("translate_instructions", u64, lambda: _ROWS_BY_CODE)
+PREFIX_STARTS = const_array("translate_prefix_starts", u32, lambda: _STARTS)
+PREFIX_SIZES = const_array("translate_prefix_sizes", u32, lambda: _SIZES)
 
 
 def _mirror(op: Op) -> int:
@@ -144,34 +172,10 @@ def _mirror(op: Op) -> int:
     return _BASES[found.mirror] if found is not None and found.mirror else 0
 
 
-# By instruction: types of three operands and of the result, a byte each; then rule, alignment,
-# number of operands and feature.
-INSTRUCTIONS = const_array("translate_instructions", u64, lambda: [_instruction(op) for op in TABLE])
-# By instruction: the base of its forms.
+# By instruction: the base of its forms, and that of the one that does the same with its operands
+# swapped, or 0.
 BASES = const_array("translate_bases", u32, lambda: [_BASES.get(op.mnemonic, 0) for op in TABLE])
-# By instruction: that of the one that does the same with its operands swapped, or 0.
 MIRRORS = const_array("translate_mirrors", u32, lambda: [_mirror(op) for op in TABLE])
-
-
-def _lay_out_opcodes() -> tuple[list[int], list[int], list[int]]:
-    """Where each prefix's codes begin, how many there are, and the instructions plus 1."""
-    starts: list[int] = []
-    sizes: list[int] = []
-    cells: list[int] = []
-    for prefix in (0, *range(FIRST_PREFIX, 0xFF)):
-        codes = {op.code: op.index + 1 for op in TABLE if op.prefix == prefix}
-        starts.append(len(cells))
-        sizes.append(256 if prefix == 0 else max(codes, default=-1) + 1)
-        cells += [codes.get(code, 0) for code in range(sizes[-1])]
-    return starts[1:], sizes[1:], cells
-
-
-FIRST_PREFIX = 0xFB
-_STARTS, _SIZES, _OPCODES = _lay_out_opcodes()
-# The number of an instruction plus 1, or 0; a prefix's codes begin at its start.
-OPCODES = const_array("translate_opcodes", u16, lambda: _OPCODES)
-PREFIX_STARTS = const_array("translate_prefix_starts", u32, lambda: _STARTS)
-PREFIX_SIZES = const_array("translate_prefix_sizes", u32, lambda: _SIZES)
 
 
 # Types.

@@ -1,12 +1,11 @@
 """Globals, ``drop`` and ``select``."""
 
 from runwell.base.types import I32
-from runwell.kernel import kernel, sizeof, u32, u64
+from runwell.kernel import kernel, sizeof, u32
 from runwell.runtime.layout import Instance
 from runwell.translate.emit import (
     begin,
     finish,
-    is_number,
     is_ref,
     operate_3,
     operate_move,
@@ -16,7 +15,7 @@ from runwell.translate.emit import (
 from runwell.translate.errors import Error, Invalid
 from runwell.translate.locals import next_value_type
 from runwell.translate.reading import next_u32, refuse
-from runwell.translate.stack import check_type, pop_number, pop_value, result
+from runwell.translate.stack import check_type, pop_number, pop_value, push_type, result
 from runwell.translate.tables import (
     FORM,
     GLOBAL_GET,
@@ -46,6 +45,9 @@ def get_global(w: Work) -> None:
     if w.constant != 0:
         check_constant_global(w, x)
     type = u32(w.module.global_types[2 * x])
+    if w.dead != 0:
+        push_type(w, type)
+        return
     far = x < w.module.n_imported_globals
     row = u32(GLOBAL_GET_FAR) if far else u32(GLOBAL_GET)
     p = begin(w, u32(FORM[TYPED[row + variant_of(type)]]))
@@ -72,6 +74,8 @@ def set_global(w: Work) -> None:
         refuse(w, Error.IMMUTABLE_GLOBAL, x)
     type = u32(w.module.global_types[2 * x])
     e = pop_value(w, type)
+    if w.dead != 0:
+        return
     far = x < w.module.n_imported_globals
     p = operate_move(w, u32(GLOBAL_SET_FAR) if far else u32(GLOBAL_SET), e, type)
     p[0] = cell_of(x)
@@ -95,7 +99,7 @@ def select_typed(w: Work) -> None:
 @kernel
 def select(w: Work, want: u32) -> None:
     """``select`` between values of a type, or of any type but references."""
-    stage(w, 2, pop_value(w, I32), I32)
+    condition = pop_value(w, I32)
     b = pop_number(w, want)
     a = pop_number(w, want)
     type = want
@@ -105,7 +109,11 @@ def select(w: Work, want: u32) -> None:
             check_type(w, type if is_ref(type) else w.types[b], I32)
     check_type(w, w.types[b], type)
     check_type(w, w.types[a], type)
+    if w.dead != 0:
+        push_type(w, type)
+        return
     stage(w, 0, w.entries[a], type)
     stage(w, 1, w.entries[b], type)
+    stage(w, 2, condition, I32)
     row = TYPED[SELECT + variant_of(type)]
     result(w, operate_3(w, row), type)

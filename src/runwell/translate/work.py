@@ -22,12 +22,12 @@ NOWHERE = 0xFFFF_FFFF
 # Locals whose types are spelled out; those behind are searched for, so that a function that
 # declares fifty thousand locals in four bytes costs no more than its bytes deserve.
 NEAR_LOCALS = 1024
+# In place of the mode of a memory that does not exist.
+NO_MEMORY = 0xFF
 # Values that a branch carries one by one; more are moved at once.
 CARRY_SINGLY = 4
 # Words that one instruction may emit, but for br_table, which asks for more.
 SLACK = 1 << 20
-# Words of scratch output for a validation; nothing is kept there.
-SCRATCH = SLACK + 1024
 
 
 class Where(IntEnum):
@@ -148,7 +148,9 @@ class Work:
     top: u32  # next free slot of the value frame
     ref_top: u32  # of the reference frame
     home: u32  # operands below are all HOME
-    dead: u32  # the code is unreachable, or nobody wants it: it is emitted and forgotten
+    height: u32  # of the innermost block
+    dead: u32  # the code is unreachable, or nobody wants it: only types are kept, and checked
+    features: u64
     acc: u32  # slot whose value is in the integer accumulator too
     facc: u32  # in that of floats
     old_acc: u32  # what ``acc`` was before the last instruction
@@ -162,7 +164,6 @@ class Work:
     # The one before it, if control passes from there to here only.
     before: Ptr[u32]
     before_form: u32
-    dead_out: Ptr[u32]
     limit: Ptr[u32]
     heads: Ptr[u32]  # by local: the highest operand that is a pending read of it, or 0
     near: Ptr[Local]
@@ -173,7 +174,6 @@ class Work:
     module: Ptr[ModuleCode]
     controls: Ptr[Control]
     instruction: Ptr[u8]  # the one being translated
-    opcode: u32  # its prefix << 16 | code
     body: Ptr[u8]
     entry: Ptr[u32]  # first instruction of the function
     notes: Ptr[Note]  # null unless origins are recorded
@@ -189,6 +189,7 @@ class Work:
     steps: u64  # iterations of inner loops, for the test of linearity
     operands: Array[Ptr[Entry], Literal[3]]  # of the instruction being chosen
     operand_types: Array[u32, Literal[3]]
+    first_mode: u32  # Mode of memory 0, or NO_MEMORY
     memory: u32  # of the last memory operand: index, Mode and offset
     mode: u32
     offset: u64
@@ -199,7 +200,6 @@ class Work:
     n_found: u32
     wanted: Array[u32, Literal[8]]
     found: Array[u32, Literal[8]]
-    scratch: Ptr[u32]
 
 
 ENTRIES = OPERAND_HEIGHT + 2

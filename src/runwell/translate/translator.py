@@ -1,0 +1,250 @@
+"""The translator as Python sees it: validation, constant expressions, places in the binary.
+
+Translation itself needs no Python: a function's first call leads to ``translate_on_demand``.
+"""
+
+from array import array
+from bisect import bisect_right
+from typing import Any
+
+from runwell.base.errors import InternalError, InvalidError, MalformedError, RunwellError
+from runwell.base.types import I32, I64, ValType
+from runwell.kernel.types import ctype_of
+from runwell.module.module import Module, Span
+from runwell.runtime.code import ModuleCode
+from runwell.runtime.layout import FuncCode
+from runwell.runtime.mapping import Mapping
+from runwell.runtime.native import hooks, native
+from runwell.translate import work
+
+# Address space for the code of one function, for each byte of its body and beside that.
+_ROOM_FACTOR, _ROOM = 64, 8 << 20
+_NOTE_BYTES = 8
+# Functions whose origins are remembered, for backtraces.
+_REMEMBERED = 64
+_UNKNOWN_TYPE = 0x80
+
+
+def validate(code: ModuleCode) -> None:
+    """Check all function bodies and constant expressions of a module.
+
+    Raises:
+        InvalidError: the first that is invalid.
+        MalformedError: the first whose bytes are no instructions.
+    """
+    validate_constants(code)
+    _check(code, code.module.n_imported_functions, code.n_functions)
+
+
+def validate_function(code: ModuleCode, function: int) -> None:
+    """Check one function; for modules that were not validated as a whole.
+
+    Raises:
+        InvalidError: it is invalid.
+        MalformedError: its bytes are no instructions.
+    """
+    _check(code, function, function + 1)
+
+
+def _check(code: ModuleCode, first: int, last: int) -> None:
+    from ctypes import addressof
+
+    trouble: Any = ctype_of(work.Trouble)()
+    entry = _entry("validate_code", 4)
+    if entry(code.address, first, last, addressof(trouble)):
+        raise _error(code.module, trouble, int(trouble.function))
+
+
+def validate_constants(code: ModuleCode) -> None:
+    """Check all constant expressions of a module.
+
+    Raises:
+        InvalidError: the first that is invalid.
+        MalformedError: the first whose bytes are no instructions.
+    """
+    from ctypes import addressof
+
+    spans = _constants(code.module)
+    if not spans:
+        return
+    trouble: Any = ctype_of(work.Trouble)()
+    n = len(spans) // 4
+    entry = _entry("validate_constants", 4)
+    if entry(code.address, spans.buffer_info()[0], n, addressof(trouble)):
+        raise _error(code.module, trouble, None)
+
+
+def _constants(module: Module) -> "array[int]":
+    """Start, end, type and visible globals of every constant expression."""
+    spans = array("I")
+    imported = module.n_imported_globals
+    n_globals = len(module.global_types)
+
+    def add(span: Span | None, type_: ValType, visible: int) -> None:
+        if span is not None:
+            spans.extend((span.start, span.end, type_ & 0xFF, visible))
+
+    for table, init in zip(module.table_types[module.n_imported_tables :], module.table_inits):  # noqa: B905
+        add(init, table.element, imported)
+    for i, init in enumerate(module.global_inits, imported):
+        add(init, module.global_types[i].type, i)
+    for element in module.elements:
+        if element.offset is not None:
+            is_64 = module.table_types[element.table].is_64
+            add(element.offset, I64 if is_64 else I32, n_globals)
+        for span in element.expressions or ():
+            add(span, element.type, n_globals)
+    for data in module.datas:
+        if data.offset is not None:
+            add(data.offset, I64 if module.memory_types[data.memory].is_64 else I32, n_globals)
+    return spans
+
+
+def _error(module: Module, trouble: Any, function: int | None) -> RunwellError:
+    """What to raise for a trouble."""
+    from runwell.isa.table import TABLE
+    from runwell.translate.errors import Error
+
+    error = Error(trouble.code)
+    offset = int(trouble.offset)
+    message = error.text(trouble.detail)
+    if error == Error.END_EXPECTED:
+        # The suite has a name for each thing that can be where the `end` should be.
+        follows = module.data[offset : offset + 1]
+        if not follows:
+            message = Error.UNEXPECTED_END.text()
+        elif follows == b"\x0b":
+            message = Error.CONTENT_AFTER_END.text()
+    if error.is_malformed:
+        return MalformedError(message, offset)
+    if error == Error.TYPE_MISMATCH:
+        wanted = _types(trouble.wanted, trouble.n_wanted)
+        found = _types(trouble.found, trouble.n_found)
+        message += f": instruction requires {wanted} but stack has {found}"
+    op = TABLE.at(trouble.opcode >> 16, trouble.opcode & 0xFFFF)
+    name = module.function_name(function) if function is not None else ""
+    return InvalidError(message, function, offset, op.mnemonic if op is not None else "", name)
+
+
+def _types(types: Any, n: int) -> str:
+    """Types as the reference interpreter lists them."""
+    shown = [_type_text(t) for t in types[: min(n, len(types))]]
+    return f"[{' '.join([*shown, *(['...'] if n > len(types) else [])])}]"
+
+
+def _type_text(type_: int) -> str:
+    return "unknown" if type_ == _UNKNOWN_TYPE else ValType(type_).text
+
+
+# Constant expressions.
+
+
+def translate_constant(code: ModuleCode, start: int, end: int, type_: ValType) -> int:
+    """Translate a valid constant expression of a module.
+
+    Args:
+        code: the module.
+        start: offset of its first byte.
+        end: offset behind its ``end``.
+        type_: its type.
+
+    Returns:
+        The address of a ``FuncCode`` that returns the value; the same at every call.
+    """
+    from ctypes import addressof
+
+    key = start, type_
+    constants = _constant_codes.setdefault(code, {})
+    found = constants.get(key)
+    if found is None:
+        span: Any = ctype_of(work.Span)(start, end, type_ & 0xFF, len(code.module.global_types))
+        found = ctype_of(FuncCode)()
+        entry = _entry("translate_constant", 3)
+        if entry(code.address, addressof(span), addressof(found)):
+            raise InternalError(f"the constant expression at {start:#x} was not validated")
+        constants[key] = found
+    return addressof(found)
+
+
+# Places in the binary.
+
+
+class _Origins:
+    """Where the register code of one function comes from: parallel arrays, ascending."""
+
+    __slots__ = ("codes", "offsets")
+
+    def __init__(self, code: ModuleCode, function: int) -> None:
+        from ctypes import c_uint32
+
+        body = code.module.body(function)
+        assert body is not None
+        room = Mapping(_ROOM + _ROOM_FACTOR * (body.end - body.start))
+        notes = Mapping(room.size)
+        entry = _entry("map_offsets", 5)
+        where = code.code_address(function)
+        n = entry(code.address, where, room, room + room.size, notes)
+        pairs = array("I", bytes((c_uint32 * (2 * n)).from_address(notes)))
+        self.codes = pairs[::2]
+        self.offsets = array("I", [body.start + offset for offset in pairs[1::2]])
+
+
+def offset_of(code: ModuleCode, function: int, address: int) -> int | None:
+    """The offset in the binary of the instruction that an address of register code belongs to.
+
+    Args:
+        code: the module.
+        function: index of the function.
+        address: anywhere in the instruction.
+
+    Returns:
+        The offset, or None if the address is not in the function's code.
+    """
+    where = ctype_of(FuncCode).from_address(code.code_address(function))
+    if where.frame_bytes == 0 or not code.contains(address):
+        return None
+    remembered = _origins.setdefault(code, {})
+    origins = remembered.get(function)
+    if origins is None:
+        if len(remembered) >= _REMEMBERED:
+            remembered.clear()
+        origins = remembered[function] = _Origins(code, function)
+    i = bisect_right(origins.codes, address - where.entry) - 1
+    return origins.offsets[i] if i >= 0 else None
+
+
+def _weak_table() -> Any:
+    from weakref import WeakKeyDictionary
+
+    return WeakKeyDictionary()
+
+
+_constant_codes: Any = _weak_table()
+_origins: Any = _weak_table()
+
+
+# The native side.
+
+_entries: dict[tuple[str, int], Any] = {}
+
+
+def _entry(name: str, arguments: int) -> Any:
+    """A kernel, called without the interpreter lock."""
+    from ctypes import CFUNCTYPE, c_uint32, c_uint64
+
+    address = native.address(name)
+    key = name, address
+    found = _entries.get(key)
+    if found is None:
+        prototype = CFUNCTYPE(c_uint32, *[c_uint64] * arguments)
+        found = _entries[key] = prototype(address)
+    return found
+
+
+def install() -> None:
+    """Lend the runtime what it needs of the translator."""
+    hooks.translate_constant = translate_constant
+    hooks.offset_of = offset_of
+
+
+install()
