@@ -47,6 +47,7 @@ CTX = GREGS + 24 if IS_ARM else GREGS + 8
 
 SIGBUS, SIGSEGV = 7, 11
 SIG_DFL, SIG_IGN = 0, 1
+SI_TKILL = -6  # the signal was raised by a thread of this process
 SA_SIGINFO, SA_ONSTACK, SA_NODEFER, SA_RESETHAND = 4, 0x08000000, 0x40000000, 0x80000000
 CONTEXTS = 16384
 
@@ -88,6 +89,7 @@ class SignalInfo:
 # First and last address behind the interpreter's code, and where to continue after a fault.
 guest_code = static("guest_code", u64, 3)
 known_contexts = static("known_contexts", u64, CONTEXTS)
+known_threads = static("known_threads", u64, CONTEXTS)
 known_context_count = static("known_context_count", u64)
 # What was there before us: when first installed, and when last; SIGSEGV and SIGBUS of each.
 previous_actions = static("previous_actions", Action, 4)
@@ -103,9 +105,10 @@ def sigaction(signal: i32, new: Ptr[Action], old: Ptr[Action]) -> i32:  # type: 
 
 @kernel(export=True)
 def add_context(context: Ptr[Context]) -> u32:
-    """Make a context known to the fault handler; 0 if there are too many."""
+    """Make the calling thread's context known to the fault handler; 0 if there are too many."""
     for i in range(u64(0), u64(CONTEXTS)):
         if atomic_cas(known_contexts + i, u64(0), u64(context)):
+            atomic_store(known_threads + i, pthread_self())
             used = atomic_load(known_context_count)
             while used <= i:
                 atomic_cas(known_context_count, used, i + 1)
@@ -128,6 +131,17 @@ def is_context(address: u64) -> bool:
         for i in range(u64(0), atomic_load(known_context_count)):
             if known_contexts[i] == address:
                 return True
+    return False
+
+
+@kernel
+def is_in_guest() -> bool:
+    """Does this thread run a guest, or a host function that one called?"""
+    thread = pthread_self()
+    for i in range(u64(0), atomic_load(known_context_count)):
+        ctx = Ptr[Context](known_contexts[i])
+        if ctx != null and known_threads[i] == thread and ctx.native_sp != 0:
+            return True
     return False
 
 
@@ -157,6 +171,11 @@ def pass_on(signal: i32, info: Ptr[SignalInfo], context: Ptr[u64]) -> None:
     action = previous_actions + (which if again else which + 2)
     handler = action.handler
     if handler == SIG_IGN and info.code <= 0:
+        return
+    # Somebody who came after us, as Python's faulthandler does, reports a fault, makes way for us
+    # and raises the signal to end the process.  It may have been the guest's: let the instruction
+    # fault again, and judge that.
+    if handler == SIG_DFL and info.code == SI_TKILL and is_in_guest():
         return
     if handler <= SIG_IGN:
         # A real fault repeats when we return, and then ends the process where it happened.

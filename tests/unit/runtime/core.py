@@ -47,6 +47,8 @@ define internal preserve_nonecc void @record_entry HEAD noinline {
 define void @run_load(ptr %ctx, ptr %mem, i64 %acc, ptr %fp) {
   call preserve_nonecc void @record_entry(ptr null, ptr %fp, ptr %mem, ptr null, ptr %ctx, ptr null,
     i64 %acc, <4 x float> zeroinitializer)
+  %p = getelementptr i8, ptr %ctx, i64 NATIVE_SP
+  store i64 0, ptr %p
   ret void
 }
 
