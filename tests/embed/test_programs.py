@@ -1,9 +1,9 @@
 """C programs, compiled to WebAssembly and to native code, give the same checksums."""
 
 import pytest
+from bench import programs
 
 import runwell
-from bench import programs
 
 # Small, so that the suite stays quick; the benchmarks run them at full size.
 SHRINK = {"fib": 20, "fannkuch": 6, "queens": 8, "compress": 1, "life": 5, "fir": 3}

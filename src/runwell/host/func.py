@@ -198,10 +198,15 @@ def face(native: NativeFunc) -> Func:
     """The one ``Func`` of a function."""
     found = _funcs.get(native.ref)
     # Natives that died may have left their address to others.
-    if found is None or found._owner is not native.owner:
+    if found is None or _root(found._owner) is not _root(native.owner):
         found = _make(native)
         _funcs.add(native.ref, found)
     return found
+
+
+def _root(owner: object) -> object:
+    """What an owner has become part of: stores join."""
+    return owner.root if isinstance(owner, Store) else owner
 
 
 def _make(native: NativeFunc) -> Func:

@@ -1,0 +1,175 @@
+"""``runwell.Module`` and ``runwell.Config``."""
+
+import pathlib
+import pickle
+import threading
+
+import pytest
+
+import runwell
+
+ADD = """(module $adder
+  (import "env" "log" (func (param i32)))
+  (memory (export "memory") 1)
+  (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"""
+EMPTY = b"\0asm\1\0\0\0"
+BAD = '(module (func (export "f") (result i32)))'
+
+
+def test_from_bytes():
+    for data in (EMPTY, bytearray(EMPTY), memoryview(EMPTY)):
+        assert runwell.Module(data).exports == ()
+
+
+def test_from_text():
+    assert runwell.Module("(module)").imports == ()
+    assert runwell.Module("  ;; a comment\n(module)").imports == ()
+
+
+def test_from_files(tmp_path: pathlib.Path):
+    binary, text = tmp_path / "m.wasm", tmp_path / "m.wat"
+    binary.write_bytes(EMPTY)
+    text.write_text(ADD)
+    assert runwell.Module(binary).exports == ()
+    assert runwell.Module(str(binary)).exports == ()
+    assert runwell.Module(text).exports[1].name == "add"
+    text.write_bytes(EMPTY)
+    assert runwell.Module(text).exports == ()
+
+
+def test_from_nothing(tmp_path: pathlib.Path):
+    with pytest.raises(FileNotFoundError):
+        runwell.Module(tmp_path / "missing.wasm")
+    with pytest.raises(FileNotFoundError):
+        runwell.Module("")
+    for source in (5, None, 1.5, object()):
+        with pytest.raises(TypeError, match="a module is bytes, a path, or text"):
+            runwell.Module(source)
+
+
+def test_malformed(tmp_path: pathlib.Path):
+    with pytest.raises(runwell.MalformedError, match=r"^unexpected end"):
+        runwell.Module(b"")
+    with pytest.raises(runwell.MalformedError, match=r"^magic header not detected"):
+        runwell.Module(b"garbage!")
+    with pytest.raises(runwell.MalformedError):
+        runwell.Module("(module (func i32.nothing))")
+
+
+def test_invalid():
+    with pytest.raises(runwell.InvalidError, match=r"^type mismatch"):
+        runwell.Module(BAD)
+    with pytest.raises(runwell.InvalidError, match=r"^type mismatch"):
+        runwell.Module.validate(BAD)
+    runwell.Module.validate(ADD)
+
+
+def test_lazy_validation_traps_at_the_first_call():
+    module = runwell.Module(BAD, validation="lazy")
+    with pytest.raises(runwell.Trap) as caught:
+        runwell.Instance(module).exports.f()
+    assert caught.value.code == runwell.TrapCode.INVALID_FUNCTION
+
+
+def test_what_it_says_of_itself():
+    module = runwell.Module(ADD)
+    (log,) = module.imports
+    assert (log.module, log.name, log.kind) == ("env", "log", runwell.ExternKind.FUNC)
+    assert str(log.type) == "[i32] -> []"
+    memory, add = module.exports
+    assert (memory.name, memory.kind) == ("memory", runwell.ExternKind.MEMORY)
+    assert memory.type == runwell.MemoryType(1)
+    assert str(add.type) == "[i32 i32] -> [i32]"
+    assert module.name == "adder"
+    assert repr(module) == "<runwell.Module adder: 1 imports, 2 exports>"
+    assert module.custom_section("nothing") is None
+    assert module.custom_section("name") is not None
+
+
+def test_pickling():
+    engine = runwell.Engine(runwell.Config(bounds="explicit", max_memory_bytes=1 << 20))
+    module = pickle.loads(pickle.dumps(runwell.Module(ADD, engine=engine)))
+    assert module.name == "adder"
+    assert module.engine.config == engine.config
+    assert runwell.Instance(module, {"env": {"log": print}}).exports.add(1, 2) == 3
+
+
+def test_shared_by_threads():
+    module = runwell.Module(ADD)
+    results = []
+
+    def work():
+        for i in range(50):
+            instance = runwell.Instance(module, {"env": {"log": print}})
+            results.append(instance.exports.add(i, 1) == i + 1)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [True] * 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"engine": "warp"}, ValueError, "there is no engine 'warp' in this version"),
+        ({"bounds": "none"}, ValueError, "bounds is 'guard' or 'explicit'"),
+        ({"max_memory_bytes": "1"}, TypeError, "max_memory_bytes must be an int"),
+        ({"max_memory_bytes": -1}, ValueError, "cannot be negative"),
+        ({"max_table_elements": 1.5}, TypeError, "max_table_elements must be an int"),
+        ({"features": "flying"}, ValueError, "unknown feature 'flying'"),
+    ],
+)
+def test_bad_configurations(arguments, error, message):
+    with pytest.raises(error, match=message):
+        runwell.Config(**arguments)
+
+
+def test_configurations_compare_and_print():
+    config = runwell.Config(bounds="explicit")
+    assert config == runwell.Config(bounds="explicit") != runwell.Config()
+    assert hash(config) == hash(runwell.Config(bounds="explicit"))
+    assert "bounds='explicit'" in repr(runwell.Engine(config))
+
+
+def test_wrong_arguments():
+    with pytest.raises(TypeError, match=r"engine must be a runwell.Engine"):
+        runwell.Module("(module)", engine="interpreter")
+    with pytest.raises(TypeError, match=r"config must be a runwell.Config"):
+        runwell.Engine("interpreter")
+    with pytest.raises(ValueError, match="validation is 'eager' or 'lazy'"):
+        runwell.Module("(module)", validation="never")
+
+
+def test_limits():
+    engine = runwell.Engine(runwell.Config(max_memory_bytes=2 * 65536, max_table_elements=10))
+    text = '(module (memory (export "m") 1) (table (export "t") 5 funcref))'
+    exports = runwell.Instance(runwell.Module(text, engine=engine)).exports
+    assert exports.m.grow(1) == 1
+    with pytest.raises(MemoryError):
+        exports.m.grow(1)
+    assert exports.t.grow(5) == 5
+    with pytest.raises(MemoryError):
+        exports.t.grow(1)
+
+
+def test_features_can_be_turned_off():
+    text = "(module (func (param i32) (result i32) (i32.extend8_s (local.get 0))))"
+    runwell.Module.validate(text)
+    engine = runwell.Engine(runwell.Config(features="-sign-extension"))
+    with pytest.raises((runwell.InvalidError, runwell.MalformedError)):
+        runwell.Module.validate(text, engine=engine)
+
+
+@pytest.mark.parametrize("bounds", ["guard", "explicit"])
+def test_both_ways_of_bounding_memory(bounds):
+    text = """(module (memory 1)
+      (func (export "load") (param i32) (result i32) (i32.load (local.get 0))))"""
+    module = runwell.Module(text, engine=runwell.Engine(runwell.Config(bounds=bounds)))
+    load = runwell.Instance(module).exports.load
+    assert load(65532) == 0
+    for address in (65533, 65536, 2**31, 2**32 - 1):
+        with pytest.raises(runwell.Trap, match=r"^out of bounds memory access"):
+            load(address)
