@@ -498,3 +498,57 @@ def test_nested_table_of_host_objects_dies_with_the_instance(make, no_collector)
     assert exported(i, "t").type.element == EXTERNREF
     del i
     assert kept() is None
+
+
+# With a translator.
+
+
+@pytest.fixture
+def translator(core):
+    from runwell.translate import translator
+
+    translator.install()
+
+
+def test_extended_constants(translator, make):
+    ten = new_global(GlobalType(I32), 10)
+    far = new_global(GlobalType(I64), 1 << 33)
+    i = make(
+        """(module (import "" "g" (global $g i32)) (import "" "h" (global $h i64))
+        (global (export "a") i32 (i32.add (global.get $g) (i32.const -11)))
+        (global (export "b") i64 (i64.mul (global.get $h) (i64.const 5)))
+        (global (export "c") i32 (i32.sub (global.get 2) (i32.const 1)))
+        (memory 1) (data (i32.add (global.get $g) (i32.const 2)) "x")
+        (table 20 funcref) (func $f) (elem (i32.mul (global.get $g) (i32.const 1)) $f))""",
+        ten,
+        far,
+    )
+    assert [exported(i, name).bits for name in "abc"] == [0xFFFFFFFF, 5 << 33, 0xFFFFFFFE]
+    assert i.memories[0].read(12, 1) == b"x"
+    assert i.tables[0].get(10) == i.func(0)
+
+
+def test_extended_constants_in_each_of_many_instances(translator, prepare):
+    code = prepare(
+        """(module (import "" "g" (global i32))
+        (global (export "a") i32 (i32.add (global.get 0) (i32.const 1))))"""
+    )
+    for n in range(50):
+        i = Instance(code, [new_global(GlobalType(I32), n)])
+        assert exported(i, "a").bits == n + 1
+
+
+def test_a_start_function_runs(translator, make):
+    i = make(
+        """(module (global $g (mut i32) (i32.const 1)) (memory 1) (data (i32.const 5) "A")
+        (func $s (global.set $g (i32.load8_u (i32.const 5)))) (start $s))"""
+    )
+    assert i.global_(0).bits & 0xFFFFFFFF == 65
+
+
+def test_a_start_function_that_traps(translator, make):
+    with pytest.raises(Trap) as e:
+        make("(module $m (func $inner unreachable) (func $s call $inner) (start $s))")
+    assert e.value.code == TrapCode.UNREACHABLE
+    assert [f.name for f in e.value.backtrace] == ["inner", "s"]
+    assert all(f.offset for f in e.value.backtrace)
