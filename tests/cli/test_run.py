@@ -120,7 +120,7 @@ def test_deep_recursion_traps(tmp_path):
         (b"", "unexpected end"),
         (b"not a module", "magic header not detected"),
         (b"\0asm\2\0\0\0", "unknown binary version"),
-        (b"\0asm\1\0\0\0\1\5\1", "unexpected end"),
+        (b"\0asm\1\0\0\0\1\5\1", "length out of bounds"),
         (bytes.fromhex("0061736d01000000010401600000030201000a06010400410b0b"), "type mismatch"),
     ],
 )
