@@ -142,7 +142,7 @@ class Stale:
     base = m.base
 del m
 def wild():
-    guest(0, Stale)
+    guest(1 << 31, Stale)
 wild()
 """
     )
