@@ -18,8 +18,9 @@ class Worker:
     def __init__(self):
         self.process = None
 
-    def run(self, name):
+    def run(self, name, **options):
         """Assertions and failures of a script."""
+        options["features"] = features(name)
         if self.process is None:
             self.process = subprocess.Popen(
                 [sys.executable, Path(__file__).with_name("worker.py")],
@@ -28,7 +29,7 @@ class Worker:
                 text=True,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
-        self.process.stdin.write(json.dumps([str(SUITE / name), features(name)]) + "\n")
+        self.process.stdin.write(json.dumps([str(SUITE / name), options]) + "\n")
         self.process.stdin.flush()
         ready, _, _ = select.select([self.process.stdout], [], [], TIMEOUT_S)
         answer = self.process.stdout.readline() if ready else ""

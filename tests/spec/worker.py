@@ -1,6 +1,7 @@
 """Runs scripts in a process of its own: a crash of the machine is then one failed test.
 
-Each line of standard input names a script and its features; each line of the answer is a report.
+Each line of standard input names a script and its configuration; each line of the answer is a
+report.
 """
 
 import json
@@ -15,9 +16,9 @@ def main():
     # What guests print must not get between the answers.
     answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
-        path, features = json.loads(line)
+        path, options = json.loads(line)
         try:
-            report = run_script(Path(path).read_bytes(), runwell.Config(features=features))
+            report = run_script(Path(path).read_bytes(), runwell.Config(**options))
             answer = [report.assertions, report.failures]
         except runwell.RunwellError as error:
             answer = [0, [[0, str(error)]]]

@@ -8,7 +8,7 @@ Source: core spec 3.0, binary format of modules.
 """
 
 from array import array
-from typing import final
+from typing import NamedTuple, final
 
 from runwell.base import limits
 from runwell.base.errors import InvalidError, MalformedError
@@ -29,6 +29,10 @@ START, ELEMENT, CODE, DATA, DATA_COUNT, TAG = range(8, 14)
 ORDER = (
     TYPE, IMPORT, FUNCTION, TABLE, MEMORY, TAG, GLOBAL, EXPORT, START, ELEMENT,
     DATA_COUNT, CODE, DATA,
+)  # fmt: skip
+SECTION_NAMES = (
+    "custom", "type", "import", "function", "table", "memory", "global", "export", "start",
+    "element", "code", "data", "data count", "tag",
 )  # fmt: skip
 _RANK = {section: rank for rank, section in enumerate(ORDER)}
 
@@ -72,6 +76,26 @@ def decode(data: bytes, features: int = DEFAULT) -> Module:
         if r.at != stop:
             raise MalformedError("section size mismatch", start)
     return parts.module(data, tuple(customs))
+
+
+class SectionRange(NamedTuple):
+    """A section's number, and the range of its contents."""
+
+    number: int
+    start: int
+    end: int
+
+
+def section_ranges(data: bytes) -> list[SectionRange]:
+    """Where the sections of a well-formed binary are, in order."""
+    r = Reader(data, 8, len(data))
+    ranges: list[SectionRange] = []
+    while r.at < r.end:
+        number = r.byte()
+        size = r.length()
+        start = r.skip(size)
+        ranges.append(SectionRange(number, start, r.at))
+    return ranges
 
 
 def _check_header(data: bytes, end: int) -> None:

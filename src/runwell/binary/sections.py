@@ -88,7 +88,11 @@ def _composite(r: Reader, code: int, features: int, at: int) -> CompositeType:
     if code == _ARRAY:
         need(features, "gc", at)
         return ArrayType(_field(r))
-    raise MalformedError("malformed definition type", at)
+    # Forms are signed integers of seven bits.
+    long = code >= 0x80
+    raise MalformedError(
+        "integer representation too long" if long else "malformed definition type", at
+    )
 
 
 def _field(r: Reader) -> FieldType:

@@ -34,6 +34,8 @@ def validate_module(module: Module, features: int = DEFAULT) -> None:
         isinstance(module.types[x].composite, FuncType) for x in set(module.function_types)
     ):
         raise InvalidError("unknown type: a function needs a function type")
+    if len(module.table_types) > 1 and not features & BIT["reference-types"]:
+        raise InvalidError("multiple tables need the feature 'reference-types', which is off")
     _check_tables(module)
     _check_memories(module, features)
     for x in module.tag_types:

@@ -118,8 +118,15 @@ def test_invalid(parts, message):
         validate_module(Module(b"", **parts))
 
 
-def test_multiple_memories_are_a_feature():
-    two = Module(b"", memories=(MemoryType(1), MemoryType(1)))
+@pytest.mark.parametrize(
+    ("feature", "message", "parts"),
+    [
+        ("multi-memory", "multiple memories", {"memories": (MemoryType(1),) * 2}),
+        ("reference-types", "multiple tables", {"tables": ((TableType(FUNCREF, 1), None),) * 2}),
+    ],
+)
+def test_more_than_one_is_a_feature(feature, message, parts):
+    two = Module(b"", **parts)
     validate_module(two)
-    with pytest.raises(InvalidError, match="multiple memories"):
-        validate_module(two, DEFAULT & ~BIT["multi-memory"])
+    with pytest.raises(InvalidError, match=f"{message} need the feature '{feature}'"):
+        validate_module(two, DEFAULT & ~BIT[feature])

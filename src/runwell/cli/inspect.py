@@ -1,0 +1,129 @@
+"""``runwell inspect``: what is in a module."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import runwell
+from runwell.base.types import FuncType
+from runwell.binary.decoder import CUSTOM, SECTION_NAMES, decode, section_ranges
+from runwell.module.validate import validate_module
+from runwell.text.printer import print_function, print_module
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from runwell.module.module import Module
+    from runwell.module.types import ExternType
+
+USAGE = 64
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look inside ``args.file``.
+
+    Raises:
+        RunwellError: it is no module, or an invalid one.
+        OSError: the file cannot be read.
+    """
+    with open(args.file, "rb") as file:
+        data = file.read()
+    if not data.startswith(b"\0asm"):
+        from runwell.text.parser import parse
+
+        data = parse(data)
+    module = decode(data)
+    validate_module(module)
+    wanted = args.disassemble or args.ir
+    if args.wat:
+        sys.stdout.write(print_module(module))
+        return 0
+    if wanted is None:
+        for line in summary(args.file, module):
+            print(line)
+        return 0
+    function = find_function(module, wanted)
+    if function is None:
+        print(f"runwell: {args.file}: there is no function {wanted!r}", file=sys.stderr)
+        return USAGE
+    if module.body(function) is None:
+        print(f"runwell: {args.file}: function {wanted!r} is imported", file=sys.stderr)
+        return USAGE
+    if args.ir:
+        from runwell.translate.printer import print_code
+        from runwell.translate.translator import register_code
+
+        code = register_code(runwell.Module(data).code, function)
+        sys.stdout.write(print_code(code))
+    else:
+        sys.stdout.write(print_function(module, function))
+    return 0
+
+
+def find_function(module: Module, wanted: str) -> int | None:
+    """Index of a function by number, by name or by the name it is exported under."""
+    n = len(module.function_types)
+    if wanted.isdecimal():
+        return int(wanted) if int(wanted) < n else None
+    name = wanted.removeprefix("$")
+    for export in module.exports:
+        if export.name == wanted and export.kind == 0:
+            return export.item
+    return next((x for x, text in module.names.functions.items() if text == name and x < n), None)
+
+
+def summary(path: str, module: Module) -> Iterator[str]:
+    """The lines that ``runwell inspect`` prints."""
+    yield f"{path}: {len(module.data):,} bytes"
+    yield ""
+    yield f"{'section':<24}{'offset':>12}{'bytes':>12}{'items':>10}"
+    customs = iter(module.customs)
+    counts = _counts(module)
+    for number, start, end in section_ranges(module.data):
+        label = SECTION_NAMES[number]
+        if number == CUSTOM:
+            label = f'custom "{next(customs).name}"'
+        count = counts.get(SECTION_NAMES[number])
+        items = f"{count:,}" if count is not None else ""
+        yield f"{label:<24}{start:>#12x}{end - start:>12,}{items:>10}".rstrip()
+    if module.start is not None:
+        yield ""
+        yield f"start: {_function(module, module.start)}"
+    if module.imports:
+        yield ""
+        yield "imports"
+        for wanted in module.import_types():
+            yield f"  {wanted.module}.{wanted.name}: {describe(wanted.type)}"
+    if module.exports:
+        yield ""
+        yield "exports"
+        for offered in module.export_types():
+            yield f"  {offered.name}: {describe(offered.type)}"
+
+
+def _counts(module: Module) -> dict[str, int]:
+    return {
+        "type": len(module.types),
+        "import": len(module.imports),
+        "function": len(module.bodies) // 2,
+        "table": len(module.table_inits),
+        "memory": len(module.memory_types) - module.n_imported_memories,
+        "tag": len(module.tag_types) - module.n_imported_tags,
+        "global": len(module.global_inits),
+        "export": len(module.exports),
+        "element": len(module.elements),
+        "code": len(module.bodies) // 2,
+        "data": len(module.datas),
+    }
+
+
+def _function(module: Module, function: int) -> str:
+    name = module.function_name(function)
+    return f"function {function} ({name})" if name else f"function {function}"
+
+
+def describe(t: ExternType) -> str:
+    """A type as a line of the summary shows it."""
+    return f"func {t}" if isinstance(t, FuncType) else str(t)

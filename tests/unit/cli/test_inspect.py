@@ -1,0 +1,90 @@
+"""``runwell inspect`` on small modules."""
+
+import argparse
+
+import pytest
+
+from runwell.base.errors import InvalidError, MalformedError
+from runwell.cli.inspect import run
+from runwell.text.parser import parse
+
+TEXT = """(module $m
+  (import "env" "log" (func $log (param i32)))
+  (func $add (export "sum") (param i32 i32) (result i32)
+    local.get 0
+    local.get 1
+    i32.add)
+  (func $start (call $log (i32.const 1)))
+  (memory (export "memory") 1 2)
+  (global (export "g") (mut i64) (i64.const 0))
+  (table 1 funcref)
+  (start $start))
+"""
+
+
+@pytest.fixture
+def inspect(tmp_path, capsys):
+    def do(text=TEXT, *, binary=True, **options):
+        path = tmp_path / "m"
+        path.write_bytes(parse(text) if binary else text.encode())
+        arguments = {"wat": False, "disassemble": None, "ir": None} | options
+        code = run(argparse.Namespace(file=str(path), **arguments))
+        captured = capsys.readouterr()
+        return code, captured.out.replace(str(path), "m"), captured.err.replace(str(path), "m")
+
+    return do
+
+
+def test_summary(inspect):
+    code, out, _ = inspect()
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == f"m: {len(parse(TEXT))} bytes"
+    assert lines[3].split() == ["type", "0xa", "14", "3"]
+    assert any(line.startswith('custom "name"') for line in lines)
+    assert lines[-7:] == [
+        "imports",
+        "  env.log: func [i32] -> []",
+        "",
+        "exports",
+        "  sum: func [i32 i32] -> [i32]",
+        "  memory: memory 1 2",
+        "  g: global (mut i64)",
+    ]
+    assert "start: function 2 (start)" in lines
+
+
+def test_text_is_accepted_too(inspect):
+    assert inspect(binary=False)[1] == inspect()[1]
+
+
+@pytest.mark.parametrize("name", ["1", "sum", "add", "$add"])
+def test_disassembly(inspect, name):
+    assert inspect(disassemble=name)[1] == (
+        "(func $add (type 1) (param i32 i32) (result i32)\n"
+        "  local.get 0\n"
+        "  local.get 1\n"
+        "  i32.add\n"
+        ")\n"
+    )
+
+
+def test_wat_parses_back(inspect):
+    assert parse(inspect(wat=True)[1]) == parse(TEXT)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("9", "no function '9'"), ("nothing", "no function"), ("log", "function 'log' is imported")],
+)
+def test_wrong_function(inspect, name, message):
+    code, _, err = inspect(disassemble=name)
+    assert code == 64
+    assert message in err
+
+
+def test_bad_modules(inspect):
+    with pytest.raises(InvalidError):
+        inspect('(module (export "f" (func 0)))')
+    with pytest.raises(MalformedError):
+        inspect("(module", binary=False)
