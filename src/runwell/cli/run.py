@@ -13,8 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from runwell.embed.func import Func
-
 
 def run(args: argparse.Namespace) -> int:
     """Run ``args.file``; the guest's exit code.
@@ -60,7 +58,7 @@ def _directory(text: str) -> tuple[str, str]:
 
 def _invoke(instance: runwell.Instance, name: str, texts: list[str]) -> int:
     try:
-        function: Func = instance.exports[name]
+        function = instance.exports[name]
         params = function.type.params
     except (KeyError, AttributeError):
         print(f"runwell: no function is exported as {name!r}", file=sys.stderr)
