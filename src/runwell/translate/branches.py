@@ -151,18 +151,18 @@ def carry(w: Work, label: Control, is_last: bool) -> None:
     ref_slot = label.ref_top
     for i in range(w.sp - n, w.sp):
         e = w.entries[i]
-        type = w.types[i]
+        t = w.types[i]
         to = slot
-        if is_ref(type):
+        if is_ref(t):
             to = ref_slot
             ref_slot += 8
         else:
-            slot += u32(16) if type == V128 else u32(8)
+            slot += u32(16) if t == V128 else u32(8)
         if e.kind != Where.HOME or e.place != to:
             if is_last and is_last_result(w, e):
                 redirect(w, to)
             else:
-                move(w, e, type, to, null)
+                move(w, e, t, to, null)
 
 
 @kernel
@@ -221,6 +221,12 @@ def branch(w: Work) -> None:
 
 
 @kernel
+def needs_home(w: Work, n: u32) -> bool:
+    """Would a return bring its values home?  That must not happen on one path only."""
+    return n > 1 or w.entries[w.sp - 1].kind == Where.CONSTANT
+
+
+@kernel
 def branch_if(w: Work) -> None:
     """``br_if``."""
     label = next_label(w)
@@ -231,10 +237,8 @@ def branch_if(w: Work) -> None:
         return
     if n > CARRY_SINGLY:
         settle_from(w, 0)
-    elif n != 0 and is_outermost(w, label):
-        # Returning must not bring anything home on one path only.
-        if n > 1 or w.entries[w.sp - 1].kind == Where.CONSTANT:
-            settle_top(w, n)
+    elif n != 0 and is_outermost(w, label) and needs_home(w, n):
+        settle_top(w, n)
     if in_place(w, label):
         sense = u32(IF + LOOP) if label.rule == Rule.LOOP else u32(IF)
         refer(w, label, conditional(w, e, sense))

@@ -50,7 +50,7 @@ def check_constant(w: Work, row: u64) -> None:
 
 @kernel
 def translate_expression(
-    w: Work, module: ModuleCode, start: Ptr[u8], end: Ptr[u8], type: u32, globals_: u32, keep: bool
+    w: Work, module: ModuleCode, start: Ptr[u8], end: Ptr[u8], t: u32, globals_: u32, keep: bool
 ) -> None:
     """Check a constant expression of a type, and translate it to ``out`` if ``keep``.
 
@@ -66,7 +66,7 @@ def translate_expression(
     w.dead = 0 if keep else 1
     clear_frame(w)
     w.top = LINK_BYTES
-    use_single(w.controls[0], type)
+    use_single(w.controls[0], t)
     open_function(w)
     while True:
         at = w.pc

@@ -25,23 +25,23 @@ EMPTY = 0x40
 
 
 @kernel
-def use_results(f: Control, type: TypeCode) -> None:
+def use_results(f: Control, t: TypeCode) -> None:
     """Give a block the results of a function type, and its label too."""
-    f.results = type.results
-    f.n_results = type.n_results
-    f.label_types = type.results
-    f.n_label = type.n_results
-    f.label_bytes = type.result_bytes
-    f.label_ref_bytes = type.ref_result_bytes
+    f.results = t.results
+    f.n_results = t.n_results
+    f.label_types = t.results
+    f.n_label = t.n_results
+    f.label_bytes = t.result_bytes
+    f.label_ref_bytes = t.ref_result_bytes
 
 
 @kernel
-def use_params(f: Control, type: TypeCode) -> None:
+def use_params(f: Control, t: TypeCode) -> None:
     """Give a block the parameters of a function type."""
-    f.params = type.params
-    f.n_params = type.n_params
-    f.param_bytes = type.param_bytes
-    f.param_ref_bytes = type.ref_param_bytes
+    f.params = t.params
+    f.n_params = t.n_params
+    f.param_bytes = t.param_bytes
+    f.param_ref_bytes = t.ref_param_bytes
 
 
 @kernel
@@ -57,17 +57,17 @@ def clear_types(f: Control) -> None:
 
 
 @kernel
-def use_single(f: Control, type: u32) -> None:
+def use_single(f: Control, t: u32) -> None:
     """Give a block one result."""
     clear_types(f)
-    f.results = SINGLE + type
+    f.results = SINGLE + t
     f.n_results = 1
     f.label_types = f.results
     f.n_label = 1
-    if is_ref(type):
+    if is_ref(t):
         f.label_ref_bytes = 8
     else:
-        f.label_bytes = 16 if type == V128 else 8
+        f.label_bytes = 16 if t == V128 else 8
 
 
 @kernel
@@ -88,9 +88,9 @@ def next_block_type(w: Work, f: Control) -> None:
             refuse(w, Error.MALFORMED_VALUE_TYPE, byte)
         if index >= i64(w.module.n_types):
             refuse(w, Error.UNKNOWN_TYPE, u32(index))
-        type = w.module.types[index]
-        use_params(f, type)
-        use_results(f, type)
+        t = w.module.types[index]
+        use_params(f, t)
+        use_results(f, t)
 
 
 @kernel
@@ -173,7 +173,7 @@ def enter_else(w: Work) -> None:
 
 @kernel
 def resume(w: Work, f: Control) -> None:
-    """A label that is branched to: the code is wanted again, with the operands of the block gone."""
+    """A label that is branched to: the code is wanted again; the block's operands are gone."""
     truncate(w, f.height)
     w.dead = 0
     w.top = f.top

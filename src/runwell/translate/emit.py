@@ -6,7 +6,7 @@ only, sent to a local, or become a branch, all by another form and a look at its
 
 from runwell.base.types import F32, F64, I32, I64, V128
 from runwell.isa.form import Src
-from runwell.kernel import Ptr, addr, i32, i64, kernel, likely, null, u32, u64, unlikely
+from runwell.kernel import Ptr, addr, i32, i64, kernel, null, u32, unlikely
 from runwell.translate.tables import (
     ACC_FORM,
     COPY,
@@ -32,23 +32,23 @@ LAST_REF = 0x74  # highest code of a reference type
 
 
 @kernel(inline=True)
-def is_number(type: u32) -> bool:
+def is_number(t: u32) -> bool:
     """Is this a number, of one slot, or unknown?"""
-    return F64 <= type <= UNKNOWN
+    return F64 <= t <= UNKNOWN
 
 
 @kernel(inline=True)
-def is_ref(type: u32) -> bool:
+def is_ref(t: u32) -> bool:
     """Is this a reference type?"""
-    return type & 0xFF <= LAST_REF
+    return t & 0xFF <= LAST_REF
 
 
 @kernel(inline=True)
-def class_of(type: u32) -> u32:
+def class_of(t: u32) -> u32:
     """Which accumulator values of the type pass through, a ``Class``."""
-    if is_ref(type):
+    if is_ref(t):
         return u32(Class.REF)
-    return u32(Class.INT) if type >= I64 else u32(Class.FLOAT)
+    return u32(Class.INT) if t >= I64 else u32(Class.FLOAT)
 
 
 # Instructions.
@@ -201,14 +201,14 @@ def consume(w: Work, e: Entry) -> None:
 
 
 @kernel(inline=True)
-def source(w: Work, e: Entry, type: u32) -> u32:
+def source(w: Work, e: Entry, t: u32) -> u32:
     """The best kind of source for an operand, taken as ``type``."""
     if e.kind == Where.CONSTANT:
-        fits = type != F64 and e.value == i64(i32(e.value))
+        fits = t != F64 and e.value == i64(i32(e.value))
         return u32(IMM) if fits else u32(IMM64)
-    if is_ref(type):
+    if is_ref(t):
         return u32(REF)
-    return u32(ACC) if e.place == (w.acc if type >= I64 else w.facc) else u32(SLOT)
+    return u32(ACC) if e.place == (w.acc if t >= I64 else w.facc) else u32(SLOT)
 
 
 @kernel(inline=True)
@@ -228,14 +228,14 @@ def put(p: Ptr[u32], e: Entry, kind: u32) -> Ptr[u32]:
 
 
 @kernel
-def load_constant(w: Work, type: u32, value: i64, slot: u32, e: Ptr[Entry]) -> None:
+def load_constant(w: Work, t: u32, value: i64, slot: u32, e: Ptr[Entry]) -> None:
     """Emit a constant, for ``slot``."""
     long = False
-    if type == I32:
+    if t == I32:
         p = begin(w, I32_CONST)
-    elif type == F32:
+    elif t == F32:
         p = begin(w, F32_CONST)
-    elif type == F64:
+    elif t == F64:
         p = begin(w, F64_CONST)
         long = True
     elif value == i64(i32(value)):
@@ -248,13 +248,13 @@ def load_constant(w: Work, type: u32, value: i64, slot: u32, e: Ptr[Entry]) -> N
     if long:
         p[0] = u32(value >> 32)
         p = p + 1
-    made(w, p, class_of(type), slot, e)
+    made(w, p, class_of(t), slot, e)
 
 
 @kernel
-def load_home(w: Work, e: Entry, type: u32) -> None:
+def load_home(w: Work, e: Entry, t: u32) -> None:
     """Load a constant that an instruction takes no other way."""
-    load_constant(w, type, e.value, e.home, addr(e))
+    load_constant(w, t, e.value, e.home, addr(e))
     e.kind = u32(Where.HOME)
     e.place = e.home
 
@@ -296,12 +296,12 @@ def weaken(w: Work, forms: u32, n: u32) -> u32:
 
 
 @kernel(inline=True)
-def operate_1(w: Work, forms: u32, e: Entry, type: u32) -> Ptr[u32]:
+def operate_1(w: Work, forms: u32, e: Entry, t: u32) -> Ptr[u32]:
     """Begin an instruction of one source; gives the place behind its words."""
-    kind = source(w, e, type)
+    kind = source(w, e, t)
     chosen = u32(FORM[forms + kind])
     if unlikely(chosen == 0):
-        stage(w, 0, e, type)
+        stage(w, 0, e, t)
         packed = weaken(w, forms, 1)
         chosen = packed & 0xFFFF
         kind = packed >> 16 & 0xF
@@ -311,32 +311,32 @@ def operate_1(w: Work, forms: u32, e: Entry, type: u32) -> Ptr[u32]:
 
 
 @kernel(inline=True)
-def stage(w: Work, i: u32, e: Entry, type: u32) -> None:
+def stage(w: Work, i: u32, e: Entry, t: u32) -> None:
     """Name an operand of the instruction that is being chosen."""
     w.operands[i] = addr(e)
-    w.operand_types[i] = type
+    w.operand_types[i] = t
 
 
 @kernel(inline=True)
-def variant_of(type: u32) -> u32:
+def variant_of(t: u32) -> u32:
     """The column of the variant for a type."""
-    if is_ref(type):
+    if is_ref(t):
         return u32(OF_REF)
-    if type >= I64:
+    if t >= I64:
         return u32(GENERAL)
-    if type == V128:
+    if t == V128:
         return u32(OF_V128)
-    return u32(OF_F32) if type == F32 else u32(OF_F64)
+    return u32(OF_F32) if t == F32 else u32(OF_F64)
 
 
 @kernel
-def operate_move(w: Work, row: u32, e: Entry, type: u32) -> Ptr[u32]:
+def operate_move(w: Work, row: u32, e: Entry, t: u32) -> Ptr[u32]:
     """Begin an instruction that moves a value; gives the place behind the words of its source.
 
     A float is moved as an integer unless it is in the accumulator of floats.
     """
-    variant = variant_of(type)
-    as_type = type
+    variant = variant_of(t)
+    as_type = t
     if variant <= OF_F64 and (e.kind == Where.CONSTANT or e.place != w.facc):
         variant = GENERAL
     if variant == GENERAL:
@@ -346,12 +346,12 @@ def operate_move(w: Work, row: u32, e: Entry, type: u32) -> Ptr[u32]:
 
 
 @kernel
-def move(w: Work, from_: Entry, type: u32, slot: u32, e: Ptr[Entry]) -> None:
+def move(w: Work, from_: Entry, t: u32, slot: u32, e: Ptr[Entry]) -> None:
     """Emit what brings an operand's value into ``slot``, as operand ``e`` or null."""
     if from_.kind == Where.CONSTANT:
-        load_constant(w, type, from_.value, slot, e)
+        load_constant(w, t, from_.value, slot, e)
     elif from_.place != slot:
-        dest = operate_move(w, COPY, from_, type)
+        dest = operate_move(w, COPY, from_, t)
         made(w, dest, w.moved_class, slot, e)
 
 

@@ -12,8 +12,8 @@ from runwell.kernel import (
     u32,
     u64,
 )
-from runwell.runtime.layout import Context, FuncCode, ModuleCode
 from runwell.runtime.c_library import sched_yield
+from runwell.runtime.layout import Context, FuncCode, ModuleCode
 from runwell.translate.constant import translate_expression
 from runwell.translate.errors import Error, Invalid
 from runwell.translate.function import translate_function
@@ -89,7 +89,7 @@ def translate_on_demand(ctx: Context, code: FuncCode) -> u32:
     Its entry is set last, so that another thread sees either the stub or all of the code.
     """
     module = Ptr[ModuleCode](code.module)
-    return translate_functions(module, code.index, code.index + 1)
+    return translate_functions(module[0], code.index, code.index + 1)
 
 
 @kernel
@@ -112,9 +112,10 @@ def translate_for_keeps(w: Work, module: ModuleCode, code: FuncCode) -> u32:
 @kernel(export=True)
 def translate_functions(module: ModuleCode, first: u32, last: u32) -> u32:
     """Translate the functions from index ``first`` up to but not ``last``; 0, or a trap code."""
-    w = take_work()
-    if w == null:
+    piece = take_work()
+    if piece == null:
         return u32(INTERNAL)
+    w = piece[0]
     lock_module(module)
     trap: u32 = 0
     for i in range(first, last):
@@ -128,9 +129,10 @@ def translate_functions(module: ModuleCode, first: u32, last: u32) -> u32:
 @kernel(export=True)
 def validate_code(module: ModuleCode, first: u32, last: u32, trouble: Trouble) -> u32:
     """Check the functions from index ``first`` up to but not ``last``; an ``Error`` or 0."""
-    w = take_work()
-    if w == null:
+    piece = take_work()
+    if piece == null:
         return u32(Error.OUT_OF_SPACE)
+    w = piece[0]
     found: u32 = 0
     for i in range(first, last):
         discard_output(w)
@@ -147,10 +149,11 @@ def validate_code(module: ModuleCode, first: u32, last: u32, trouble: Trouble) -
 
 @kernel(export=True)
 def validate_constants(module: ModuleCode, spans: Ptr[Span], n: u32, trouble: Trouble) -> u32:
-    """Check constant expressions; an ``Error`` or 0; the function of the trouble is their number."""
-    w = take_work()
-    if w == null:
+    """Check constant expressions; an ``Error`` or 0; the trouble has the number of one."""
+    piece = take_work()
+    if piece == null:
         return u32(Error.OUT_OF_SPACE)
+    w = piece[0]
     found: u32 = 0
     for i in range(n):
         span = spans[i]
@@ -174,9 +177,10 @@ def translate_constant(module: ModuleCode, span: Span, code: FuncCode) -> u32:
 
     The value is 0 or a trap code.
     """
-    w = take_work()
-    if w == null:
+    piece = take_work()
+    if piece == null:
         return u32(INTERNAL)
+    w = piece[0]
     lock_module(module)
     use_output(w, module.code_out, module.code_end)
     start = module.source + span.start
@@ -185,7 +189,7 @@ def translate_constant(module: ModuleCode, span: Span, code: FuncCode) -> u32:
     try:
         translate_expression(w, module, start, end, span.type, span.globals, True)
         module.code_out = Ptr[u8](w.out)
-        code.module = Ptr[u8](module)
+        code.module = Ptr[u8](addr(module))
         code.frame_bytes = w.max_top
         code.brief = w.brief
         code.entry = Ptr[u8](w.entry)
@@ -213,9 +217,10 @@ def map_offsets(
     Returns:
         The number of notes.
     """
-    w = take_work()
-    if w == null:
+    piece = take_work()
+    if piece == null:
         return u32(0)
+    w = piece[0]
     use_output(w, out, end)
     w.notes = notes
     n: u32 = 0

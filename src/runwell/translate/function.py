@@ -5,8 +5,9 @@ from typing import NoReturn
 from runwell.base.limits import FUNCTION_BYTES
 from runwell.isa.op import Rule
 from runwell.kernel import Ptr, addr, kernel, u8, u32, u64, unlikely
-from runwell.runtime.layout import FuncCode, ModuleCode
 from runwell.runtime.c_library import memmove
+from runwell.runtime.layout import FuncCode, ModuleCode
+from runwell.translate import tables as rules
 from runwell.translate.branches import (
     become_unreachable,
     branch,
@@ -24,7 +25,6 @@ from runwell.translate.control import (
     open_block,
     use_results,
 )
-from runwell.translate import tables as rules
 from runwell.translate.emit import begin, finish, label_here, set_handler
 from runwell.translate.errors import Error, Invalid
 from runwell.translate.locals import LINK_BYTES, declare_locals, get_local, set_local
@@ -258,7 +258,7 @@ def use_module(w: Work, module: ModuleCode) -> None:
 
 @kernel
 def add_prologue(w: Work) -> None:
-    """Put before the function what turned out to be needed: a look at the stack, clear references."""
+    """Put before the function what it turned out to need: room on the stack, clear references."""
     ref_bytes = w.max_ref_top - w.ref_params
     n: u32 = 0
     if w.max_top > BIG_FRAME:
@@ -298,11 +298,11 @@ def translate_function(w: Work, module: ModuleCode, code: FuncCode, keep: bool) 
     w.dead = 0 if keep else 1
     if w.end - w.pc > FUNCTION_BYTES:
         refuse(w, Error.SIZE_LIMIT, FUNCTION_BYTES)
-    type = function_type(w, code.index)
-    declare_locals(w, type)
+    t = function_type(w, code.index)
+    declare_locals(w, t)
     f = w.controls[0]
     clear_types(f)
-    use_results(f, type)
+    use_results(f, t)
     open_function(w)
     translate_body(w)
     if keep:

@@ -36,26 +36,26 @@ def next_value_type(w: Work) -> u32:
 
 
 @kernel
-def add_locals(w: Work, n: u32, type: u32) -> None:
+def add_locals(w: Work, n: u32, t: u32) -> None:
     """Declare ``n`` locals of a type, behind those before."""
     if n == 0:
         return
     first = w.n_locals
-    size: u32 = 16 if type == V128 else 8
-    slot = w.ref_top if is_ref(type) else w.top
+    size: u32 = 16 if t == V128 else 8
+    slot = w.ref_top if is_ref(t) else w.top
     run = w.runs[w.n_runs]
     run.first = first
-    run.type = type
+    run.type = t
     run.slot = slot
     w.n_runs += 1
     w.n_locals = first + n
     near = first + n if first + n < NEAR_LOCALS else u32(NEAR_LOCALS)
     for i in range(first, near):
         local = w.near[i]
-        local.type = type
+        local.type = t
         local.slot = slot + (i - first) * size
         w.steps += 1
-    if is_ref(type):
+    if is_ref(t):
         w.ref_top += n * size
     else:
         w.top += n * size
@@ -73,25 +73,25 @@ def clear_frame(w: Work) -> None:
 
 
 @kernel
-def declare_locals(w: Work, type: TypeCode) -> None:
+def declare_locals(w: Work, own: TypeCode) -> None:
     """Lay out the frame: parameters, link, and the locals that the body declares."""
     clear_frame(w)
     i: u32 = 0
-    while i < type.n_params:
+    while i < own.n_params:
         run = i
-        while i < type.n_params and type.params[i] == type.params[run]:
+        while i < own.n_params and own.params[i] == own.params[run]:
             i += 1
-        add_locals(w, i - run, u32(type.params[run]))
+        add_locals(w, i - run, u32(own.params[run]))
     w.link = w.top
     w.ref_params = w.ref_top
     w.top += LINK_BYTES
     total = u64(w.n_locals)
     for _ in range(next_u32(w)):
         n = next_u32(w)
-        type_ = next_value_type(w)
+        t = next_value_type(w)
         total += u64(n)
         if total <= LOCALS:
-            add_locals(w, n, type_)
+            add_locals(w, n, t)
         elif total > 0xFFFF_FFFF:
             raise Invalid(Error.TOO_MANY_LOCALS)
     if total > LOCALS:
@@ -176,17 +176,17 @@ def save_before(w: Work, x: u32) -> bool:
 
 
 @kernel
-def push_again(w: Work, e: Entry, type: u32) -> None:
+def push_again(w: Work, e: Entry, t: u32) -> None:
     """Push what was popped last, unchanged but for its type."""
     kind = e.kind
     place = e.place
     value = e.value
     if kind == Where.LOCAL:
-        push_local(w, type, place, u32(value))
+        push_local(w, t, place, u32(value))
     elif kind == Where.CONSTANT:
-        push_constant(w, type, value)
+        push_constant(w, t, value)
     else:
-        push_value(w, type)
+        push_value(w, t)
 
 
 @kernel
@@ -194,23 +194,23 @@ def set_local(w: Work, keep: bool) -> None:
     """``local.set``, or ``local.tee`` to keep the value."""
     x = next_u32(w)
     local = find_local(w, x)
-    type = local.type
+    t = local.type
     slot = local.slot
-    e = pop_value(w, type)
+    e = pop_value(w, t)
     if w.dead != 0:
         if keep:
-            push_type(w, type)
+            push_type(w, t)
         return
     if is_last_result(w, e) and (w.heads[x] == 0 or save_before(w, x)):
         redirect(w, slot)
         if keep:
-            push_local(w, type, slot, x)
+            push_local(w, t, slot, x)
         return
     if e.kind == Where.CONSTANT or e.place != slot:
         settle_local(w, x)
-        move(w, e, type, slot, null)
+        move(w, e, t, slot, null)
     if keep:
         # The accumulator holds what is in both slots; the operand's is the one to be used next.
         if e.kind == Where.HOME and w.acc == slot:
             w.acc = e.home
-        push_again(w, e, type)
+        push_again(w, e, t)

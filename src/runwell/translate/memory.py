@@ -15,7 +15,7 @@ from runwell.translate.emit import (
     stage,
 )
 from runwell.translate.errors import Error, Invalid
-from runwell.translate.reading import next_u32, next_unsigned, refuse
+from runwell.translate.reading import next_byte, next_u32, next_unsigned, refuse
 from runwell.translate.simple import result_type, second_type
 from runwell.translate.stack import pop_value, push_type, result
 from runwell.translate.tables import ALIGN_SHIFT, BASES, KINDS, OP_SHIFT, base, form
@@ -37,7 +37,11 @@ DATA_DROP = form("data.drop")
 
 @kernel
 def next_memory(w: Work) -> u32:
-    """A memory index."""
+    """A memory index; where there can be one memory only, a byte that must be 0."""
+    if w.features & MULTI_MEMORY == 0:
+        if next_byte(w) != 0:
+            raise Invalid(Error.ZERO_BYTE_EXPECTED)
+        w.pc = w.pc - 1
     x = next_u32(w)
     if x >= w.module.n_memories:
         refuse(w, Error.UNKNOWN_MEMORY, x)
@@ -47,18 +51,16 @@ def next_memory(w: Work) -> u32:
 @kernel(inline=True)
 def is_memory_64(w: Work, memory: u32) -> bool:
     """Has the memory 64-bit addresses?"""
-    return w.module.memory_flags[memory] & MEMORY_IS_64 != 0
+    return u32(w.module.memory_flags[memory]) & MEMORY_IS_64 != 0
 
 
 @kernel
-def next_data(w: Work) -> u32:
-    """A data segment index."""
-    x = next_u32(w)
+def check_data(w: Work, x: u32) -> None:
+    """Fail unless there is a data segment ``x``, and the module says how many there are."""
     if w.module.n_data < 0:
         raise Invalid(Error.DATA_COUNT_REQUIRED)
     if i64(x) >= w.module.n_data:
         refuse(w, Error.UNKNOWN_DATA, x)
-    return x
 
 
 @kernel
@@ -123,12 +125,12 @@ def put_offset(w: Work, p: Ptr[u32]) -> Ptr[u32]:
 def load(w: Work, row: u64) -> None:
     """A load."""
     next_memory_operand(w, row)
-    type: u32 = I64 if w.mode == CHECKED64 else I32
-    e = pop_value(w, type)
+    t: u32 = I64 if w.mode == CHECKED64 else I32
+    e = pop_value(w, t)
     if w.dead != 0:
         push_type(w, result_type(row))
     else:
-        p = operate_1(w, BASES[row >> OP_SHIFT] + w.mode * KINDS, e, type)
+        p = operate_1(w, BASES[row >> OP_SHIFT] + w.mode * KINDS, e, t)
         result(w, put_offset(w, p), result_type(row))
 
 
@@ -138,11 +140,11 @@ def store(w: Work, row: u64) -> None:
     next_memory_operand(w, row)
     value_type = second_type(row)
     value = pop_value(w, value_type)
-    type: u32 = I64 if w.mode == CHECKED64 else I32
-    e = pop_value(w, type)
+    t: u32 = I64 if w.mode == CHECKED64 else I32
+    e = pop_value(w, t)
     if w.dead == 0:
         forms = BASES[row >> OP_SHIFT] + w.mode * (KINDS * KINDS)
-        p = operate_2(w, forms, e, type, value, value_type)
+        p = operate_2(w, forms, e, t, value, value_type)
         finish(w, put_offset(w, p))
 
 
@@ -168,13 +170,13 @@ def index_type(is_64: bool) -> u32:
 def memory_size(w: Work) -> None:
     """``memory.size``."""
     memory = next_memory(w)
-    type = index_type(is_memory_64(w, memory))
+    t = index_type(is_memory_64(w, memory))
     if w.dead != 0:
-        push_type(w, type)
+        push_type(w, t)
         return
     p = begin(w, SIZE)
     p[0] = memory
-    result(w, p + 1, type)
+    result(w, p + 1, t)
 
 
 @kernel
@@ -182,14 +184,14 @@ def memory_grow_op(w: Work) -> None:
     """``memory.grow``."""
     memory = next_memory(w)
     is_64 = is_memory_64(w, memory)
-    type = index_type(is_64)
-    delta = pop_value(w, type)
+    t = index_type(is_64)
+    delta = pop_value(w, t)
     if w.dead != 0:
-        push_type(w, type)
+        push_type(w, t)
         return
-    p = operate_1(w, GROW_64 if is_64 else GROW, delta, type)
+    p = operate_1(w, GROW_64 if is_64 else GROW, delta, t)
     p[0] = memory
-    result(w, p + 1, type)
+    result(w, p + 1, t)
 
 
 @kernel
@@ -197,10 +199,10 @@ def memory_fill_op(w: Work) -> None:
     """``memory.fill``."""
     memory = next_memory(w)
     is_64 = is_memory_64(w, memory)
-    type = index_type(is_64)
-    stage(w, 2, pop_value(w, type), type)
+    t = index_type(is_64)
+    stage(w, 2, pop_value(w, t), t)
     stage(w, 1, pop_value(w, I32), I32)
-    stage(w, 0, pop_value(w, type), type)
+    stage(w, 0, pop_value(w, t), t)
     if w.dead == 0:
         p = operate_3(w, FILL_64 if is_64 else FILL)
         p[0] = memory
@@ -222,10 +224,10 @@ def copy_between(
     if any_64 and not size_64:
         widen(w, size)
         widen(w, target if from_64 else source)
-    type = index_type(any_64)
-    stage(w, 0, target, type)
-    stage(w, 1, source, type)
-    stage(w, 2, size, type)
+    t = index_type(any_64)
+    stage(w, 0, target, t)
+    stage(w, 1, source, t)
+    stage(w, 2, size, t)
     p = operate_3(w, wide if any_64 else narrow)
     p[0] = to
     p[1] = from_
@@ -256,14 +258,16 @@ def init_from(w: Work, is_64: bool, narrow: u32, wide: u32, segment: u32, to: u3
 @kernel
 def memory_init_op(w: Work) -> None:
     """``memory.init``."""
-    data = next_data(w)
+    data = next_u32(w)
     memory = next_memory(w)
+    check_data(w, data)
     init_from(w, is_memory_64(w, memory), INIT, INIT_64, data, memory)
 
 
 @kernel
 def drop_data(w: Work) -> None:
     """``data.drop``."""
-    data = next_data(w)
+    data = next_u32(w)
+    check_data(w, data)
     if w.dead == 0:
         emit_word(w, DATA_DROP, data)

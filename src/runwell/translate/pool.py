@@ -6,6 +6,7 @@ A piece is reserved once and used again and again; the system gives it pages as 
 from runwell.base.limits import LOCALS
 from runwell.kernel import (
     Ptr,
+    addr,
     atomic_cas,
     atomic_store,
     kernel,
@@ -98,5 +99,5 @@ def take_work() -> Ptr[Work]:
 def give_work_back(w: Work) -> None:
     """Let others use a piece."""
     for i in range(u32(PIECES)):
-        if works[i] == u64(Ptr[u8](w)):
+        if works[i] == u64(addr(w)):
             atomic_store(works_taken + i, u32(0))

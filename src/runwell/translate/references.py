@@ -13,12 +13,12 @@ from runwell.translate.emit import (
     operate_3,
     stage,
 )
-from runwell.translate.errors import Error, Invalid
+from runwell.translate.errors import Error
 from runwell.translate.memory import copy_between, index_type, init_from
 from runwell.translate.reading import next_byte, next_u32, refuse
 from runwell.translate.stack import check_type, pop_number, pop_value, push_type, result
 from runwell.translate.tables import base, form
-from runwell.translate.work import UNKNOWN, Work
+from runwell.translate.work import Work
 
 REF_NULL, REF_FUNC = form("ref.null ->REF"), form("ref.func ->REF")
 REF_IS_NULL = base("ref.is_null")
@@ -44,20 +44,20 @@ def next_heap_type(w: Work) -> u32:
 @kernel
 def ref_null(w: Work) -> None:
     """``ref.null``."""
-    type = next_heap_type(w)
+    t = next_heap_type(w)
     if w.dead != 0:
-        push_type(w, type)
+        push_type(w, t)
     else:
-        result(w, begin(w, REF_NULL), type)
+        result(w, begin(w, REF_NULL), t)
 
 
 @kernel
 def ref_is_null(w: Work) -> None:
     """``ref.is_null``."""
     i = pop_number(w, FUNCREF)
-    type = w.types[i]
-    if not is_ref(type):
-        check_type(w, type, FUNCREF)
+    t = w.types[i]
+    if not is_ref(t):
+        check_type(w, t, FUNCREF)
     if w.dead != 0:
         push_type(w, I32)
     else:
@@ -90,12 +90,10 @@ def next_table(w: Work) -> u32:
 
 
 @kernel
-def next_elem(w: Work) -> u32:
-    """An element segment index."""
-    x = next_u32(w)
+def check_elem(w: Work, x: u32) -> None:
+    """Fail unless there is an element segment ``x``."""
     if x >= w.module.n_elements:
         refuse(w, Error.UNKNOWN_ELEM, x)
-    return x
 
 
 @kernel(inline=True)
@@ -107,7 +105,7 @@ def table_type(w: Work, table: u32) -> u32:
 @kernel(inline=True)
 def is_table_64(w: Work, table: u32) -> bool:
     """Has the table 64-bit indices?"""
-    return w.module.table_types[2 * table + 1] & TABLE_IS_64 != 0
+    return u32(w.module.table_types[2 * table + 1]) & TABLE_IS_64 != 0
 
 
 @kernel
@@ -115,12 +113,12 @@ def table_get(w: Work) -> None:
     """``table.get``."""
     table = next_table(w)
     is_64 = is_table_64(w, table)
-    type = index_type(is_64)
-    index = pop_value(w, type)
+    t = index_type(is_64)
+    index = pop_value(w, t)
     if w.dead != 0:
         push_type(w, table_type(w, table))
         return
-    p = operate_1(w, GET_64 if is_64 else GET, index, type)
+    p = operate_1(w, GET_64 if is_64 else GET, index, t)
     p[0] = table
     result(w, p + 1, table_type(w, table))
 
@@ -130,11 +128,11 @@ def table_set(w: Work) -> None:
     """``table.set``."""
     table = next_table(w)
     is_64 = is_table_64(w, table)
-    type = index_type(is_64)
+    t = index_type(is_64)
     value = pop_value(w, table_type(w, table))
-    index = pop_value(w, type)
+    index = pop_value(w, t)
     if w.dead == 0:
-        p = operate_2(w, SET_64 if is_64 else SET, index, type, value, FUNCREF)
+        p = operate_2(w, SET_64 if is_64 else SET, index, t, value, FUNCREF)
         p[0] = table
         finish(w, p + 1)
 
@@ -143,13 +141,13 @@ def table_set(w: Work) -> None:
 def table_size(w: Work) -> None:
     """``table.size``."""
     table = next_table(w)
-    type = index_type(is_table_64(w, table))
+    t = index_type(is_table_64(w, table))
     if w.dead != 0:
-        push_type(w, type)
+        push_type(w, t)
         return
     p = begin(w, SIZE)
     p[0] = table
-    result(w, p + 1, type)
+    result(w, p + 1, t)
 
 
 @kernel
@@ -157,15 +155,15 @@ def table_grow_op(w: Work) -> None:
     """``table.grow``."""
     table = next_table(w)
     is_64 = is_table_64(w, table)
-    type = index_type(is_64)
-    delta = pop_value(w, type)
+    t = index_type(is_64)
+    delta = pop_value(w, t)
     value = pop_value(w, table_type(w, table))
     if w.dead != 0:
-        push_type(w, type)
+        push_type(w, t)
         return
-    p = operate_2(w, GROW_64 if is_64 else GROW, value, FUNCREF, delta, type)
+    p = operate_2(w, GROW_64 if is_64 else GROW, value, FUNCREF, delta, t)
     p[0] = table
-    result(w, p + 1, type)
+    result(w, p + 1, t)
 
 
 @kernel
@@ -173,10 +171,10 @@ def table_fill_op(w: Work) -> None:
     """``table.fill``."""
     table = next_table(w)
     is_64 = is_table_64(w, table)
-    type = index_type(is_64)
-    stage(w, 2, pop_value(w, type), type)
+    t = index_type(is_64)
+    stage(w, 2, pop_value(w, t), t)
     stage(w, 1, pop_value(w, table_type(w, table)), FUNCREF)
-    stage(w, 0, pop_value(w, type), type)
+    stage(w, 0, pop_value(w, t), t)
     if w.dead == 0:
         p = operate_3(w, FILL_64 if is_64 else FILL)
         p[0] = table
@@ -195,8 +193,9 @@ def table_copy_op(w: Work) -> None:
 @kernel
 def table_init_op(w: Work) -> None:
     """``table.init``."""
-    elem = next_elem(w)
+    elem = next_u32(w)
     table = next_table(w)
+    check_elem(w, elem)
     check_type(w, u32(w.module.element_types[elem]), table_type(w, table))
     init_from(w, is_table_64(w, table), INIT, INIT_64, elem, table)
 
@@ -204,6 +203,7 @@ def table_init_op(w: Work) -> None:
 @kernel
 def drop_elem(w: Work) -> None:
     """``elem.drop``."""
-    elem = next_elem(w)
+    elem = next_u32(w)
+    check_elem(w, elem)
     if w.dead == 0:
         emit_word(w, ELEM_DROP, elem)

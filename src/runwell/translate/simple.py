@@ -44,12 +44,12 @@ def result_type(row: u64) -> u32:
 @kernel
 def unary(w: Work, row: u64) -> None:
     """A plain instruction of one operand."""
-    type = first_type(row)
-    e = pop_value(w, type)
+    t = first_type(row)
+    e = pop_value(w, t)
     if w.dead != 0:
         push_type(w, result_type(row))
     else:
-        result(w, operate_1(w, BASES[row >> OP_SHIFT], e, type), result_type(row))
+        result(w, operate_1(w, BASES[row >> OP_SHIFT], e, t), result_type(row))
 
 
 @kernel
@@ -78,8 +78,8 @@ def ternary(w: Work, row: u64) -> None:
     """A plain instruction of three operands."""
     for k in range(u32(3)):
         i = 2 - k
-        type = u32(row >> u64(8 * i) & BYTE)
-        stage(w, i, pop_value(w, type), type)
+        t = u32(row >> u64(8 * i) & BYTE)
+        stage(w, i, pop_value(w, t), t)
     if w.dead != 0:
         push_type(w, result_type(row))
     else:
@@ -112,9 +112,9 @@ def next_bits(w: Work, n: u32) -> u64:
 @kernel(inline=True)
 def constant(w: Work, row: u64) -> None:
     """A constant; it is loaded where it is used, if at all."""
-    type = result_type(row)
+    t = result_type(row)
     value: i64 = 0
-    match type:
+    match t:
         case ValType.I32:
             value = next_signed(w, 32)
         case ValType.I64:
@@ -124,6 +124,6 @@ def constant(w: Work, row: u64) -> None:
         case _:
             value = i64(next_bits(w, 8))
     if w.dead != 0:
-        push_type(w, type)
+        push_type(w, t)
     else:
-        push_constant(w, type, value)
+        push_constant(w, t, value)

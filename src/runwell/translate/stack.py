@@ -7,7 +7,6 @@ no search.
 """
 
 from runwell.base.limits import OPERAND_HEIGHT
-from runwell.base.types import V128
 from runwell.kernel import Ptr, addr, i64, kernel, likely, u8, u32, u64, unlikely
 from runwell.translate.emit import class_of, is_number, is_ref, made, move
 from runwell.translate.errors import Error, Invalid
@@ -19,9 +18,9 @@ SHOWN = 8  # types of a mismatch that the error tells
 
 
 @kernel
-def take_other_slot(w: Work, e: Entry, type: u32) -> None:
+def take_other_slot(w: Work, e: Entry, t: u32) -> None:
     """Give a reference or vector its slot."""
-    if is_ref(type):
+    if is_ref(t):
         e.home = w.ref_top
         w.ref_top += 8
         if w.ref_top > w.max_ref_top:
@@ -34,54 +33,54 @@ def take_other_slot(w: Work, e: Entry, type: u32) -> None:
 
 
 @kernel(inline=True)
-def push_value(w: Work, type: u32) -> Entry:
+def push_value(w: Work, t: u32) -> Entry:
     """Push an operand that is at home."""
     i = w.sp
     if unlikely(i > OPERAND_HEIGHT):
         refuse(w, Error.HEIGHT_LIMIT, OPERAND_HEIGHT)
     w.sp = i + 1
-    w.types[i] = type
+    w.types[i] = t
     e = w.entries[i]
     e.kind = HOME
-    if likely(is_number(type)):
+    if likely(is_number(t)):
         top = w.top
         e.home = top
         w.top = top + 8
         if top + 8 > w.max_top:
             w.max_top = top + 8
     else:
-        take_other_slot(w, e, type)
+        take_other_slot(w, e, t)
     e.place = e.home
     return e
 
 
 @kernel(inline=True)
-def push_type(w: Work, type: u32) -> None:
+def push_type(w: Work, t: u32) -> None:
     """Push an operand in dead code."""
     i = w.sp
     if unlikely(i > OPERAND_HEIGHT):
         refuse(w, Error.HEIGHT_LIMIT, OPERAND_HEIGHT)
-    w.types[i] = type
+    w.types[i] = t
     w.sp = i + 1
 
 
 @kernel(inline=True)
-def push_constant(w: Work, type: u32, value: i64) -> None:
+def push_constant(w: Work, t: u32, value: i64) -> None:
     """Push a constant."""
     if w.sp < w.home:
         w.home = w.sp
-    e = push_value(w, type)
+    e = push_value(w, t)
     e.kind = CONSTANT
     e.value = value
 
 
 @kernel(inline=True)
-def push_local(w: Work, type: u32, slot: u32, local: u32) -> None:
+def push_local(w: Work, t: u32, slot: u32, local: u32) -> None:
     """Push a read of a local that is still to be made."""
     i = w.sp
     if i < w.home:
         w.home = i
-    e = push_value(w, type)
+    e = push_value(w, t)
     e.kind = LOCAL
     e.place = slot
     e.value = i64(local)
@@ -90,10 +89,10 @@ def push_local(w: Work, type: u32, slot: u32, local: u32) -> None:
 
 
 @kernel(inline=True)
-def result(w: Work, dest: Ptr[u32], type: u32) -> None:
+def result(w: Work, dest: Ptr[u32], t: u32) -> None:
     """Push the result of the last instruction; ``dest`` is its destination word."""
-    e = push_value(w, type)
-    made(w, dest, class_of(type), e.home, addr(e))
+    e = push_value(w, t)
+    made(w, dest, class_of(t), e.home, addr(e))
 
 
 @kernel(inline=True)
@@ -134,10 +133,17 @@ def pop_number(w: Work, want: u32) -> u32:
     return i
 
 
+@kernel(inline=True)
+def is_match(found: u32, want: u32) -> bool:
+    """May an operand of type ``found`` be used as ``want``?"""
+    is_unknown = (found == UNKNOWN) | (want == UNKNOWN)
+    return is_unknown | (found == want)
+
+
 @kernel
 def check_type(w: Work, found: u32, want: u32) -> None:
     """Fail unless an operand of type ``found`` may be used as ``want``."""
-    if found == want or found == UNKNOWN or want == UNKNOWN:
+    if is_match(found, want):
         return
     w.n_wanted = 1
     w.wanted[0] = want
@@ -268,7 +274,7 @@ def match_label(w: Work, types: Ptr[u8], n: u32) -> None:
     low = w.sp - have
     for i in range(have):
         found = w.types[low + i]
-        wrong |= (found != u32(types[missing + i])) & (found != UNKNOWN)
+        wrong |= not is_match(found, u32(types[missing + i]))
     w.steps += u64(have)
     if wrong:
         show_mismatch(w, types, n)

@@ -41,8 +41,8 @@ def _lay_out_forms() -> tuple[dict[str, int], list[int]]:
     for op in REG_OPS:
         bases[op.name] = len(cells)
         for mode in Mode if op.kind in (Kind.LOAD, Kind.STORE) else (Mode.GUARD,):
-            for digits in product(Src, repeat=len(op.params)):
-                cells.append(_primary(op.name, digits[::-1], mode))
+            combinations = product(Src, repeat=len(op.params))
+            cells += [_primary(op.name, digits[::-1], mode) for digits in combinations]
     return bases, cells
 
 
@@ -106,7 +106,7 @@ IS_MOVABLE = const_array("translate_is_movable", u8, lambda: [int(_is_movable(f)
 
 
 def _lay_out_pairs() -> tuple[list[int], list[int], list[int]]:
-    """Row by form, column by form, and the fused form in each cell; row 0 and column 0 are empty."""
+    """Row by form, column by form, the fused form in each cell; row 0 and column 0 are empty."""
     pairs = [f for f in FORMS if isinstance(f, FusedForm)]
     rows, columns = [0] * len(FORMS), [0] * len(FORMS)
     for n, index in enumerate(dict.fromkeys(f.second.index for f in pairs)):

@@ -154,7 +154,7 @@ def translate_constant(code: ModuleCode, start: int, end: int, type_: ValType) -
     from ctypes import addressof
 
     key = start, type_
-    constants = _constant_codes.setdefault(code, {})
+    constants = _constant_codes.of(code)
     found = constants.get(key)
     if found is None:
         span: Any = ctype_of(work.Span)(start, end, type_ & 0xFF, len(code.module.global_types))
@@ -203,7 +203,7 @@ def offset_of(code: ModuleCode, function: int, address: int) -> int | None:
     where = ctype_of(FuncCode).from_address(code.code_address(function))
     if where.frame_bytes == 0 or not code.contains(address):
         return None
-    remembered = _origins.setdefault(code, {})
+    remembered = _origins.of(code)
     origins = remembered.get(function)
     if origins is None:
         if len(remembered) >= _REMEMBERED:
@@ -213,14 +213,26 @@ def offset_of(code: ModuleCode, function: int, address: int) -> int | None:
     return origins.offsets[i] if i >= 0 else None
 
 
-def _weak_table() -> Any:
-    from weakref import WeakKeyDictionary
+class _ByModule:
+    """Something by module, forgotten with it."""
 
-    return WeakKeyDictionary()
+    __slots__ = ("_table",)
+
+    def __init__(self) -> None:
+        self._table: Any = None
+
+    def of(self, code: ModuleCode) -> dict[Any, Any]:
+        """What is known of a module."""
+        if self._table is None:
+            from weakref import WeakKeyDictionary
+
+            self._table = WeakKeyDictionary()
+        found: dict[Any, Any] = self._table.setdefault(code, {})
+        return found
 
 
-_constant_codes: Any = _weak_table()
-_origins: Any = _weak_table()
+_constant_codes = _ByModule()
+_origins = _ByModule()
 
 
 # The native side.

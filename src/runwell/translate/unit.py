@@ -6,7 +6,5 @@ from runwell.translate import exports
 ROOTS: list[Kernel | Data] = [
     thing
     for thing in vars(exports).values()
-    if isinstance(thing, Kernel)
-    and thing.export
-    and thing.function.__module__ == exports.__name__
+    if isinstance(thing, Kernel) and thing.export and thing.function.__module__ == exports.__name__
 ]

@@ -44,15 +44,15 @@ def get_global(w: Work) -> None:
         refuse(w, Error.UNKNOWN_GLOBAL, x)
     if w.constant != 0:
         check_constant_global(w, x)
-    type = u32(w.module.global_types[2 * x])
+    t = u32(w.module.global_types[2 * x])
     if w.dead != 0:
-        push_type(w, type)
+        push_type(w, t)
         return
     far = x < w.module.n_imported_globals
     row = u32(GLOBAL_GET_FAR) if far else u32(GLOBAL_GET)
-    p = begin(w, u32(FORM[TYPED[row + variant_of(type)]]))
+    p = begin(w, u32(FORM[TYPED[row + variant_of(t)]]))
     p[0] = cell_of(x)
-    result(w, p + 1, type)
+    result(w, p + 1, t)
 
 
 @kernel
@@ -72,12 +72,12 @@ def set_global(w: Work) -> None:
         refuse(w, Error.UNKNOWN_GLOBAL, x)
     if w.module.global_types[2 * x + 1] == 0:
         refuse(w, Error.IMMUTABLE_GLOBAL, x)
-    type = u32(w.module.global_types[2 * x])
-    e = pop_value(w, type)
+    t = u32(w.module.global_types[2 * x])
+    e = pop_value(w, t)
     if w.dead != 0:
         return
     far = x < w.module.n_imported_globals
-    p = operate_move(w, u32(GLOBAL_SET_FAR) if far else u32(GLOBAL_SET), e, type)
+    p = operate_move(w, u32(GLOBAL_SET_FAR) if far else u32(GLOBAL_SET), e, t)
     p[0] = cell_of(x)
     finish(w, p + 1)
 
@@ -102,18 +102,18 @@ def select(w: Work, want: u32) -> None:
     condition = pop_value(w, I32)
     b = pop_number(w, want)
     a = pop_number(w, want)
-    type = want
+    t = want
     if want == UNKNOWN:
-        type = w.types[a] if w.types[a] != UNKNOWN else w.types[b]
-        if is_ref(type) or is_ref(w.types[b]):
-            check_type(w, type if is_ref(type) else w.types[b], I32)
-    check_type(w, w.types[b], type)
-    check_type(w, w.types[a], type)
+        t = w.types[a] if w.types[a] != UNKNOWN else w.types[b]
+        if is_ref(t) or is_ref(w.types[b]):
+            check_type(w, t if is_ref(t) else w.types[b], I32)
+    check_type(w, w.types[b], t)
+    check_type(w, w.types[a], t)
     if w.dead != 0:
-        push_type(w, type)
+        push_type(w, t)
         return
-    stage(w, 0, w.entries[a], type)
-    stage(w, 1, w.entries[b], type)
+    stage(w, 0, w.entries[a], t)
+    stage(w, 1, w.entries[b], t)
     stage(w, 2, condition, I32)
-    row = TYPED[SELECT + variant_of(type)]
-    result(w, operate_3(w, row), type)
+    row = TYPED[SELECT + variant_of(t)]
+    result(w, operate_3(w, row), t)
