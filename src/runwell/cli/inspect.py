@@ -52,14 +52,39 @@ def run(args: argparse.Namespace) -> int:
         print(f"runwell: {args.file}: function {wanted!r} is imported", file=sys.stderr)
         return USAGE
     if args.ir:
-        from runwell.translate.printer import print_code
-        from runwell.translate.translator import register_code
-
-        code = register_code(runwell.Module(data).code, function)
-        sys.stdout.write(print_code(code))
+        sys.stdout.write(register_code(data, function))
     else:
         sys.stdout.write(print_function(module, function))
     return 0
+
+
+def register_code(data: bytes, function: int) -> str:
+    """The register code of a function, as text.
+
+    Raises:
+        InvalidError: the module is invalid.
+    """
+    from ctypes import CFUNCTYPE, c_uint32, c_uint64
+
+    from runwell.isa.form import FORMS
+    from runwell.kernel.types import ctype_of
+    from runwell.runtime.layout import FuncCode, ModuleCode
+    from runwell.runtime.native import native
+    from runwell.translate.code import decode_code
+    from runwell.translate.printer import print_code
+
+    owner = runwell.Module(data).code
+    where = owner.code_address(function)
+    translate = CFUNCTYPE(c_uint32, c_uint64, c_uint64)(native.address("translate_on_demand"))
+    if translate(0, where):
+        raise runwell.InternalError(f"function {function} cannot be translated")
+    code = ctype_of(FuncCode).from_address(where)
+    # Code is laid down end to end, and this was the last to be translated.
+    end = ctype_of(ModuleCode).from_address(owner.address).code_out
+    n_words = (end - code.entry) // 4
+    words = list((c_uint32 * n_words).from_address(code.entry))
+    handlers = (c_uint64 * len(FORMS)).from_address(native.address("handler_table"))
+    return print_code(decode_code(words, {handlers[x]: x for x in range(len(FORMS))}))
 
 
 def find_function(module: Module, wanted: str) -> int | None:

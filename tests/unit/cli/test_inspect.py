@@ -69,6 +69,12 @@ def test_disassembly(inspect, name):
     )
 
 
+def test_register_code(inspect):
+    code, out, _ = inspect(ir="add")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["i32.add", "return_value"]
+
+
 def test_wat_parses_back(inspect):
     assert parse(inspect(wat=True)[1]) == parse(TEXT)
 
