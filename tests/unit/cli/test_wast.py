@@ -1,0 +1,28 @@
+"""``runwell wast`` and what it prints."""
+
+import argparse
+
+from runwell.cli.wast import run
+
+
+def do(*files):
+    return run(argparse.Namespace(engine="interpreter", files=[str(file) for file in files]))
+
+
+def test_output(tmp_path, capsys):
+    good, bad, broken = tmp_path / "good.wast", tmp_path / "bad.wast", tmp_path / "broken.wast"
+    good.write_text('(assert_invalid (module (func (result i32))) "type mismatch")')
+    bad.write_text('\n(assert_invalid (module) "x")')
+    broken.write_text("(module")
+    assert do(good) == 0
+    assert capsys.readouterr().out == f"{good}: 1 assertions passed\n"
+    assert do(good, bad) == 1
+    assert capsys.readouterr().out == (
+        f"{good}: 1 assertions passed\n"
+        f"{bad}: 1 assertions, 1 failures\n"
+        f"{bad}:2: expected InvalidError 'x', but it is accepted\n"
+        "2 scripts, 2 assertions, 1 failures\n"
+    )
+    assert do(broken) == 1
+    assert "unexpected token (at 1:8)" in capsys.readouterr().err
+    assert do(tmp_path / "none.wast") == 66
