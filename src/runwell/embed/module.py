@@ -61,10 +61,12 @@ class Module:
         self.code = ModuleCode(
             decoded, explicit=config.bounds == "explicit", features=config.feature_bits
         )
-        if validation == "eager":
-            from runwell.translate.translator import validate
+        from runwell.translate import translator
 
-            validate(self.code)
+        if validation == "eager":
+            translator.validate(self.code)
+        else:
+            translator.validate_constants(self.code)  # instantiation relies on them
 
     @staticmethod
     def validate(source: "Source", *, engine: Engine | None = None) -> None:

@@ -43,7 +43,9 @@ def install() -> None:
 _installed: list[object] = []
 
 
-def _arguments(callee: func.Func, args: tuple[object, ...], keywords: object) -> tuple[object, ...]:
+def _arguments(
+    callee: "func.Func", args: tuple[object, ...], keywords: object
+) -> tuple[object, ...]:
     """Convert the arguments of a call that the kernels could not take."""
     if keywords:
         raise TypeError(f"{callee.name}() takes no keyword arguments")
@@ -61,7 +63,7 @@ def _results(host: HostFunction, result: object, body: int) -> tuple[object, ...
 
 
 def _trap(
-    callee: func.Func, context: int, code: int, raised: BaseException | None
+    callee: "func.Func", context: int, code: int, raised: BaseException | None
 ) -> BaseException:
     """Say what stopped a guest; to an exception of a host function add where the guest was."""
     if not context:
