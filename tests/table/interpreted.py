@@ -101,21 +101,40 @@ def write(form: Form, sources: list[int], imms: list[Any]) -> tuple[Assembler, d
         slots[at] = value
         if src == Src.ACC:
             slots[ACC_AT] = value & MASK
-    code.emit("br ->JUMP", "start")
-    code.label("taken")
-    code.emit("i32.const K->SLOT", 1, RESULT)
-    code.emit("exit")
-    code.label("start")
-    load_accumulators(code)
-    emit(code, form, operands, imms, "taken" if form.dst.is_branch else RESULT)
+    begin(code)
+    emit(code, form, operands, imms, taken(form) if form.dst.is_branch else RESULT)
     if form.dst == Dst.ACC:
         ty = form.op.results[0]
         copy = f"copy_{ty.text}" if ty in FLOATS else "copy"
         code.emit(f"{copy} A->SLOT", RESULT)
     elif form.dst.is_branch:
         code.emit("i32.const K->SLOT", 0, RESULT)
+    end(code)
     code.emit("exit")
     return code, slots
+
+
+def begin(code: Assembler) -> None:
+    """A target for backward branches, and the state to start from."""
+    code.emit("br ->JUMP", "start")
+    code.label("taken backward")
+    code.emit("i32.const K->SLOT", 1, RESULT)
+    code.emit("br ->JUMP", "end")
+    code.label("start")
+    load_accumulators(code)
+
+
+def end(code: Assembler) -> None:
+    """A target for forward branches, and the end."""
+    code.emit("br ->JUMP", "end")
+    code.label("taken forward")
+    code.emit("i32.const K->SLOT", 1, RESULT)
+    code.label("end")
+
+
+def taken(form: Form) -> str:
+    """Where a branch goes."""
+    return "taken backward" if form.dst.is_backward else "taken forward"
 
 
 def outcomes(index: int, cases: list[tuple[int, ...]], memory: bytes) -> list[Any]:
@@ -172,16 +191,11 @@ def fused_outcomes(index: int, seed: int, count: int) -> list[Any]:
         both = []
         for names in ([form.name], [form.first.name, form.second.name]):
             code = Assembler()
-            code.emit("br ->JUMP", "start")
-            code.label("taken")
-            code.emit("i32.const K->SLOT", 1, RESULT)
-            code.emit("br ->JUMP", "end")
-            code.label("start")
-            load_accumulators(code)
+            begin(code)
             words = iter([operands[0] + operands[1]] if len(names) == 1 else operands)
             for name in names:
                 code.emit(name, *next(words))
-            code.label("end")
+            end(code)
             code.emit("copy A->SLOT", INT)
             code.emit("copy_f64 A->SLOT", FLOAT)
             code.emit("exit")
@@ -210,7 +224,7 @@ def _draw_operands(rng: Any, form: Form, number: int) -> list[Any]:
         assert kind in (Word.OFFSET, Word.GLOBAL)
         words.append(rng.randrange(64) if kind == Word.OFFSET else GLOBAL_AT)
     if form.dst.is_branch:
-        words.append("taken")
+        words.append(taken(form))
     elif form.dst == Dst.SLOT:
         words.append(FIRST_OPERAND + 16 * (16 + number))
     return words

@@ -45,9 +45,14 @@ def _step(m: HandlerMachine, form: Form) -> None:
         m.result(form.dst, value)
 
 
+def begin_handler(module: ModuleText, form: Form | FusedForm) -> FunctionText:
+    """Begin the handler of a form."""
+    return handler(symbol_of(form))
+
+
 def write_handler(module: ModuleText, form: Form | FusedForm, arch: str) -> FunctionText:
     """The handler of a form; what it refers to is declared in ``module``."""
-    f = handler(symbol_of(form))
+    f = begin_handler(module, form)
     m = HandlerMachine(f, module, arch=arch)
     for part in (form.first, form.second) if isinstance(form, FusedForm) else (form,):
         _step(m, part)

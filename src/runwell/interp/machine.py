@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from runwell.base.traps import TrapCode
 from runwell.base.types import F32, F64, I32, I64, V128, ValType
-from runwell.codegen.machine import LlvmMachine, Value, ir_type
+from runwell.codegen.machine import LlvmMachine, Value, constant, ir_type
 from runwell.interp.entry import STUB_BODIES, trap_handler
 from runwell.interp.registers import (
     Registers,
@@ -151,30 +151,40 @@ class HandlerMachine(LlvmMachine, ControlMachine[Value]):
 
     def branch(self, dst: Dst, cond: Value | None = None) -> None:
         """Take the branch whose offset is the next word, if the condition says so."""
-        loops = dst in (Dst.LOOP, Dst.LOOP_IF, Dst.LOOP_UNLESS)
         if cond is None:
-            self._jump(loops=loops)
+            self._jump(dst)
             return
         taken, passed = self.f.fresh("taken"), self.f.fresh("passed")
         yes, no = (taken, passed) if dst in (Dst.IF, Dst.LOOP_IF) else (passed, taken)
         odds = ""
-        if loops:
+        if dst.is_backward:
             odds = self.module.weights(*((9, 1) if yes == taken else (1, 9)))
         self.f.end(f"br {cond}, label %{yes}, label %{no}{odds}")
         self.f.label(taken)
         # Two tails, each with a dispatch of its own: the processor predicts them apart.
-        self._jump(loops=loops)
+        self._jump(dst)
         self.f.label(passed)
         self.next()
 
-    def _jump(self, *, loops: bool) -> None:
+    def _jump(self, dst: Dst) -> None:
         field = self._word_address()
-        offset = self.sext(I64, self.emit("i32", f"load i32, ptr {field}, align 4"))
-        self._go(offset_by(self.f, field, offset.text), loops=loops)
+        distance = self.zext(I64, self.emit("i32", f"load i32, ptr {field}, align 4"))
+        if dst.is_backward:
+            distance = self.sub(constant(I64, 0), distance)
+        self._go(self._target(field, distance), counts=dst.is_backward)
 
-    def _go(self, target: str, *, loops: bool) -> None:
+    def _target(self, field: str, distance: Value) -> str:
+        """The address at a distance from a word that holds it.
+
+        All that follows waits for it.  The word's address is opaque, or else it would not be
+        computed while the word is loaded but after that.
+        """
+        start = self._opaque(Value(field, "ptr"))
+        return offset_by(self.f, start.text, distance.text)
+
+    def _go(self, target: str, *, counts: bool) -> None:
         r = self.r._replace(ip=target)
-        if loops:
+        if counts:
             left = add_to_field(self.f, self.r.ctx, Context, "budget", -1)
             spent = self.f.ins(f"icmp slt i32 {left}, 0")
             self._unless(spent, lambda: self._leave("slow_budget", r))
@@ -235,16 +245,22 @@ class HandlerMachine(LlvmMachine, ControlMachine[Value]):
     def _opaque(self, value: Value) -> Value:
         if not value.text.startswith("%"):
             return value
-        place = "r" if value.type in ("i32", "i64") else "x" if self.arch == "x86_64" else "w"
+        vector = "x" if self.arch == "x86_64" else "w"
+        place = "r" if value.type in ("i32", "i64", "ptr") else vector
         return self.emit(value.type, f'call {value.type} asm "", "={place},0"({value})')
 
     def branch_table(self, index: Value, count: Value) -> None:
-        least = self.intrinsic("llvm.umin.i32", "i32", index, count)
+        # A branch, not a minimum, which all that follows would wait for.
+        beyond = self.ge_u(index, count)
+        self._unless(beyond.text, lambda: self._go_by_table(count))
+        self._go_by_table(index)
+
+    def _go_by_table(self, index: Value) -> None:
         targets = offset_by(self.f, self.r.ip, str(self.at))
-        scaled = self.emit("i64", f"shl nuw nsw {self.zext(I64, least)}, 2")
+        scaled = self.emit("i64", f"shl nuw nsw {self.zext(I64, index)}, 2")
         row = offset_by(self.f, targets, scaled.text)
-        offset = self.sext(I64, self.emit("i32", f"load i32, ptr {row}, align 4"))
-        self._go(offset_by(self.f, row, offset.text), loops=False)
+        distance = self.sext(I64, self.emit("i32", f"load i32, ptr {row}, align 4"))
+        self._go(self._target(row, distance), counts=False)
 
     def call(self, func: Value, first: Value, link: Value, ref_first: Value) -> None:
         code = self._element("codes", Instance, func, size_of(FuncCode))

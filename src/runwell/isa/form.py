@@ -45,8 +45,8 @@ class Dst(IntEnum):
 
     An instruction with a SLOT or ACC destination leaves its result in the accumulator of its class:
     integers in one (the upper half is undefined after ``i32``), floats and vectors in the other.
-    The word of a branch is its offset from the address of that word; the LOOP ones go backward
-    and count.
+    The word of a branch is the distance from the address of that word to the target, without a
+    sign: the LOOP ones go backward, and count; the others go forward.
     """
 
     NONE = 0
@@ -69,6 +69,11 @@ class Dst(IntEnum):
     def is_branch(self) -> bool:
         """Is it a branch, taken on a condition or always?"""
         return self >= Dst.IF
+
+    @property
+    def is_backward(self) -> bool:
+        """Is it a branch to a loop?"""
+        return self in (Dst.LOOP_IF, Dst.LOOP_UNLESS, Dst.LOOP)
 
 
 class Mode(IntEnum):

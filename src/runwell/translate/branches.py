@@ -86,7 +86,7 @@ def conditional(w: Work, e: Entry, sense: u32) -> Ptr[u32]:
 def refer(w: Work, label: Control, word: Ptr[u32]) -> None:
     """Make a branch word lead to a label, now or when its place is known."""
     if label.rule == Rule.LOOP:
-        word[0] = u32((label.start - word) * 4)
+        word[0] = u32((word - label.start) * 4)
     else:
         word[0] = u32(0) if label.fixups == null else u32(word - label.fixups)
         label.fixups = word

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from runwell.isa.form import FORMS, Form, FusedForm
+from runwell.isa.form import FORMS, Dst, Form, FusedForm
 from runwell.isa.register import Word
 
 HANDLER_WORDS = 2
@@ -66,17 +66,18 @@ class _Reader:
         at, self.at = self.at, self.at + words
         return sum(self.words[at + i] << 32 * i for i in range(words))
 
-    def target(self) -> int:
+    def target(self, dst: Dst = Dst.NONE) -> int:
         """The byte offset that the branch word here leads to."""
-        at = self.at
-        return (at * _WORD_BYTES + self.number(1)) & 0xFFFFFFFF
+        at = self.at * _WORD_BYTES
+        distance = self.number(1)
+        return (at - distance if dst.is_backward else at + distance) & 0xFFFFFFFF
 
     def part(self, form: Form) -> Part:
         """The words of a form."""
         sources = tuple([self.number(src.words) for src in form.srcs])
         immediates = tuple([self.immediate(kind) for kind in form.imms])
         if form.dst.is_branch:
-            return Part(form, sources, immediates, self.target())
+            return Part(form, sources, immediates, self.target(form.dst))
         return Part(form, sources, immediates, self.number(form.dst.words))
 
     def immediate(self, kind: Word) -> int | tuple[int, ...]:
@@ -117,8 +118,9 @@ def encode_code(instructions: Sequence[Instruction], handlers: Sequence[int]) ->
     def put(value: int, n: int) -> None:
         words.extend([value >> 32 * i & 0xFFFFFFFF for i in range(n)])
 
-    def put_target(target: int) -> None:
-        put(target - len(words) * _WORD_BYTES, 1)
+    def put_target(target: int, dst: Dst = Dst.NONE) -> None:
+        distance = target - len(words) * _WORD_BYTES
+        put(-distance if dst.is_backward else distance, 1)
 
     for instruction in instructions:
         put(handlers[instruction.form.index], HANDLER_WORDS)
@@ -133,7 +135,7 @@ def encode_code(instructions: Sequence[Instruction], handlers: Sequence[int]) ->
                 else:
                     put(immediate, kind.words)
             if part.form.dst.is_branch:
-                put_target(part.dest)
+                put_target(part.dest, part.form.dst)
             else:
                 put(part.dest, part.form.dst.words)
     return words

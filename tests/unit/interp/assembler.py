@@ -13,7 +13,7 @@ class Assembler:
     """Code under construction; branches and targets of tables are names of labels."""
 
     def __init__(self):
-        self.parts = []  # (offset, struct format, number or label)
+        self.parts = []  # (offset, struct format, number or label, sign of a distance)
         self.handlers = []  # (offset, form number)
         self.labels = {}
         self.size = 0
@@ -48,10 +48,10 @@ class Assembler:
             else:
                 self._add("<Q" if kind == Word.OFFSET64 else "<I", rest.pop(0))
         if form.dst not in (Dst.NONE, Dst.ACC):
-            self._add("<I", rest.pop(0))
+            self._add("<I", rest.pop(0), -1 if form.dst.is_backward else 1)
 
-    def _add(self, kind, value):
-        self.parts.append((self.size, kind, value))
+    def _add(self, kind, value, sign=1):
+        self.parts.append((self.size, kind, value, sign))
         self.size += struct.calcsize(kind)
 
     def place(self, table):
@@ -59,7 +59,7 @@ class Assembler:
         buffer = ctypes.create_string_buffer(self.size)
         for at, form in self.handlers:
             struct.pack_into("<Q", buffer, at, table[form])
-        for at, kind, value in self.parts:
-            number = self.labels[value] - at if isinstance(value, str) else value
+        for at, kind, value, sign in self.parts:
+            number = (self.labels[value] - at) * sign if isinstance(value, str) else value
             struct.pack_into(kind, buffer, at, number & (1 << 8 * struct.calcsize(kind)) - 1)
         return buffer

@@ -46,10 +46,10 @@ LENGTHS = {
     "i32.load S->SLOT": 10,
     "i32.load A->ACC": 7,
     "i32.store SS": 10,
-    "i32.lt_s SS->IF": 13,
+    "i32.lt_s SS->IF": 14,
     "f64.mul AS->SLOT": 7,
     "f32.add SS->SLOT": 9,
-    "br ->JUMP": 5,
+    "br ->JUMP": 6,
     "return": 7,
     "call": 26,
 }
