@@ -7,7 +7,7 @@ its row; the commonest kinds are taken here without going through it.
 Source: core spec 3.0, text format of instructions.
 """
 
-from typing import TypeAlias, final
+from typing import NamedTuple, TypeAlias, final
 
 from runwell.base.errors import MalformedError
 from runwell.base.leb128 import encode_unsigned
@@ -19,6 +19,7 @@ from runwell.isa.op import Imm, Op, Rule
 from runwell.isa.table import TABLE
 from runwell.text.cursor import Cursor, Space
 from runwell.text.lexer import UNEXPECTED, complaint, is_number
+from runwell.text.naming import branch_hints
 from runwell.text.types import TypeParser
 
 _SPACES = {
@@ -81,15 +82,25 @@ _EXPECTED = {
 class _Block:
     """A block that is open; ``pending`` is the instruction while its condition is read."""
 
-    __slots__ = ("folded", "label", "pending", "rule", "stage")
+    __slots__ = ("folded", "hint", "label", "pending", "rule", "stage")
 
-    def __init__(self, rule: Rule, label: str, folded: bool, pending: bytes) -> None:
+    def __init__(
+        self, rule: Rule, label: str, folded: bool, pending: bytes, hint: int | None
+    ) -> None:
         self.rule, self.label, self.folded, self.pending = rule, label, folded, pending
+        self.hint = hint
         self.stage = _CONDITION if pending else _OPEN
 
 
+class _Hinted(NamedTuple):
+    """A folded instruction with a branch hint."""
+
+    code: bytes
+    hint: int
+
+
 # A folded instruction whose operands are read is its bytes.
-_Frame: TypeAlias = bytes | _Block
+_Frame: TypeAlias = bytes | _Hinted | _Block
 
 
 def _expected(stack: list[_Frame]) -> int:
@@ -97,7 +108,7 @@ def _expected(stack: list[_Frame]) -> int:
     if not stack:
         return _ANYTHING
     top = stack[-1]
-    return _FOLDED if isinstance(top, bytes) else _EXPECTED[top.stage]
+    return _EXPECTED[top.stage] if isinstance(top, _Block) else _FOLDED
 
 
 @final
@@ -107,10 +118,14 @@ class BodyParser(Operands):
     Attributes:
         locals: the locals of the function being parsed.
         uses_data: has an instruction named a data segment?
+        hints: branch hints of the last expression: offset in the output, and value.
     """
 
     def __init__(self, cursor: Cursor, types: TypeParser) -> None:
         self.cursor, self.types = cursor, types
+        self.hints: list[tuple[int, int]] = []
+        # Values of hints by the index of the token that they stand before.
+        self._hint_at = branch_hints(cursor.tokens)
         self.locals = Space("local")
         self.uses_data = False
         self._labels: list[str] = []
@@ -146,8 +161,11 @@ class BodyParser(Operands):
         expected = _ANYTHING
         self._labels = [""]
         self._depths = {}
+        self.hints = []
+        hint_at = self._hint_at
         while True:
             token = items[at]
+            hint = hint_at.get(at) if hint_at else None
             at += 1
             folded = token == "("
             if folded:
@@ -163,6 +181,9 @@ class BodyParser(Operands):
                 top = stack.pop()
                 if isinstance(top, bytes):
                     out += top
+                elif isinstance(top, _Hinted):
+                    self.hints.append((len(out), top.hint))
+                    out += top.code
                 else:
                     c.at = at
                     self._close(top, stack, out)
@@ -183,7 +204,7 @@ class BodyParser(Operands):
                     at += 1
                 elif token in structure or token == _THEN_WORD:
                     c.at = at
-                    self._structure(token, folded, stack, out)
+                    self._structure(token, folded, hint, stack, out)
                     at = c.at
                     expected = _expected(stack)
                     continue
@@ -192,10 +213,12 @@ class BodyParser(Operands):
                     code = self._general(token)
                     at = c.at
             if folded:
-                stack.append(code)
+                stack.append(code if hint is None else _Hinted(code, hint))
                 expected = _FOLDED
-            else:
-                out += code
+                continue
+            if hint is not None:
+                self.hints.append((len(out), hint))
+            out += code
 
     def _index_bytes(self, kind: Imm, at: int) -> bytes:
         """The encoding of the index at a token."""
@@ -233,7 +256,9 @@ class BodyParser(Operands):
             self._cache[key] = code
         return code
 
-    def _structure(self, token: str, folded: bool, stack: list[_Frame], out: bytearray) -> None:
+    def _structure(
+        self, token: str, folded: bool, hint: int | None, stack: list[_Frame], out: bytearray
+    ) -> None:
         """A keyword that opens, divides or closes a block."""
         c = self.cursor
         top = stack[-1] if stack else None
@@ -243,9 +268,11 @@ class BodyParser(Operands):
             op, values = parse_op(token, self)
             code = encode_op(op, values)
             if folded and rule == Rule.IF:
-                stack.append(_Block(rule, label, folded, code))
+                stack.append(_Block(rule, label, folded, code, hint))
                 return
-            stack.append(_Block(op.rule, label, folded, b""))
+            stack.append(_Block(op.rule, label, folded, b"", None))
+            if hint is not None:
+                self.hints.append((len(out), hint))
             out += code
             self._open_label(label)
             return
@@ -270,6 +297,8 @@ class BodyParser(Operands):
     def _arm(self, token: str, top: _Block, out: bytearray) -> None:
         """An arm of a block in parentheses."""
         if token == _THEN_WORD and top.stage == _CONDITION:
+            if top.hint is not None:
+                self.hints.append((len(out), top.hint))
             out += top.pending
             self._open_label(top.label)
             top.stage = _THEN

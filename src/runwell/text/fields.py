@@ -5,6 +5,7 @@ from typing import final
 
 from runwell.base.leb128 import encode_unsigned
 from runwell.base.types import FUNCREF, I32, I64, FuncType, ValType
+from runwell.binary.decoder import DATA_COUNT
 from runwell.binary.encoder import encode_value_type
 from runwell.isa.imms import encode_op
 from runwell.isa.op import Rule
@@ -23,7 +24,7 @@ from runwell.module.module import Data as DataSegment
 from runwell.module.types import ExternKind, GlobalType, MemoryType, SubType, TableType
 from runwell.text.body import BodyParser
 from runwell.text.cursor import Cursor, Space
-from runwell.text.naming import IdNames
+from runwell.text.naming import BRANCH_HINT, IdNames, encode_hints
 from runwell.text.types import TypeParser
 
 _EXTERNS = {kind.text: kind for kind in ExternKind}
@@ -55,6 +56,7 @@ class FieldParser:
         self._start: int | None = None
         self._elements: list[Element] = []
         self._bodies = array("I")
+        self._hints: dict[int, list[tuple[int, int]]] = {}
         self._datas: list[DataSegment] = []
 
     def parse(self, anonymous: bool) -> None:
@@ -232,6 +234,8 @@ class FieldParser:
         body.expression(pool)
         self._functions.append(type_index)
         self._bodies.extend((start, len(pool)))
+        if body.hints:
+            self._hints[x] = sorted((at - start, value) for at, value in body.hints)
         if body.locals.ids:
             self.names.add_locals(x, body.locals)
 
@@ -430,6 +434,9 @@ class FieldParser:
         """The module of the fields parsed."""
         types = self.types
         customs: list[Custom] = []
+        if self._hints:
+            start, end = self._store(encode_hints(self._hints))
+            customs.append(Custom(BRANCH_HINT, start, end, DATA_COUNT))
         names = self.names.names(types) if with_names else None
         for name, place, contents in self.names.customs(self._begin, names):
             start, end = self._store(contents)

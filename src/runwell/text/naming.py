@@ -1,17 +1,21 @@
 """Identifiers and annotations of a module's text that become custom sections.
 
-Source: core spec 3.0, appendix "Custom Sections and Annotations".
+Source: core spec 3.0, appendix "Custom Sections and Annotations"; branch hinting proposal.
 """
 
+from collections.abc import Mapping
 from typing import final
 
 from runwell.base.errors import MalformedError
+from runwell.base.leb128 import encode_unsigned
 from runwell.binary.decoder import CUSTOM, DATA, ORDER
 from runwell.binary.names import SECTION, encode_names
 from runwell.module.module import Names
 from runwell.text.cursor import Cursor, Space
-from runwell.text.lexer import Annotation, string_bytes
+from runwell.text.lexer import Annotation, Tokens, string_bytes
 from runwell.text.types import TypeParser
+
+BRANCH_HINT = "metadata.code.branch_hint"
 
 # Sections as annotations name them.
 SECTIONS = {
@@ -29,6 +33,33 @@ SECTIONS = {
     "datacount": 12,
     "tag": 13,
 }
+
+
+def branch_hints(tokens: Tokens) -> dict[int, int]:
+    """Values of branch hints, by the index of the token that they stand before.
+
+    Raises:
+        MalformedError: a hint is no byte 0 or 1.
+    """
+    hints: dict[int, int] = {}
+    for annotation in tokens.annotations:
+        if annotation.name == BRANCH_HINT:
+            words = annotation.tokens
+            value = string_bytes(words[0]) if len(words) == 1 and words[0][0] == '"' else b""
+            if value not in (b"\0", b"\1"):
+                raise tokens.error("malformed branch hint annotation", annotation.before)
+            hints[annotation.before] = value[0]
+    return hints
+
+
+def encode_hints(functions: Mapping[int, list[tuple[int, int]]]) -> bytes:
+    """The contents of the section for branch hints: offsets in bodies, and values."""
+    out = bytearray(encode_unsigned(len(functions)))
+    for x, hints in functions.items():
+        out += encode_unsigned(x) + encode_unsigned(len(hints))
+        for offset, value in hints:
+            out += encode_unsigned(offset) + bytes((1, value))
+    return bytes(out)
 
 
 @final

@@ -16,10 +16,11 @@ from runwell.text.body import BodyParser
 from runwell.text.cursor import Cursor
 from runwell.text.fields import FieldParser
 from runwell.text.lexer import Tokens
+from runwell.text.naming import BRANCH_HINT
 from runwell.text.types import TypeParser
 
 # Annotations that the parser understands; all others are skipped.
-ANNOTATIONS = frozenset(("name", "custom", "metadata.code.branch_hint"))
+ANNOTATIONS = frozenset(("name", "custom", BRANCH_HINT))
 
 
 def parse(source: str | bytes, features: int = DEFAULT, names: bool = True) -> bytes:

@@ -3,6 +3,7 @@ import pytest
 from runwell.base.errors import MalformedError
 from runwell.binary.decoder import decode
 from runwell.text.parser import parse
+from runwell.text.printer import print_module
 
 
 def test_name_annotations_win_over_identifiers():
@@ -42,3 +43,25 @@ def test_malformed_custom_annotations(annotation, message):
 def test_malformed_name_annotations():
     with pytest.raises(MalformedError, match="malformed name annotation"):
         parse("(module (func $f (@name 1)))")
+
+
+@pytest.mark.parametrize(
+    ("text", "offset", "value"),
+    [
+        ('i32.const 0 (@metadata.code.branch_hint "\\01") if end', 3, 1),
+        ('(@metadata.code.branch_hint "\\00") (if (i32.const 0) (then))', 3, 0),
+        ('(@metadata.code.branch_hint "\\01") (br_if 0 (i32.const 0))', 3, 1),
+        ('(i32.const 1) (@metadata.code.branch_hint "\\01") br_if 0', 3, 1),
+    ],
+)
+def test_branch_hints(text, offset, value):
+    m = decode(parse(f"(module (func) (func {text}))"))
+    found = m.custom("metadata.code.branch_hint")
+    assert found == bytes((1, 1, 1, offset, 1, value))
+    assert [c.place for c in m.customs] == [3]
+    assert parse(print_module(m)) == m.data
+
+
+def test_malformed_branch_hints():
+    with pytest.raises(MalformedError, match="malformed branch hint"):
+        parse('(func (@metadata.code.branch_hint "\\02") (br_if 0 (i32.const 0)))')
