@@ -22,7 +22,7 @@ from runwell.base.errors import MalformedError
 
 _HEX = r"[0-9a-fA-F](?:_?[0-9a-fA-F])*"
 _DECIMAL = r"[0-9](?:_?[0-9])*"
-_STRING = r'"(?:[^"\\\x00-\x1f\x7f]|\\(?:[nrt\\\'"]|[0-9a-fA-F]{2}|u\{' + _HEX + r'\}))*+"'
+_STRING = r'"(?:[^"\\\x00-\x1f\x7f]++|\\(?:[nrt\\\'"]|[0-9a-fA-F]{2}|u\{' + _HEX + r'\}))*+"'
 _IDCHARS = r"[0-9A-Za-z!#$%&'*+\-./:<=>?@\\^_`|~]"
 _SPACE = r"(?:[ \t\n\r]++|;;[^\n\r]*+|\(;(?:[^;(]|;(?!\))|\((?!;))*+;\))*+"
 _TOKEN = re.compile(
