@@ -4,8 +4,7 @@ Fields are data, ``__str__`` is formatting.  ``InternalError`` alone is our own 
 derive from ``RunwellError``, so that code which handles bad guests never swallows it.
 """
 
-from typing import NamedTuple
-
+from runwell.base.light import NamedTuple
 from runwell.base.traps import TrapCode
 from runwell.base.types import FuncType
 

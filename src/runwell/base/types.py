@@ -12,7 +12,8 @@ Source: core spec 3.0, binary format of types.
 """
 
 from enum import IntEnum
-from typing import NamedTuple
+
+from runwell.base.light import NamedTuple
 
 NON_NULL = 0x100
 INDEX_SHIFT = 9

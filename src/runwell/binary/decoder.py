@@ -8,15 +8,14 @@ Source: core spec 3.0, binary format of modules.
 """
 
 from array import array
-from typing import NamedTuple, final
 
 from runwell.base import limits
 from runwell.base.errors import InvalidError, MalformedError
 from runwell.base.features import DEFAULT
+from runwell.base.light import NamedTuple, final
 from runwell.binary import sections
-from runwell.binary.names import decode_names
 from runwell.binary.reader import UNEXPECTED_END, Reader
-from runwell.module.module import Custom, Data, Element, Export, Import, Module, Span
+from runwell.module.module import Custom, Data, Element, Export, Import, Module, Names, Span
 from runwell.module.types import GlobalType, MemoryType, SubType, TableType
 
 MAGIC = b"\0asm"
@@ -115,6 +114,12 @@ def _custom(data: bytes, at: int, stop: int, place: int) -> Custom:
     return Custom(name, r.at, stop, place)
 
 
+def _names(module: Module) -> Names:
+    from runwell.binary.names import decode_names
+
+    return decode_names(module)
+
+
 @final
 class _Parts:
     """What the sections decoded so far hold."""
@@ -204,5 +209,5 @@ class _Parts:
             bodies=self.bodies,
             datas=self.datas,
             customs=customs,
-            read_names=decode_names,
+            read_names=_names,
         )

@@ -5,17 +5,21 @@ the rest is dropped.  Source: core spec 3.0, appendix "Custom Sections", and the
 proposal for the subsections above 3.
 """
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from __future__ import annotations
 
 from runwell.base.errors import MalformedError
 from runwell.base.leb128 import encode_unsigned
 from runwell.binary.reader import Reader
 from runwell.module.module import Module, Names
 
-SECTION = "name"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
 
-T = TypeVar("T")
+    T = TypeVar("T")
+
+SECTION = "name"
 
 _MODULE = 0
 # Number of a subsection by field; the nested ones map an index to a map.

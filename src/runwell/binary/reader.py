@@ -6,10 +6,10 @@ format of values and types.
 """
 
 from array import array
-from typing import final
 
 from runwell.base.errors import InvalidError, MalformedError
 from runwell.base.leb128 import decode_signed, decode_unsigned
+from runwell.base.light import final
 from runwell.base.types import HEAP_NAMES, INDEX_SHIFT, NON_NULL, ValType
 
 UNEXPECTED_END = "unexpected end of section or function"

@@ -12,16 +12,23 @@ holder: a killed builder leaves nothing that blocks.  One that hangs is waited f
 A cryptographic signature was refused: its key would lie beside the files.
 """
 
+from __future__ import annotations
+
 import os
 import stat
 from _thread import get_ident
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from struct import Struct
 from struct import error as struct_error
 from time import monotonic, sleep, time
-from typing import Final, NamedTuple, final
 from zlib import crc32
+
+from runwell.base.light import NamedTuple, final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Final
 
 _FOOTER: Final = Struct("<QII8s")
 _MAGIC: Final = b"RUNWELL\x01"

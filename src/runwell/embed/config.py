@@ -1,7 +1,12 @@
 """Engines and their configuration."""
 
-from typing import Any, final
+from __future__ import annotations
 
+from runwell.base.light import final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 _ENGINES = ("interpreter",)
 _BOUNDS = ("guard", "explicit")
 

@@ -1,8 +1,8 @@
 """What an instance exports."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, final
+from __future__ import annotations
 
+from runwell.base.light import final
 from runwell.embed import globals as global_faces
 from runwell.embed import table as table_faces
 from runwell.host import func as func_faces
@@ -12,6 +12,11 @@ from runwell.module.types import ExternKind
 from runwell.runtime.globals import Global as NativeGlobal
 from runwell.runtime.instance import Instance as NativeInstance
 from runwell.runtime.table import Table as NativeTable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 # With more exports than this, each is made when it is asked for.
 AT_ONCE = 64

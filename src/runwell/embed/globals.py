@@ -1,7 +1,8 @@
 """``runwell.Global``: global variables."""
 
-from typing import Any, final
+from __future__ import annotations
 
+from runwell.base.light import final
 from runwell.base.types import ValType
 from runwell.embed.core import load
 from runwell.embed.value import from_bits, from_reference, to_bits, to_reference, value_type
@@ -9,6 +10,10 @@ from runwell.host.weak import WeakValues
 from runwell.module.types import GlobalType
 from runwell.runtime.globals import Global as NativeGlobal
 from runwell.runtime.globals import new_global
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @final

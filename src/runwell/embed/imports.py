@@ -1,7 +1,6 @@
 """Finding what a module imports, and making it importable."""
 
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from __future__ import annotations
 
 from runwell.base.errors import LinkError
 from runwell.base.types import FuncType
@@ -13,8 +12,13 @@ from runwell.module.module import Module as Decoded
 from runwell.module.types import GlobalType, ImportType
 from runwell.runtime.instance import Extern
 
-Namespace: TypeAlias = Any
-Imports: TypeAlias = Mapping[str, Namespace]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, TypeAlias
+
+    Namespace: TypeAlias = Any
+    Imports: TypeAlias = Mapping[str, Namespace]
 
 
 def find_imports(
@@ -43,6 +47,8 @@ def find_imports(
 def _look_up(namespace: Namespace, wanted: ImportType) -> Any:
     if namespace is None:
         return None
+    from collections.abc import Mapping
+
     if isinstance(namespace, Mapping):
         return namespace.get(wanted.name)
     exports = getattr(namespace, "exports", namespace)

@@ -1,18 +1,22 @@
 """Instances: modules at work."""
 
-from typing import TYPE_CHECKING, Any, final
+from __future__ import annotations
 
 from runwell.base.errors import RunwellError
+from runwell.base.light import final
 from runwell.embed.exports import Exports, LazyExports
-from runwell.embed.imports import Imports, find_imports
+from runwell.embed.imports import find_imports
 from runwell.embed.module import Module
 from runwell.host import memory as memory_faces
 from runwell.module.types import ExternKind
 from runwell.runtime.instance import Instance as NativeInstance
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
+    from runwell.embed.imports import Imports
     from runwell.wasi.config import WasiConfig
     from runwell.wasi.preview1 import Wasi
 
@@ -52,7 +56,7 @@ class Instance:
         module: Module,
         imports: Imports | None = None,
         *,
-        wasi: "WasiConfig | None" = None,
+        wasi: WasiConfig | None = None,
     ) -> None:
         if not isinstance(module, Module):
             raise TypeError(f"module must be a runwell.Module, not {type(module).__name__}")
@@ -77,7 +81,7 @@ class Instance:
         if self._wasi is not None:
             self._attach(self._wasi)
 
-    def _attach(self, wasi: "Wasi") -> None:
+    def _attach(self, wasi: Wasi) -> None:
         """Give WASI the guest's memory, and let a library of functions prepare itself."""
         for entry in self.module.code.module.exports:
             if entry.kind == ExternKind.MEMORY and entry.name == "memory":

@@ -1,14 +1,17 @@
 """Modules: from bytes, a file or text to something that can be instantiated."""
 
-from typing import TYPE_CHECKING, Any, TypeAlias, final
+from __future__ import annotations
 
+from runwell.base.light import final
 from runwell.embed.config import Engine
 from runwell.embed.core import load
 from runwell.module.types import ExportType, ImportType
 from runwell.runtime.code import ModuleCode
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from os import PathLike
+    from typing import Any, TypeAlias
 
     from typing_extensions import Buffer
 
@@ -47,7 +50,7 @@ class Module:
     __slots__ = ("__weakref__", "_validation", "code", "engine")
 
     def __init__(
-        self, source: "Source", *, engine: Engine | None = None, validation: str = "eager"
+        self, source: Source, *, engine: Engine | None = None, validation: str = "eager"
     ) -> None:
         if engine is not None and not isinstance(engine, Engine):
             raise TypeError(f"engine must be a runwell.Engine, not {type(engine).__name__}")
@@ -69,7 +72,7 @@ class Module:
             translator.validate_constants(self.code)  # instantiation relies on them
 
     @staticmethod
-    def validate(source: "Source", *, engine: Engine | None = None) -> None:
+    def validate(source: Source, *, engine: Engine | None = None) -> None:
         """Check a module completely, and keep nothing.
 
         Args:
@@ -111,7 +114,7 @@ class Module:
         return self._decoded.custom(name)
 
     @property
-    def _decoded(self) -> "Decoded":
+    def _decoded(self) -> Decoded:
         return self.code.module
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -129,7 +132,7 @@ def _make_module(data: bytes, config: Any, validation: str) -> Module:
     return Module(data, engine=Engine(config), validation=validation)
 
 
-def _decode(data: bytes, features: int) -> "Decoded":
+def _decode(data: bytes, features: int) -> Decoded:
     from runwell.binary.decoder import decode
     from runwell.module.validate import validate_module
 

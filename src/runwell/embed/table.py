@@ -1,8 +1,8 @@
 """``runwell.Table``: tables of references."""
 
-from collections.abc import Iterator
-from typing import Any, final
+from __future__ import annotations
 
+from runwell.base.light import final
 from runwell.base.types import ValType
 from runwell.embed.core import load
 from runwell.embed.value import from_reference, to_reference, value_type
@@ -10,6 +10,11 @@ from runwell.host.weak import WeakValues
 from runwell.module.types import TableType
 from runwell.runtime.store import Store
 from runwell.runtime.table import Table as NativeTable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 
 @final

@@ -1,13 +1,18 @@
 """Single values outside of calls: elements of tables and contents of globals."""
 
+from __future__ import annotations
+
 from struct import pack, unpack
-from typing import Any
 
 from runwell.base.types import EXTERNREF, ValType
 from runwell.host.convert import canonical
 from runwell.host.func import face
 from runwell.runtime.func import Func as NativeFunc
 from runwell.runtime.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _FORMS = {ValType.F32: "<f", ValType.F64: "<d"}
 

@@ -5,14 +5,19 @@ for such values, and a Python error with the parameter and its type is what a ca
 something unsuitable.
 """
 
+from __future__ import annotations
+
 from _operator import index
-from collections.abc import Callable
-from typing import Any
 
 from runwell.base.types import FuncType, ValType
 from runwell.host.signature import kind_of
 from runwell.runtime.func import admit
 from runwell.runtime.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _INTS = {ValType.I32: 32, ValType.I64: 64}
 _FLOATS = (ValType.F32, ValType.F64)

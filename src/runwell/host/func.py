@@ -4,8 +4,9 @@ A ``Func`` is a native object with a vectorcall: a call goes from the interprete
 into a kernel.  There is one for a function as long as anybody has it.
 """
 
-from typing import TYPE_CHECKING, Any, final
+from __future__ import annotations
 
+from runwell.base.light import final
 from runwell.base.types import FuncType, ValType
 from runwell.host.layout import FuncObject
 from runwell.host.native_type import (
@@ -29,9 +30,11 @@ from runwell.runtime.func import Func as NativeFunc
 from runwell.runtime.func import func_at, object_at
 from runwell.runtime.store import Store
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from inspect import Signature as PythonSignature
+    from typing import Any
 
     from runwell.module.module import Module
 
@@ -49,7 +52,7 @@ class FuncInfo:
     __slots__ = ("index", "module", "name", "signature")
 
     def __init__(
-        self, name: str, signature: Signature, module: "Module | None" = None, index: int = 0
+        self, name: str, signature: Signature, module: Module | None = None, index: int = 0
     ) -> None:
         self.name, self.signature = name, signature
         self.module, self.index = module, index
@@ -61,7 +64,7 @@ class _Doc:
     def __init__(self, text: str) -> None:
         self.text = text
 
-    def __get__(self, func: "Func | None", owner: object) -> str:
+    def __get__(self, func: Func | None, owner: object) -> str:
         if func is None:
             return self.text
         return f"{func.__name__}{describe(func.type)}\n\nA WebAssembly function."
@@ -126,7 +129,7 @@ class Func:
 
         def __call__(self, *args: Any) -> Any: ...  # noqa: D102
 
-    def __new__(cls, function: "Callable[..., Any]", type: FuncType | str) -> "Func":  # noqa: A002, D102
+    def __new__(cls, function: Callable[..., Any], type: FuncType | str) -> Func:  # noqa: A002, D102
         from runwell.host.function import HostFunction
 
         if not callable(function):
@@ -145,7 +148,7 @@ class Func:
         return self._info.name
 
     @property
-    def __signature__(self) -> "PythonSignature":
+    def __signature__(self) -> PythonSignature:
         return _python_signature(self._info)
 
     @property
@@ -160,7 +163,7 @@ class Func:
         raise TypeError("a runwell.Func cannot be pickled: it is part of an instance")
 
 
-_PYTHON_TYPES: "dict[ValType, Any]" = {
+_PYTHON_TYPES: dict[ValType, Any] = {
     ValType.I32: int,
     ValType.I64: int,
     ValType.F32: float,
@@ -169,10 +172,11 @@ _PYTHON_TYPES: "dict[ValType, Any]" = {
 }
 
 
-def _python_signature(info: FuncInfo) -> "PythonSignature":
+def _python_signature(info: FuncInfo) -> PythonSignature:
     from inspect import Parameter
     from inspect import Signature as PythonSignature
     from types import GenericAlias
+    from typing import Any
 
     type_ = info.signature.type
     known = info.module.names.locals.get(info.index, {}) if info.module is not None else {}
@@ -236,7 +240,7 @@ def _info(native: NativeFunc) -> FuncInfo:
     return FuncInfo(name_of(module, index), signature, module, index)
 
 
-def name_of(module: "Module", index: int) -> str:
+def name_of(module: Module, index: int) -> str:
     """What to call a function: its first export, else its own name."""
     for export in module.exports:
         if export.kind == 0 and export.item == index:
@@ -249,7 +253,7 @@ def face_at(ref: int) -> Func:
     return face(func_at(ref))
 
 
-def make_func_type(template: "type[Func]") -> None:
+def make_func_type(template: type[Func]) -> None:
     """Make the native type."""
     slots = {
         CALL: "PyVectorcall_Call",

@@ -1,8 +1,8 @@
 """Python callables as functions of the guest."""
 
-from collections.abc import Callable
-from typing import Any, final
+from __future__ import annotations
 
+from runwell.base.light import final
 from runwell.base.types import FuncType
 from runwell.host.layout import PythonFunc
 from runwell.host.signature import Signature, signature_of
@@ -12,6 +12,11 @@ from runwell.runtime.layout import FuncCode, FuncRef
 from runwell.runtime.mapping import Block
 from runwell.runtime.native import native
 from runwell.runtime.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _PYTHON_FUNC, _FUNC_CODE, _FUNC_REF = as_struct(PythonFunc), as_struct(FuncCode), as_struct(FuncRef)
 

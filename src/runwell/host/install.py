@@ -1,6 +1,6 @@
 """Putting the Python unit to work: what its kernels call in Python, and its caches' upkeep."""
 
-from typing import Any
+from __future__ import annotations
 
 from runwell.base.errors import ExhaustionError
 from runwell.base.traps import TrapCode
@@ -15,6 +15,10 @@ from runwell.runtime.func import object_at
 from runwell.runtime.native import native
 from runwell.runtime.store import Store
 from runwell.runtime.trap import backtrace, make_trap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def install() -> None:
@@ -44,7 +48,7 @@ _installed: list[object] = []
 
 
 def _arguments(
-    callee: "func.Func", args: tuple[object, ...], keywords: object
+    callee: func.Func, args: tuple[object, ...], keywords: object
 ) -> tuple[object, ...]:
     """Convert the arguments of a call that the kernels could not take."""
     if keywords:
@@ -63,7 +67,7 @@ def _results(host: HostFunction, result: object, body: int) -> tuple[object, ...
 
 
 def _trap(
-    callee: "func.Func", context: int, code: int, raised: BaseException | None
+    callee: func.Func, context: int, code: int, raised: BaseException | None
 ) -> BaseException:
     """Say what stopped a guest; to an exception of a host function add where the guest was."""
     if not context:

@@ -3,8 +3,9 @@
 A native object, because before Python 3.12 only those can export a buffer.
 """
 
-from typing import TYPE_CHECKING, Any, final
+from __future__ import annotations
 
+from runwell.base.light import final
 from runwell.host.layout import MemoryObject
 from runwell.host.native_type import (
     DEALLOC,
@@ -19,7 +20,10 @@ from runwell.host.weak import WeakValues
 from runwell.module.types import MemoryType
 from runwell.runtime.memory import Memory as NativeMemory
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from typing_extensions import Buffer
 
 
@@ -54,7 +58,7 @@ class Memory:
         *,
         is_64: bool = False,
         shared: bool = False,
-    ) -> "Memory":
+    ) -> Memory:
         if isinstance(minimum, MemoryType):
             return face(NativeMemory(minimum))
         for name, pages in ("minimum", minimum), ("maximum", maximum):
@@ -109,7 +113,7 @@ class Memory:
         """
         return self._owner.read(address, size)
 
-    def write(self, address: int, data: "Buffer") -> None:
+    def write(self, address: int, data: Buffer) -> None:
         """Copy bytes into the memory.
 
         Args:
@@ -156,7 +160,7 @@ def face(native: NativeMemory) -> Memory:
     return found
 
 
-def make_memory_type(template: "type[Memory]") -> None:
+def make_memory_type(template: type[Memory]) -> None:
     """Make the native type."""
     slots = {GETBUFFER: "memory_buffer", DEALLOC: "memory_dealloc"}
     members = {

@@ -4,12 +4,17 @@ A plain class is the template: its methods and properties become the type's.  Wh
 can say, a vectorcall or a buffer, comes from the kernels.
 """
 
-from typing import Any, final
+from __future__ import annotations
 
+from runwell.base.light import final
 from runwell.host.layout import TypeMember, TypeSlot, TypeSpec
 from runwell.kernel.types import as_struct, ctype_of
 from runwell.runtime.code import address_of
 from runwell.runtime.native import native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # Numbers of CPython's stable ABI.
 GETBUFFER, CALL, CLEAR, DEALLOC, TRAVERSE, MEMBERS = 1, 50, 51, 52, 71, 72

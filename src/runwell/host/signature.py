@@ -5,8 +5,7 @@ byte for each value type.  All references to functions have the code of ``funcre
 other references that of ``externref``.
 """
 
-from typing import final
-
+from runwell.base.light import final
 from runwell.base.types import FuncType, ValType
 from runwell.host.weak import WeakValues
 from runwell.runtime.native import native

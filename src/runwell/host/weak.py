@@ -3,11 +3,17 @@
 ``weakref.WeakValueDictionary`` does the same and takes longer to import than all of this package.
 """
 
-from _weakref import ref as weak_ref
-from collections.abc import Hashable
-from typing import Generic, TypeVar, final
+from __future__ import annotations
 
-K = TypeVar("K", bound=Hashable)
+from _weakref import ref as weak_ref
+
+from runwell.base.light import Generic, TypeVar, final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+K = TypeVar("K", bound="Hashable")
 V = TypeVar("V")
 
 

@@ -4,10 +4,18 @@ It is built once for a version of the sources, a processor and a Python, and kep
 afterwards loading it imports neither LLVM nor the sources it was made from.
 """
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Callable
-from typing import final
+
+from runwell.base.light import final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Progress = Callable[[str], None]
 
 # What native code is made from: packages, and the modules in them, or what they end in; all if none
 # is named.  A test compares this with what a build imports.
@@ -24,8 +32,6 @@ _SOURCES: dict[str, tuple[str, ...]] = {
 }
 # Handlers and kernels alike: -O3 makes them larger, not faster.
 _LEVEL = 2
-
-Progress = Callable[[str], None]
 
 
 @final

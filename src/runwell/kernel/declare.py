@@ -4,13 +4,14 @@ Nothing is parsed or evaluated here; a ``Unit`` does that when it is built.  To 
 kernel is the function it decorates and a table is a ``Ptr``.
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
 from runwell.kernel.types import BOOL, Type, pointer
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import TypeVar, overload
+    from typing import Any, TypeVar, overload
 
     from runwell.kernel.types import Ptr
 
@@ -86,7 +87,7 @@ class Data:
         """The type of its name in kernels."""
         return pointer(self.of)
 
-    def values(self) -> "tuple[int | float | str | Kernel, ...]":
+    def values(self) -> tuple[int | float | str | Kernel, ...]:
         """The items, computed at the first call if they are lazy."""
         if self._values is None:
             self._values = tuple(self.items() if callable(self.items) else self.items)

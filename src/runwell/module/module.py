@@ -7,11 +7,12 @@ Letters: ``x`` index, ``t`` type, ``v`` value, ``e`` instruction or expression, 
 ``m`` machine or memory.  Source: core spec 3.0, structure of modules.
 """
 
-from array import array
-from collections.abc import Callable, Mapping
-from enum import IntEnum
-from typing import NamedTuple, TypeAlias, final
+from __future__ import annotations
 
+from array import array
+from enum import IntEnum
+
+from runwell.base.light import NamedTuple, final
 from runwell.base.types import FuncType, ValType
 from runwell.module.types import (
     ExportType,
@@ -24,6 +25,11 @@ from runwell.module.types import (
     TableType,
     TagType,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
 
 
 class Span(NamedTuple):
@@ -77,7 +83,7 @@ class Element(NamedTuple):
     table: int
     offset: Span | None
     type: ValType
-    functions: "array[int] | None"
+    functions: array[int] | None
     expressions: tuple[Span, ...] | None
 
     @property
@@ -188,7 +194,7 @@ class Module:
         types: tuple[SubType, ...] = (),
         rec_groups: tuple[int, ...] = (),
         imports: tuple[Import, ...] = (),
-        functions: "array[int] | None" = None,
+        functions: array[int] | None = None,
         tables: tuple[tuple[TableType, Span | None], ...] = (),
         memories: tuple[MemoryType, ...] = (),
         tags: tuple[int, ...] = (),
@@ -197,10 +203,10 @@ class Module:
         start: int | None = None,
         elements: tuple[Element, ...] = (),
         data_count: int | None = None,
-        bodies: "array[int] | None" = None,
+        bodies: array[int] | None = None,
         datas: tuple[Data, ...] = (),
         customs: tuple[Custom, ...] = (),
-        read_names: Callable[["Module"], Names] | None = None,
+        read_names: Callable[[Module], Names] | None = None,
     ) -> None:
         """Make a module of its sections; ``functions`` to ``globals`` are the definitions."""
         self.data, self.types, self.rec_groups, self.imports = data, types, rec_groups, imports

@@ -7,11 +7,16 @@ and types of different modules can be compared once they are in the same store.
 Source: core spec 3.0, "Type Equivalence" and "Matching".
 """
 
-from collections.abc import Sequence
-from typing import TypeAlias, final
+from __future__ import annotations
 
+from runwell.base.light import final
 from runwell.base.types import INDEX_SHIFT, NON_NULL, FuncType, ValType
 from runwell.module.types import ArrayType, CompositeType, FieldType, StructType, SubType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
 
 _NOEXN, _NOFUNC, _NOEXTERN, _NONE, _FUNC, _EXTERN = 0x74, 0x73, 0x72, 0x71, 0x70, 0x6F
 _ANY, _EQ, _I31, _STRUCT, _ARRAY, _EXN = 0x6E, 0x6D, 0x6C, 0x6B, 0x6A, 0x69

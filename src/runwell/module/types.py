@@ -3,10 +3,16 @@
 Source: core spec 3.0, types.
 """
 
-from enum import IntEnum
-from typing import NamedTuple, TypeAlias
+from __future__ import annotations
 
+from enum import IntEnum
+
+from runwell.base.light import NamedTuple
 from runwell.base.types import FuncType, ValType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 
 class ExternKind(IntEnum):

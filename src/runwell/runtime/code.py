@@ -5,12 +5,14 @@ shared by all its instances and threads.  Functions are described by one kernel,
 be tens of thousands.
 """
 
+from __future__ import annotations
+
 from array import array
 from itertools import compress
 from struct import pack_into
-from typing import Any, final
 
 from runwell.base import features as feature_bits
+from runwell.base.light import final
 from runwell.base.types import FuncType, ValType
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.module.module import Module, Span
@@ -21,6 +23,10 @@ from runwell.runtime.mapping import Block, Mapping
 from runwell.runtime.memory import is_guarded
 from runwell.runtime.native import native
 from runwell.runtime.types import TypeNumber
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # Address space for register code: for each byte of the code section, and beside it, because the
 # translator wants room for the longest instruction before each.

@@ -5,9 +5,9 @@ tiny function, which runs once an instance.  That they are valid is checked else
 """
 
 from enum import IntEnum
-from typing import NamedTuple
 
 from runwell.base.leb128 import decode_signed, decode_unsigned
+from runwell.base.light import NamedTuple
 from runwell.module.module import Span
 
 

@@ -1,15 +1,21 @@
 """Contexts: what a thread needs to run guests, made at its first call and freed when it ends."""
 
-from _thread import _local
-from collections.abc import Callable
-from typing import Any, final
+from __future__ import annotations
 
+from _thread import _local
+
+from runwell.base.light import final
 from runwell.base.limits import FRAMES
 from runwell.base.traps import TrapCode
 from runwell.kernel.types import ctype_of
 from runwell.runtime import layout
 from runwell.runtime.mapping import PAGE, Mapping
 from runwell.runtime.native import Native, native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 # Below this much room calls go to the slow path, so that a frame of ordinary size needs no check of
 # its own.

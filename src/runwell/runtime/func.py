@@ -4,14 +4,20 @@ A reference is a number of 64 bits, 0 for null: the address of a ``FuncRef``, or
 object that an ``externref`` stands for.
 """
 
-from _ctypes import PyObj_FromPtr
-from typing import Any, NamedTuple
+from __future__ import annotations
 
+from _ctypes import PyObj_FromPtr
+
+from runwell.base.light import NamedTuple
 from runwell.base.types import FuncType, ValType
 from runwell.kernel.types import ctype_of
 from runwell.runtime import layout
 from runwell.runtime.store import Store, carries_refs
 from runwell.runtime.types import type_of_number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Func(NamedTuple):

@@ -1,7 +1,6 @@
 """Global variables: cells of 16 bytes, in their instance or of their own."""
 
-from typing import final
-
+from runwell.base.light import final
 from runwell.kernel.types import ctype_of, u64
 from runwell.module.types import GlobalType
 from runwell.runtime.func import decode_ref, encode_ref

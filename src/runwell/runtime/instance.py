@@ -6,12 +6,13 @@ function runs.  What a trap on the way has already written to imported tables an
 and so does the instance, which those may refer to.
 """
 
+from __future__ import annotations
+
 from _weakref import ref
 from array import array
-from collections.abc import Sequence
-from typing import TypeAlias, final
 
 from runwell.base.errors import InternalError, LinkError, Trap, unknown_import, unlinkable
+from runwell.base.light import final
 from runwell.base.traps import TrapCode
 from runwell.base.types import I32, I64, FuncType, ValType
 from runwell.kernel.types import ctype_of, sizeof, u64
@@ -30,6 +31,11 @@ from runwell.runtime.signals import recheck
 from runwell.runtime.store import Store
 from runwell.runtime.table import Table
 from runwell.runtime.trap import make_trap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
 
 Extern: TypeAlias = Func | Table | Memory | Global
 

@@ -4,10 +4,17 @@ Nothing that native code points to ever moves, so whatever can grow reserves its
 beforehand.  Reserved pages cost nothing until they are written.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from functools import cache
 from sys import maxsize, platform
-from typing import Any, Self, final
+
+from runwell.base.light import final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Self
 
 PAGE = 4096
 # What a 32-bit address and a 32-bit offset can reach, and the widest access behind it.

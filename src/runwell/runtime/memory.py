@@ -1,15 +1,21 @@
 """Linear memories as Python owns them (what native code does to them: ``memory_kernels``)."""
 
+from __future__ import annotations
+
 from functools import lru_cache
-from typing import Any, final
 
 from runwell.base.errors import LinkError
+from runwell.base.light import final
 from runwell.base.limits import MEMORY64_PAGES, MEMORY_PAGES, PAGE_BYTES
 from runwell.kernel.types import ctype_of
 from runwell.module.types import MemoryType
 from runwell.runtime import layout
 from runwell.runtime.mapping import GUARDED_BYTES, guard_pages_available, round_up
 from runwell.runtime.native import Native, native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @final

@@ -4,12 +4,16 @@ The core is built and loaded by a higher layer, which installs it here; so nothi
 needs to know how native code comes about.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, final
+from __future__ import annotations
 
 from runwell.base.errors import InternalError
+from runwell.base.light import final
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from runwell.base.types import ValType
     from runwell.runtime.code import ModuleCode
     from runwell.runtime.func import Func

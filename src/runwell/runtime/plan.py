@@ -1,8 +1,8 @@
 """What instantiation does for every instance of a module, worked out once."""
 
 from array import array
-from typing import NamedTuple, final
 
+from runwell.base.light import NamedTuple, final
 from runwell.base.types import FuncType, ValType
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.module.module import Import, SegmentMode

@@ -11,19 +11,25 @@ The host's objects (instances, functions, tables) hold their store; a store hold
 other stores, never the host's objects, so that dropping those frees it at once.
 """
 
+from __future__ import annotations
+
 from _thread import allocate_lock
 from _weakref import ref
-from typing import Protocol, final
 
+from runwell.base.light import final
 from runwell.base.types import FuncType
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Member(Protocol):
+        """A thing in a store that finds its way back to it."""
+
+        store: ref[Store]
+
+
 _lock = allocate_lock()
-
-
-class Member(Protocol):
-    """A thing in a store that finds its way back to it."""
-
-    store: "ref[Store]"
 
 
 def carries_refs(type_: FuncType) -> bool:
@@ -50,7 +56,7 @@ class Store:
         self._absorbed: list[int] = []
 
     @property
-    def root(self) -> "Store":
+    def root(self) -> Store:
         """The store that this one has become part of, or itself."""
         at = self
         while at._heir is not None:
@@ -76,7 +82,7 @@ class Store:
             root._members.append(member)
             member.store = ref(root)
 
-    def join(self, other: "Store") -> None:
+    def join(self, other: Store) -> None:
         """Make both one store."""
         with _lock:
             heir, rest = self.root, other.root

@@ -1,9 +1,11 @@
 """Tables as Python owns them (what native code does to them: ``table_kernels``)."""
 
+from __future__ import annotations
+
 from functools import lru_cache
-from typing import Any, final
 
 from runwell.base.errors import LinkError
+from runwell.base.light import final
 from runwell.base.limits import TABLE_ELEMENTS
 from runwell.kernel.types import ctype_of
 from runwell.module.types import TableType
@@ -12,6 +14,10 @@ from runwell.runtime.func import decode_ref, encode_ref
 from runwell.runtime.mapping import round_up
 from runwell.runtime.native import Native, native
 from runwell.runtime.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @final

@@ -4,11 +4,17 @@ A number belongs to its type as long as somebody holds it and is never given to 
 process that loads modules without end keeps only the types that are in use.
 """
 
+from __future__ import annotations
+
 from _thread import allocate_lock
 from itertools import count
-from typing import Self, final
 
+from runwell.base.light import final
 from runwell.base.types import FuncType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 _lock = allocate_lock()
 _numbers: dict[FuncType, int] = {}
