@@ -7,6 +7,7 @@ from runwell.embed import globals as global_faces
 from runwell.embed import table as table_faces
 from runwell.host import func as func_faces
 from runwell.host import memory as memory_faces
+from runwell.host.func import FuncInfo
 from runwell.module.module import Export
 from runwell.module.types import ExternKind
 from runwell.runtime.globals import Global as NativeGlobal
@@ -28,18 +29,22 @@ class Exports:
     Iterating gives the names, in the order of the module.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_entries", "_native")
+    __slots__ = ("__dict__", "__weakref__", "_entries", "_infos", "_native")
 
     if TYPE_CHECKING:
         _entries: dict[str, Export]
+        _infos: dict[int, FuncInfo]
         _native: NativeInstance
 
         def __getattr__(self, name: str) -> Any: ...
 
-    def __init__(self, native: NativeInstance) -> None:
+    def __init__(
+        self, native: NativeInstance, entries: dict[str, Export], infos: dict[int, FuncInfo]
+    ) -> None:
         put = object.__setattr__
         put(self, "_native", native)
-        put(self, "_entries", {entry.name: entry for entry in native.code.module.exports})
+        put(self, "_entries", entries)
+        put(self, "_infos", infos)
 
     def __getitem__(self, name: str) -> Any:
         try:
@@ -95,7 +100,7 @@ class LazyExports(Exports):
 
 def _find(exports: Exports, entry: Export) -> Any:
     """Make what an export names, and remember it."""
-    value = _face(exports._native, entry)
+    value = _face(exports, entry)
     if hasattr(Exports, entry.name):
         exports.__dict__[entry.name] = value
     else:
@@ -104,9 +109,16 @@ def _find(exports: Exports, entry: Export) -> Any:
     return value
 
 
-def _face(native: NativeInstance, entry: Export) -> Any:
+def _face(exports: Exports, entry: Export) -> Any:
+    native = exports._native
     if entry.kind == ExternKind.FUNC:
-        return func_faces.face(native.func(entry.item))
+        func = native.func(entry.item)
+        if entry.item < native.code.module.n_imported_functions:
+            return func_faces.face(func)
+        info = exports._infos.get(entry.item)
+        if info is None:
+            info = exports._infos[entry.item] = func_faces.info_of(func)
+        return func_faces.face(func, info)
     if entry.kind == ExternKind.MEMORY:
         return memory_faces.face(native.memories[entry.item])
     if entry.kind == ExternKind.TAG:

@@ -77,7 +77,7 @@ class Instance:
             limit_bytes=config.max_memory_bytes,
             limit_elements=config.max_table_elements,
         )
-        self.exports: Exports = LazyExports(self._native)
+        self.exports: Exports = LazyExports(self._native, module.entries, module.infos)
         if self._wasi is not None:
             self._attach(self._wasi)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from runwell.host.func import FuncInfo
     from runwell.module.module import Module as Decoded
 
     Source: TypeAlias = Buffer | str | PathLike[str]
@@ -45,9 +46,12 @@ class Module:
 
     Attributes:
         engine: where it runs.
+        code: the module as the runtime knows it.
+        entries: its exports by name.
+        infos: what its functions that became a ``Func`` know of themselves, by index.
     """
 
-    __slots__ = ("__weakref__", "_validation", "code", "engine")
+    __slots__ = ("__weakref__", "_validation", "code", "engine", "entries", "infos")
 
     def __init__(
         self, source: Source, *, engine: Engine | None = None, validation: str = "eager"
@@ -64,6 +68,8 @@ class Module:
         self.code = ModuleCode(
             decoded, explicit=config.bounds == "explicit", features=config.feature_bits
         )
+        self.entries = {entry.name: entry for entry in decoded.exports}
+        self.infos: dict[int, FuncInfo] = {}
         from runwell.translate import translator
 
         if validation == "eager":

@@ -198,12 +198,17 @@ def _python_signature(info: FuncInfo) -> PythonSignature:
 _funcs: WeakValues[int, Func] = WeakValues()  # by address of the FuncRef
 
 
-def face(native: NativeFunc) -> Func:
-    """The one ``Func`` of a function."""
+def face(native: NativeFunc, info: FuncInfo | None = None) -> Func:
+    """The one ``Func`` of a function.
+
+    Args:
+        native: the function.
+        info: what is known about it; None to find out.
+    """
     found = _funcs.get(native.ref)
     # Natives that died may have left their address to others.
     if found is None or _root(found._owner) is not _root(native.owner):
-        found = _make(native)
+        found = _make(native, info_of(native) if info is None else info)
         _funcs.add(native.ref, found)
     return found
 
@@ -213,8 +218,7 @@ def _root(owner: object) -> object:
     return owner.root if isinstance(owner, Store) else owner
 
 
-def _make(native: NativeFunc) -> Func:
-    info = _info(native)
+def _make(native: NativeFunc, info: FuncInfo) -> Func:
     signature = info.signature
     owner: Any = native.owner
     store: Store = owner if isinstance(owner, Store) else owner.store
@@ -230,7 +234,8 @@ def _make(native: NativeFunc) -> Func:
     return made
 
 
-def _info(native: NativeFunc) -> FuncInfo:
+def info_of(native: NativeFunc) -> FuncInfo:
+    """What a ``Func`` of a function knows about it."""
     signature = signature_of(native.type)
     ref = ctype_of(layout.FuncRef).from_address(native.ref)
     if not ref.instance:

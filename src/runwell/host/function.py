@@ -10,7 +10,6 @@ from runwell.kernel.types import as_struct
 from runwell.runtime.func import Func
 from runwell.runtime.layout import FuncCode, FuncRef
 from runwell.runtime.mapping import Block
-from runwell.runtime.native import native
 from runwell.runtime.store import Store
 
 TYPE_CHECKING = False
@@ -57,7 +56,7 @@ class HostFunction:
         python.object = id(self)
         python.held = id(self.store.held)
         body = _FUNC_CODE.ctype.from_address(code)
-        body.entry = native.address("stub_call_host")
+        body.entry = self.signature.host_code
         body.host = func
         body.param_bytes = self.signature.param_bytes
         body.ref_param_bytes = self.signature.ref_param_bytes

@@ -50,6 +50,7 @@ class Signature:
         address: of the compiled signature.
         call_entry: address of the vectorcall of functions of this type.
         host_entry: address of the entry of host functions of this type.
+        host_code: address of the code by which guests call host functions.
         frame_bytes: room for arguments or results, and the link, on the value stack.
         ref_bytes: room for arguments or results on the reference stack.
         param_bytes: of the value parameters.
@@ -62,6 +63,7 @@ class Signature:
         "address",
         "call_entry",
         "frame_bytes",
+        "host_code",
         "host_entry",
         "number",
         "param_bytes",
@@ -85,6 +87,7 @@ class Signature:
         common = key in _COMMON
         self.call_entry = native.address(f"call_{key}" if common else "call_generic")
         self.host_entry = native.address(f"host_{key}" if common else "host_generic")
+        self.host_code = native.address("stub_call_host")
         self.number = TypeNumber(type_)
 
 
