@@ -88,7 +88,7 @@ def take_work() -> Ptr[Work]:
                     at = u64(calloc(1, lay_out_work(0)))
                     if at == 0:
                         atomic_store(works_taken + i, u32(0))
-                        return null
+                        return Ptr[Work](null)
                     lay_out_work(at)
                     works[i] = at
                 return Ptr[Work](works[i])

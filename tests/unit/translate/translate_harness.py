@@ -7,10 +7,13 @@ import ctypes
 import mmap
 from typing import Any
 
+from runwell.base.errors import MalformedError
+from runwell.base.leb128 import encode_unsigned
 from runwell.binary.decoder import decode
 from runwell.codegen.testing import Bound, bind_units
 from runwell.codegen.unit import Unit
-from runwell.isa.form import FORMS
+from runwell.isa.form import FORMS, Form
+from runwell.isa.register import Word
 from runwell.kernel import ctype_of
 from runwell.kernel.text import ModuleText
 from runwell.runtime import code as runtime_code
@@ -18,15 +21,24 @@ from runwell.runtime import code_kernels
 from runwell.runtime.layout import FuncCode
 from runwell.runtime.native import Native
 from runwell.translate import exports, pool
-from runwell.translate.code import decode_code
+from runwell.translate.code import Instruction, Part, decode_code, forms_of, instruction_words
 from runwell.translate.errors import Error
 from runwell.translate.printer import print_code
-from runwell.translate.work import Trouble
+from runwell.translate.work import Trouble, Work
 
 HANDLER_BASE = 0x5000_0000_0000
 FORM_AT = {HANDLER_BASE + i: i for i in range(len(FORMS))}
 HANDLERS = list(FORM_AT)
 POISON = b"\xa5"
+# What the functions of tests may refer to.
+PRELUDE = """
+(type $t (func (param i32 i64) (result i64)))
+(import "" "" (func $i (param i32)))
+(memory 1) (table 4 funcref) (table 4 externref)
+(global $g (mut i32) (i32.const 0)) (global $d (mut f64) (f64.const 0))
+(global $r (mut funcref) (ref.null func))
+(elem func 0) (data "x")
+"""
 
 KERNELS = [
     exports.translate_on_demand,
@@ -36,6 +48,8 @@ KERNELS = [
     exports.translate_constant,
     exports.map_offsets,
     pool.lay_out_work,
+    pool.take_work,
+    pool.give_work_back,
     pool.works,
     code_kernels.fill_codes,
 ]
@@ -51,6 +65,41 @@ def build(level: int = 0) -> "Translator":
     """Compile the kernels."""
     tables = Unit("tables", [], _add_tables)
     return Translator(bind_units([Unit("translator", KERNELS, is_debug=True), tables], level=level))
+
+
+def _sample(form: Form, target: int) -> Part:
+    """A part of a form, with a number in every place."""
+    sources = tuple(
+        (0x1111_0000_2222_0000 + i) & (1 << 32 * src.words) - 1 for i, src in enumerate(form.srcs)
+    )
+    immediates = tuple(
+        (target,) * 3 if kind == Word.TARGETS else (77 + i) & (1 << 32 * kind.words) - 1
+        for i, kind in enumerate(form.imms)
+    )
+    dest = target if form.dst.is_branch else 40 if form.dst.words else 0
+    return Part(form, sources, immediates, dest)
+
+
+def every_form() -> list[Instruction]:
+    """One instruction of each form, which branch to the first."""
+    at, found = 0, []
+    for form in FORMS:
+        parts = tuple(_sample(f, 0) for f in forms_of(form))
+        found.append(Instruction(at, form, parts))
+        at += 4 * instruction_words(parts)
+    return found
+
+
+def function(body: bytes, params: bytes = b"", results: bytes = b"") -> bytes:
+    """A module of one function, with a memory; ``body`` begins with the locals."""
+
+    def section(number: int, content: bytes) -> bytes:
+        return bytes([number]) + encode_unsigned(len(content)) + content
+
+    types = b"\x01\x60" + bytes([len(params)]) + params + bytes([len(results)]) + results
+    code = b"\x01" + encode_unsigned(len(body)) + body
+    parts = [section(1, types), section(3, b"\x01\x00"), section(5, b"\x01\x00\x01")]
+    return b"\0asm\x01\0\0\0" + b"".join([*parts, section(10, code)])
 
 
 class Translator:
@@ -80,6 +129,12 @@ class Translator:
         self.bound.lay_out_work(address)
         ctypes.c_uint64.from_address(self.bound.address("translation_works")).value = address
 
+    @property
+    def work(self) -> Any:
+        """The piece of scratch memory that is used."""
+        address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
+        return ctype_of(Work).from_address(address)
+
     def prepare(self, binary: bytes, **options: Any) -> runtime_code.ModuleCode:
         """A module as native code sees it."""
         native = runtime_code.native
@@ -99,7 +154,10 @@ class Translator:
 
     def verdict(self, binary: bytes) -> str:
         """The message about the function bodies, "" if all is well."""
-        trouble = self.validate(self.prepare(binary))
+        try:
+            trouble = self.validate(self.prepare(binary))
+        except MalformedError as error:
+            return error.message
         return Error(trouble.code).text(trouble.detail) if trouble is not None else ""
 
     def words(self, module: runtime_code.ModuleCode, function: int) -> list[int]:
@@ -115,6 +173,3 @@ class Translator:
     def code(self, module: runtime_code.ModuleCode, function: int) -> str:
         """The register code of a function, as text."""
         return print_code(decode_code(self.words(module, function), FORM_AT))
-
-
-

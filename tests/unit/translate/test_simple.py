@@ -1,0 +1,136 @@
+"""Plain instructions and constants: where operands come from, where results go."""
+
+import pytest
+
+CASES = {
+    "reading a local is free": (
+        """
+        (func (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+        """,
+        """
+          i32.add [0], [8] -> acc
+          return_value acc slot:16
+        """,
+    ),
+    "const right": (
+        """
+        (func (param i32) (result i32) (i32.sub (local.get 0) (i32.const 7)))
+        """,
+        """
+          i32.sub [0], 7 -> acc
+          return_value acc slot:8
+        """,
+    ),
+    "const left commutes": (
+        """
+        (func (param i32) (result i32) (i32.add (i32.const 7) (local.get 0)))
+        """,
+        """
+          i32.add [0], 7 -> acc
+          return_value acc slot:8
+        """,
+    ),
+    "const left": (
+        """
+        (func (param i32) (result i32) (i32.sub (i32.const 7) (local.get 0)))
+        """,
+        """
+          i32.sub 7, [0] -> acc
+          return_value acc slot:8
+        """,
+    ),
+    "compare const left mirrors": (
+        """
+        (func (param i32) (result i32) (i32.lt_s (i32.const 7) (local.get 0)))
+        """,
+        """
+          i32.gt_s [0], 7 -> acc
+          return_value acc slot:8
+        """,
+    ),
+    "wide": (
+        """
+        (func (param i64) (result i64) (i64.add (local.get 0) (i64.const 0x123456789)))
+        """,
+        """
+          i64.add [0], 4886718345L -> acc
+          return_value acc slot:8
+        """,
+    ),
+    "f64 const": (
+        """
+        (func (param f64) (result f64) (f64.mul (local.get 0) (f64.const 2)))
+        """,
+        """
+          f64.mul [0], 0x4000000000000000L -> acc
+          return_value_f64 acc slot:8
+        """,
+    ),
+    "a constant that no form takes": (
+        """
+        (func (param f64) (result f64) (f64.sub (f64.const 2) (local.get 0)))
+        """,
+        """
+          f64.const 0x4000000000000000L -> acc
+          f64.sub acc, [0] -> acc
+          return_value_f64 acc slot:8
+        """,
+    ),
+    "results stay in the accumulator": (
+        """
+        (func (param i32 i32 i32) (result i32) (i32.mul (i32.sub (local.get 0) (local.get 1))
+        (local.get 2)))
+        """,
+        """
+          i32.sub [0], [8] -> acc
+          i32.mul acc, [16] -> acc
+          return_value acc slot:24
+        """,
+    ),
+    "the right operand in the accumulator": (
+        """
+        (func (param i32 i32 i32) (result i32) (i32.sub (local.get 2) (i32.rotl (local.get 0)
+        (local.get 1))))
+        """,
+        """
+          i32.rotl [0], [8] -> acc
+          i32.sub [16], acc -> acc
+          return_value acc slot:24
+        """,
+    ),
+    "two consts": (
+        """
+        (func (result i32) (i32.sub (i32.const 1) (i32.const 2)))
+        """,
+        """
+          i32.const 1 -> acc
+          i32.sub acc, 2 -> acc
+          return_value acc slot:0
+        """,
+    ),
+    "float acc": (
+        """
+        (func (param f64 f64) (result f64) (f64.sqrt (f64.add (f64.mul (local.get 0) (local.get
+        0)) (local.get 1))))
+        """,
+        """
+          f64.mul [0], [0] -> acc ; f64.add acc, [8] -> acc
+          f64.sqrt acc -> acc
+          return_value_f64 acc slot:16
+        """,
+    ),
+    "trunc": (
+        """
+        (func (param f64) (result i64) (i64.trunc_sat_f64_u (local.get 0)))
+        """,
+        """
+          i64.trunc_sat_f64_u [0] -> acc
+          return_value acc slot:8
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_code(name, check_code):
+    check_code(*CASES[name])
