@@ -119,6 +119,8 @@ def test_shared_by_threads():
         ({"max_memory_bytes": "1"}, TypeError, "max_memory_bytes must be an int"),
         ({"max_memory_bytes": -1}, ValueError, "cannot be negative"),
         ({"max_table_elements": 1.5}, TypeError, "max_table_elements must be an int"),
+        ({"max_frames": -1}, ValueError, "max_frames cannot be negative"),
+        ({"max_frames": 10**6}, ValueError, "max_frames is at most 100000"),
         ({"features": "flying"}, ValueError, "unknown feature 'flying'"),
     ],
 )
@@ -153,6 +155,26 @@ def test_limits():
     assert exports.t.grow(5) == 5
     with pytest.raises(MemoryError):
         exports.t.grow(1)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 100, 5000])
+def test_the_limit_of_frames_is_exact(frames):
+    text = """(module
+      (func $down (export "down") (param i32) (result i32)
+        (if (result i32) (local.get 0)
+          (then (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))
+          (else (i32.const 0)))))"""
+    config = runwell.Config(max_frames=frames)
+    limited = runwell.Instance(runwell.Module(text, engine=runwell.Engine(config))).exports.down
+    free = runwell.Instance(runwell.Module(text)).exports.down
+    for _ in range(2):
+        assert limited(frames - 1) == frames - 1
+        with pytest.raises(runwell.ExhaustionError, match=r"^call stack exhausted"):
+            limited(frames)
+        assert free(frames) == frames
+    assert free(99_999) == 99_999
+    with pytest.raises(runwell.ExhaustionError):
+        free(100_000)
 
 
 def test_features_can_be_turned_off():

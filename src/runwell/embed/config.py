@@ -21,6 +21,8 @@ class Config:
             each, for systems where address space is scarce or signals cannot be used.
         max_memory_bytes: no memory of an instance grows beyond; None for no limit but the format's.
         max_table_elements: no table of an instance grows beyond.
+        max_frames: guest functions that may be active in a call, at most 100 000, which is also the
+            limit for None; one more is a ``call stack exhausted``.
         features: WebAssembly features to turn on, or off with a ``-`` before the name, e.g.
             ``"-simd"``.
 
@@ -33,11 +35,19 @@ class Config:
         bounds: as given.
         max_memory_bytes: as given.
         max_table_elements: as given.
+        max_frames: as given.
         features: as given.
     """
 
-    __slots__ = ("bounds", "engine", "feature_bits", "features", "max_memory_bytes",
-                 "max_table_elements")  # fmt: skip
+    __slots__ = (
+        "bounds",
+        "engine",
+        "feature_bits",
+        "features",
+        "max_frames",
+        "max_memory_bytes",
+        "max_table_elements",
+    )
 
     def __init__(
         self,
@@ -46,9 +56,11 @@ class Config:
         bounds: str = "guard",
         max_memory_bytes: int | None = None,
         max_table_elements: int | None = None,
+        max_frames: int | None = None,
         features: str = "",
     ) -> None:
         from runwell.base.features import feature_set
+        from runwell.base.limits import FRAMES
 
         if engine not in _ENGINES:
             have = " and ".join(map(repr, _ENGINES))
@@ -58,13 +70,17 @@ class Config:
         for name, limit in (
             ("max_memory_bytes", max_memory_bytes),
             ("max_table_elements", max_table_elements),
+            ("max_frames", max_frames),
         ):
             if limit is not None and not isinstance(limit, int):
                 raise TypeError(f"{name} must be an int or None, not {type(limit).__name__}")
             if limit is not None and limit < 0:
                 raise ValueError(f"{name} cannot be negative")
         self.engine, self.bounds, self.features = engine, bounds, features
+        if max_frames is not None and max_frames > FRAMES:
+            raise ValueError(f"max_frames is at most {FRAMES}, not {max_frames}")
         self.max_memory_bytes, self.max_table_elements = max_memory_bytes, max_table_elements
+        self.max_frames = max_frames
         self.feature_bits = feature_set(features)
 
     def _arguments(self) -> dict[str, Any]:
@@ -73,6 +89,7 @@ class Config:
             "bounds": self.bounds,
             "max_memory_bytes": self.max_memory_bytes,
             "max_table_elements": self.max_table_elements,
+            "max_frames": self.max_frames,
             "features": self.features,
         }
 

@@ -66,7 +66,10 @@ class Module:
         decoded = _decode(_binary(source, config.feature_bits), config.feature_bits)
         load()
         self.code = ModuleCode(
-            decoded, explicit=config.bounds == "explicit", features=config.feature_bits
+            decoded,
+            explicit=config.bounds == "explicit",
+            features=config.feature_bits,
+            max_frames=config.max_frames,
         )
         self.entries = {entry.name: entry for entry in decoded.exports}
         self.infos: dict[int, FuncInfo] = {}

@@ -47,15 +47,21 @@ class FuncInfo:
         signature: its compiled type.
         module: where it is defined; None for host functions.
         index: in the function index space of ``module``.
+        max_frames: guest frames that a call may have; None for the engine's own limit.
     """
 
-    __slots__ = ("index", "module", "name", "signature")
+    __slots__ = ("index", "max_frames", "module", "name", "signature")
 
     def __init__(
-        self, name: str, signature: Signature, module: Module | None = None, index: int = 0
+        self,
+        name: str,
+        signature: Signature,
+        module: Module | None = None,
+        index: int = 0,
+        max_frames: int | None = None,
     ) -> None:
         self.name, self.signature = name, signature
-        self.module, self.index = module, index
+        self.module, self.index, self.max_frames = module, index, max_frames
 
 
 class _Doc:
@@ -231,6 +237,8 @@ def _make(native: NativeFunc, info: FuncInfo) -> Func:
         native.owner,
         store.held,
     )
+    if info.max_frames is not None:
+        ctype_of(FuncObject).from_address(id(made)).max_frames = info.max_frames
     return made
 
 
@@ -241,8 +249,9 @@ def info_of(native: NativeFunc) -> FuncInfo:
     if not ref.instance:
         return FuncInfo(getattr(native.owner, "name", "host function"), signature)
     index = int(ctype_of(layout.FuncCode).from_address(ref.code).index)
-    module = object_at(ctype_of(layout.Instance).from_address(ref.instance).object).code.module
-    return FuncInfo(name_of(module, index), signature, module, index)
+    code = object_at(ctype_of(layout.Instance).from_address(ref.instance).object).code
+    module = code.module
+    return FuncInfo(name_of(module, index), signature, module, index, code.max_frames)
 
 
 def name_of(module: Module, index: int) -> str:

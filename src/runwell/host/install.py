@@ -47,9 +47,7 @@ def install() -> None:
 _installed: list[object] = []
 
 
-def _arguments(
-    callee: func.Func, args: tuple[object, ...], keywords: object
-) -> tuple[object, ...]:
+def _arguments(callee: func.Func, args: tuple[object, ...], keywords: object) -> tuple[object, ...]:
     """Convert the arguments of a call that the kernels could not take."""
     if keywords:
         raise TypeError(f"{callee.name}() takes no keyword arguments")

@@ -38,6 +38,7 @@ class FuncObject:
     owner: Ptr[PyObject]  # keeps ``ref`` and all it needs alive
     held: Ptr[PyObject]  # dict of the objects that the callee may refer to, by address
     weak_references: Ptr[PyObject]
+    max_frames: i32  # guest frames that a call may have
 
 
 @struct

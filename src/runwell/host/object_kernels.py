@@ -45,6 +45,7 @@ def new_func(
     func.name = name
     func.owner = owner
     func.held = held
+    func.max_frames = 0x7FFFFFFF
     Py_IncRef(info)
     Py_IncRef(name)
     Py_IncRef(owner)

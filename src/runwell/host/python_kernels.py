@@ -173,10 +173,14 @@ def run(func: Ptr[FuncObject], ctx: Ptr[Context]) -> u32:
     frame = Ptr[u64](ctx.top)
     if ref.code.brief != 0:
         return enter_guest(ctx, ref, frame)
+    left = ctx.frames_left
+    if func.max_frames < left:
+        ctx.frames_left = func.max_frames
     ctx.thread_state = PyEval_SaveThread()
     trap = enter_guest(ctx, ref, frame)
     PyEval_RestoreThread(ctx.thread_state)
     ctx.thread_state = 0
+    ctx.frames_left = left
     return trap
 
 

@@ -55,6 +55,7 @@ class ModuleCode:
         module: what was decoded.
         address: of the native ``ModuleCode``.
         explicit: every memory access is checked, none relies on guard pages.
+        max_frames: frames that a call from the host may have; None for no limit but the context's.
         numbers: canonical number by type index; 0 for types that are not of functions.
         referenced: indices of the module's own functions that references can be made to, and of
             the start function.
@@ -67,6 +68,7 @@ class ModuleCode:
         "_native",
         "address",
         "explicit",
+        "max_frames",
         "module",
         "numbers",
         "plan",
@@ -74,7 +76,12 @@ class ModuleCode:
     )
 
     def __init__(
-        self, module: Module, *, explicit: bool = False, features: int = feature_bits.ALL
+        self,
+        module: Module,
+        *,
+        explicit: bool = False,
+        features: int = feature_bits.ALL,
+        max_frames: int | None = None,
     ) -> None:
         """Describe a module; functions are translated when they are first called.
 
@@ -82,11 +89,12 @@ class ModuleCode:
             module: what was decoded; it need not be valid yet.
             explicit: do not rely on guard pages.
             features: bit set of what the module may use.
+            max_frames: frames that a call from the host may have.
 
         Raises:
             MemoryError: the system has no room for the code.
         """
-        self.module, self.explicit = module, explicit
+        self.module, self.explicit, self.max_frames = module, explicit, max_frames
         self.plan: Any = None  # how to instantiate; see ``instance``
         self.numbers: tuple[TypeNumber | int, ...] = ()
         self._blocks: list[object] = []
