@@ -37,7 +37,8 @@ class Worker:
             return json.loads(answer)
         self.stop()
         how = f"exit code {self.code}" if ready else f"no answer in {TIMEOUT_S} s"
-        pytest.fail(f"the machine crashed in {name}: {how}")
+        # What it printed before is in the captured standard error.
+        pytest.fail(f"{name}: the process that ran it is gone: {how}")
         return None
 
     def stop(self):
