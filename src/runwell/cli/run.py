@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 
 import runwell
@@ -12,6 +11,9 @@ from runwell.base.types import ValType
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    import signal
+else:
+    import _signal as signal  # without the enumerations that ``signal`` wraps around it
 
 
 def run(args: argparse.Namespace) -> int:
