@@ -1,6 +1,7 @@
 """Constant expressions: a few instructions, translated as a function without parameters."""
 
 from runwell.base.features import BIT
+from runwell.base.types import V128
 from runwell.isa.op import Rule
 from runwell.isa.table import TABLE
 from runwell.kernel import Ptr, const_array, kernel, u8, u32, u64
@@ -19,9 +20,10 @@ from runwell.translate.function import (
     use_module,
 )
 from runwell.translate.locals import LINK_BYTES, clear_frame
-from runwell.translate.simple import constant
+from runwell.translate.simple import constant, result_type
 from runwell.translate.tables import INSTRUCTIONS, OP_SHIFT
 from runwell.translate.variables import get_global
+from runwell.translate.vector import vector_constant
 from runwell.translate.work import Work
 
 _RULES = (Rule.CONST, Rule.END, Rule.GLOBAL_GET, Rule.REF_NULL, Rule.REF_FUNC)
@@ -86,7 +88,10 @@ def translate_expression(
             break
         match rule_of(row):
             case Rule.CONST:
-                constant(w, row)
+                if result_type(row) == V128:
+                    vector_constant(w)
+                else:
+                    constant(w, row)
             case Rule.GLOBAL_GET:
                 get_global(w)
             case _:

@@ -66,6 +66,7 @@ from runwell.translate.tables import (
     form,
 )
 from runwell.translate.variables import drop_value, get_global, select, select_typed, set_global
+from runwell.translate.vector import access_lane, shuffle, use_lane, vector_constant
 from runwell.translate.work import NO_MEMORY, UNKNOWN, Work
 
 UNREACHABLE = form("unreachable")
@@ -106,10 +107,22 @@ def refuse_opcode(w: Work) -> NoReturn:
 
 @kernel
 def translate_rare(w: Work, row: u64) -> None:
-    """Translate an instruction that concerns whole memories and tables, or references."""
+    """Translate an instruction with a prefix, or one that is rare."""
     match rule_of(row):
         case Rule.PLAIN:
             plain(w, row)
+        case Rule.LOAD:
+            load(w, row)
+        case Rule.CONST:
+            vector_constant(w)
+        case Rule.SHUFFLE:
+            shuffle(w, row)
+        case Rule.LANE:
+            use_lane(w, row)
+        case Rule.LOAD_LANE | Rule.STORE_LANE:
+            access_lane(w, row)
+        case Rule.STORE:
+            store(w, row)
         case Rule.MEMORY_SIZE:
             memory_size(w)
         case Rule.MEMORY_GROW:

@@ -12,7 +12,7 @@ from itertools import product
 from runwell.base.features import FEATURES
 from runwell.base.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128
 from runwell.isa.form import FORM_BY_KEY, FORM_BY_NAME, FORMS, Dst, Form, FusedForm, Mode, Src
-from runwell.isa.op import Op
+from runwell.isa.op import Op, Rule
 from runwell.isa.register import BY_NAME, REG_OPS, Kind
 from runwell.isa.table import TABLE
 from runwell.kernel import const_array, extern_data, u8, u16, u32, u64
@@ -176,6 +176,17 @@ def _mirror(op: Op) -> int:
 # swapped, or 0.
 BASES = const_array("translate_bases", u32, lambda: [_BASES.get(op.mnemonic, 0) for op in TABLE])
 MIRRORS = const_array("translate_mirrors", u32, lambda: [_mirror(op) for op in TABLE])
+
+
+def _lanes(op: Op) -> int:
+    """How many lanes the immediate may choose from."""
+    if op.rule == Rule.LANE:
+        return int(op.mnemonic.partition(".")[0].partition("x")[2])
+    return 16 // op.width if op.rule in (Rule.LOAD_LANE, Rule.STORE_LANE) else 0
+
+
+# By instruction: the number of lanes, for those with a lane as immediate.
+LANES = const_array("translate_lanes", u8, lambda: [_lanes(op) for op in TABLE])
 
 
 # Types.
