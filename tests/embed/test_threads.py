@@ -1,5 +1,7 @@
 """Threads: the interpreter lock is free while a guest runs, and each thread has its own stacks."""
 
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -127,3 +129,43 @@ def test_one_function_in_several_threads(make):
     """Functions without state may run in several threads at once."""
     spin = make(SPIN, {"m": {"f": abs}}).exports.spin
     assert in_threads(4, lambda i: spin(200_000)) == [600_000] * 4
+
+
+DAEMONS = """
+import threading, time, runwell
+module = runwell.Module('''(module
+  (import "m" "f" (func $f))
+  (func (export "spin") (loop $again (br $again)))
+  (func (export "many") (loop $again (call $f) (br $again))))''')
+instance = runwell.Instance(module, {"m": {"f": lambda: None}})
+for name in %r:
+    threading.Thread(target=instance.exports[name], daemon=True).start()
+time.sleep(0.05)
+print("done")
+"""
+
+
+@pytest.mark.parametrize("names", [["spin"], ["many"], ["many", "many", "spin"]])
+def test_the_process_ends_while_daemons_run_guests(names):
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", DAEMONS % names], capture_output=True, text=True, timeout=60
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_guests_run_on_in_forked_children(make):
+    exports = make(SPIN + '(memory (export "memory") 1)', {"m": {"f": lambda x: x + 1}}).exports
+    exports.memory[0] = 5
+
+    def f(child):
+        exports.memory[0] += child
+        return exports.deep(100) + exports.memory[0]
+
+    pid = os.fork()
+    if pid == 0:
+        os._exit(f(1) if f(0) == 106 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 107
+    assert f(0) == 106

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from _thread import _local
+from sys import is_finalizing
 
 from runwell.base.light import final
 from runwell.base.limits import FRAMES
@@ -55,7 +56,7 @@ class Context:
         native: its fields.
     """
 
-    __slots__ = ("__weakref__", "_lease", "_refs", "_stack", "address", "native")
+    __slots__ = ("__weakref__", "_keep", "_lease", "_refs", "_stack", "address", "native")
 
     def __init__(self, max_frames: int = FRAMES) -> None:
         """Make a context.
@@ -63,8 +64,9 @@ class Context:
         Raises:
             MemoryError: the system has no room, or there are too many contexts.
         """
-        from ctypes import addressof
+        from ctypes import addressof, py_object, pythonapi
 
+        self._keep: Any = pythonapi.Py_IncRef, py_object
         self.native: Any = ctype_of(layout.Context)()
         self.address: int = addressof(self.native)
         self._stack, self._refs = self._reserve(max_frames)
@@ -73,6 +75,12 @@ class Context:
         if not native.add_context(self.address):
             raise MemoryError("too many threads run guests")
         self._lease = _Lease(self.address)
+
+    def __del__(self, is_finalizing: Callable[[], bool] = is_finalizing) -> None:
+        if is_finalizing():
+            # Python forgets daemon threads while it shuts down, but they still run guests.
+            keep, py_object = self._keep
+            keep(py_object(self))
 
     def _reserve(self, max_frames: int) -> tuple[Mapping, Mapping]:
         size = max(LEAST_STACK_BYTES, FRAME_BYTES * max_frames + SLACK)
