@@ -6,6 +6,7 @@ To the type checker these are the originals.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Generic as Generic
+    from typing import Literal as Literal
     from typing import NamedTuple as NamedTuple
     from typing import TypeVar as TypeVar
     from typing import final as final
@@ -21,6 +22,12 @@ else:
 
         def __init__(self, name, bound=None):  # noqa: ANN001, ANN204
             self.__name__, self.__bound__ = name, bound
+
+    class Literal:
+        """``Literal[8]`` is 8, for those who read annotations."""
+
+        def __class_getitem__(cls, value):  # noqa: ANN001, ANN204
+            return value
 
     class Generic:
         """Nothing but for the type checker."""

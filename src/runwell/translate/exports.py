@@ -17,10 +17,11 @@ from runwell.runtime.layout import Context, FuncCode, ModuleCode
 from runwell.translate.constant import translate_expression
 from runwell.translate.errors import Error, Invalid
 from runwell.translate.function import translate_function
+from runwell.translate.layout import Span, Trouble
 from runwell.translate.pool import give_work_back, take_work
 from runwell.translate.stack import truncate
 from runwell.translate.tables import FIRST_PREFIX, LAST_PREFIX
-from runwell.translate.work import SLACK, Note, Span, Trouble, Work
+from runwell.translate.work import SLACK, Note, Work
 
 INVALID_FUNCTION, INTERNAL = int(TrapCode.INVALID_FUNCTION), int(TrapCode.INTERNAL)
 

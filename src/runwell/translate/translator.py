@@ -3,9 +3,9 @@
 Translation itself needs no Python: a function's first call leads to ``translate_on_demand``.
 """
 
+from __future__ import annotations
+
 from array import array
-from bisect import bisect_right
-from typing import Any
 
 from runwell.base.errors import InternalError, InvalidError, MalformedError, RunwellError
 from runwell.base.types import I32, I64, ValType
@@ -15,7 +15,12 @@ from runwell.runtime.code import ModuleCode
 from runwell.runtime.layout import FuncCode
 from runwell.runtime.mapping import Mapping
 from runwell.runtime.native import hooks, native
-from runwell.translate import work
+from runwell.translate.layout import Span as ConstantSpan
+from runwell.translate.layout import Trouble
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # Address space for the code of one function, for each byte of its body and beside that.
 _ROOM_FACTOR, _ROOM = 64, 8 << 20
@@ -49,7 +54,7 @@ def validate_function(code: ModuleCode, function: int) -> None:
 def _check(code: ModuleCode, first: int, last: int) -> None:
     from ctypes import addressof
 
-    trouble: Any = ctype_of(work.Trouble)()
+    trouble: Any = ctype_of(Trouble)()
     entry = _entry("validate_code", 4)
     if entry(code.address, first, last, addressof(trouble)):
         raise _error(code.module, trouble, int(trouble.function))
@@ -67,14 +72,14 @@ def validate_constants(code: ModuleCode) -> None:
     spans = _constants(code.module)
     if not spans:
         return
-    trouble: Any = ctype_of(work.Trouble)()
+    trouble: Any = ctype_of(Trouble)()
     n = len(spans) // 4
     entry = _entry("validate_constants", 4)
     if entry(code.address, spans.buffer_info()[0], n, addressof(trouble)):
         raise _error(code.module, trouble, None)
 
 
-def _constants(module: Module) -> "array[int]":
+def _constants(module: Module) -> array[int]:
     """Start, end, type and visible globals of every constant expression."""
     spans = array("I")
     imported = module.n_imported_globals
@@ -157,7 +162,7 @@ def translate_constant(code: ModuleCode, start: int, end: int, type_: ValType) -
     constants = _constant_codes.of(code)
     found = constants.get(key)
     if found is None:
-        span: Any = ctype_of(work.Span)(start, end, type_ & 0xFF, len(code.module.global_types))
+        span: Any = ctype_of(ConstantSpan)(start, end, type_ & 0xFF, len(code.module.global_types))
         found = ctype_of(FuncCode)()
         entry = _entry("translate_constant", 3)
         if entry(code.address, addressof(span), addressof(found)):
@@ -209,6 +214,8 @@ def offset_of(code: ModuleCode, function: int, address: int) -> int | None:
         if len(remembered) >= _REMEMBERED:
             remembered.clear()
         origins = remembered[function] = _Origins(code, function)
+    from bisect import bisect_right
+
     i = bisect_right(origins.codes, address - where.entry) - 1
     return origins.offsets[i] if i >= 0 else None
 
