@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from runwell.base.light import final
-from runwell.embed import globals as global_faces
-from runwell.embed import table as table_faces
 from runwell.host import func as func_faces
 from runwell.host import memory as memory_faces
 from runwell.host.func import FuncInfo
@@ -125,6 +123,10 @@ def _face(exports: Exports, entry: Export) -> Any:
         return native.code.module.type_of(entry.kind, entry.item)
     extern = native.extern(entry.kind, entry.item)
     if isinstance(extern, NativeTable):
-        return table_faces.face(extern)
+        from runwell.embed import table
+
+        return table.face(extern)
+    from runwell.embed import globals as global_
+
     assert isinstance(extern, NativeGlobal)
-    return global_faces.face(extern)
+    return global_.face(extern)

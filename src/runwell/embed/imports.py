@@ -5,8 +5,6 @@ from __future__ import annotations
 from runwell.base.errors import LinkError
 from runwell.base.types import FuncType
 from runwell.embed.exports import Exports
-from runwell.embed.globals import Global
-from runwell.embed.table import Table
 from runwell.host.function import HostFunction
 from runwell.module.module import Module as Decoded
 from runwell.module.types import GlobalType, ImportType
@@ -14,7 +12,7 @@ from runwell.runtime.instance import Extern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any, TypeAlias
 
     Namespace: TypeAlias = Any
@@ -22,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def find_imports(
-    decoded: Decoded, imports: Imports, functions: Mapping[str, Mapping[str, Any]]
+    decoded: Decoded, imports: Imports, functions: Mapping[str, Callable[[str], object]]
 ) -> list[Extern | None]:
     """What a module's imports name, in order; None where there is nothing.
 
     Args:
         decoded: the module.
         imports: what the user provides: mappings or instances, by module name.
-        functions: what is provided besides, for the names that are not in ``imports``.
+        functions: what provides the names that are not in ``imports``, by module name.
 
     Raises:
         LinkError: what is provided cannot be imported as what is wanted.
@@ -39,7 +37,8 @@ def find_imports(
     for wanted in decoded.import_types():
         value = _look_up(imports.get(wanted.module), wanted)
         if value is None:
-            value = functions.get(wanted.module, {}).get(wanted.name)
+            provide = functions.get(wanted.module)
+            value = provide(wanted.name) if provide is not None else None
         found.append(None if value is None else _extern(wanted, value))
     return found
 
@@ -66,15 +65,20 @@ def _look_up(namespace: Namespace, wanted: ImportType) -> Any:
 def _extern(wanted: ImportType, value: Any) -> Extern:
     """Make a value importable, and leave it to the runtime to compare types."""
     from runwell.host.func import Func
+
+    type_ = wanted.type
+    if isinstance(value, Func):
+        return value.native
+    if isinstance(type_, FuncType) and callable(value):
+        return HostFunction(value, type_, f"{wanted.module}.{wanted.name}").func
+    from runwell.embed.globals import Global
+    from runwell.embed.table import Table
     from runwell.host.memory import Memory
 
-    if isinstance(value, Func | Table | Global):
+    if isinstance(value, Table | Global):
         return value.native
     if isinstance(value, Memory):
         return value._owner
-    type_ = wanted.type
-    if isinstance(type_, FuncType) and callable(value):
-        return HostFunction(value, type_, f"{wanted.module}.{wanted.name}").func
     if isinstance(type_, GlobalType) and isinstance(value, int | float) and not type_.mutable:
         try:
             return Global(type_, value).native

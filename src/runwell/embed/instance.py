@@ -13,8 +13,7 @@ from runwell.runtime.instance import Instance as NativeInstance
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
+    from collections.abc import Callable, Mapping
 
     from runwell.embed.imports import Imports
     from runwell.wasi.config import WasiConfig
@@ -62,12 +61,12 @@ class Instance:
             raise TypeError(f"module must be a runwell.Module, not {type(module).__name__}")
         self.module = module
         self._wasi: Wasi | None = None
-        functions: Mapping[str, Mapping[str, Any]] = {}
+        functions: Mapping[str, Callable[[str], object]] = {}
         if wasi is not None:
             from runwell.wasi import preview1
 
             self._wasi = preview1.Wasi(wasi)
-            functions = dict.fromkeys(preview1.MODULES, self._wasi.functions)
+            functions = dict.fromkeys(preview1.MODULES, self._wasi.function)
         decoded = module.code.module
         config = module.engine.config
         externs = find_imports(decoded, imports or {}, functions) if decoded.imports else ()

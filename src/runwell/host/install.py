@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from runwell.base.errors import ExhaustionError
-from runwell.base.traps import TrapCode
 from runwell.host import func, memory
-from runwell.host.convert import canonical_arguments, canonical_results
 from runwell.host.function import HostFunction
 from runwell.host.layout import THREAD_SLOTS, Hooks, ThreadSlot
 from runwell.host.native_type import types
@@ -14,7 +11,6 @@ from runwell.runtime.context import current_context, on_context_end
 from runwell.runtime.func import object_at
 from runwell.runtime.native import native
 from runwell.runtime.store import Store
-from runwell.runtime.trap import backtrace, make_trap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +45,8 @@ _installed: list[object] = []
 
 def _arguments(callee: func.Func, args: tuple[object, ...], keywords: object) -> tuple[object, ...]:
     """Convert the arguments of a call that the kernels could not take."""
+    from runwell.host.convert import canonical_arguments
+
     if keywords:
         raise TypeError(f"{callee.name}() takes no keyword arguments")
     owner: Any = callee._owner
@@ -60,6 +58,8 @@ def _arguments(callee: func.Func, args: tuple[object, ...], keywords: object) ->
 
 def _results(host: HostFunction, result: object, body: int) -> tuple[object, ...]:
     """Convert what a host function returned to the instance whose body is at an address."""
+    from runwell.host.convert import canonical_results
+
     store = object_at(body).store() if body else None
     return canonical_results(host.name, host.signature.type, result, store or host.store)
 
@@ -68,6 +68,10 @@ def _trap(
     callee: func.Func, context: int, code: int, raised: BaseException | None
 ) -> BaseException:
     """Say what stopped a guest; to an exception of a host function add where the guest was."""
+    from runwell.base.errors import ExhaustionError
+    from runwell.base.traps import TrapCode
+    from runwell.runtime.trap import backtrace, make_trap
+
     if not context:
         return ExhaustionError(TrapCode(code))
     if raised is None:

@@ -24,28 +24,6 @@ This package holds what kernel sources import, and is light; ``runwell.kernel.co
 kernels into LLVM text.
 """
 
-from runwell.kernel.declare import (
-    Failure,
-    addr,
-    atomic_add,
-    atomic_cas,
-    atomic_load,
-    atomic_store,
-    atomic_swap,
-    cast,
-    clz,
-    const_array,
-    ctz,
-    extern,
-    extern_data,
-    kernel,
-    likely,
-    local_array,
-    null,
-    popcount,
-    static,
-    unlikely,
-)
 from runwell.kernel.types import (
     Array,
     Fn,
@@ -66,6 +44,41 @@ from runwell.kernel.types import (
     u32,
     u64,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runwell.kernel.declare import (
+        Failure,
+        addr,
+        atomic_add,
+        atomic_cas,
+        atomic_load,
+        atomic_store,
+        atomic_swap,
+        cast,
+        clz,
+        const_array,
+        ctz,
+        extern,
+        extern_data,
+        kernel,
+        likely,
+        local_array,
+        null,
+        popcount,
+        static,
+        unlikely,
+    )
+else:
+
+    def __getattr__(name):  # noqa: ANN001, ANN202
+        # The decorators are for sources of kernels; a run that only loads native code needs none.
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module("runwell.kernel.declare"), name)
+
 
 __all__ = [
     "Array",

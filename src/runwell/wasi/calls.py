@@ -8,7 +8,6 @@ from runwell.wasi.errno import Errno, from_system
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from runwell.wasi.world import World
 
@@ -35,14 +34,10 @@ def call(params: str) -> Callable[[Callable[..., object]], Callable[..., object]
     return register
 
 
-def bind(world: World) -> dict[str, Callable[..., Any]]:
-    """All calls as host functions that act on ``world``."""
-    return {name: _host_function(world, name, *entry) for name, entry in CALLS.items()}
-
-
-def _host_function(
+def host_function(
     world: World, name: str, params: str, function: Callable[..., object]
 ) -> Callable[..., int]:
+    """A call as a host function that acts on ``world``."""
     masks = [_MASKS.get(p, -1) for p in params]
 
     def run(*args: int) -> int:

@@ -25,7 +25,7 @@ class Guest:
         self.wasi.attach(self.memory)
 
     def __getattr__(self, name):
-        return self.wasi.functions[name]
+        return self.wasi.function(name)
 
     def text(self, text, at=PATH):
         data = text.encode()
