@@ -195,3 +195,16 @@ def test_both_ways_of_bounding_memory(bounds):
     for address in (65533, 65536, 2**31, 2**32 - 1):
         with pytest.raises(runwell.Trap, match=r"^out of bounds memory access"):
             load(address)
+
+
+def test_a_lazily_validated_function_is_refused_at_its_call():
+    text = """(module
+      (func $bad (export "bad") (result i32) (i64.const 1))
+      (func (export "calls") (result i32) (call $bad))
+      (func (export "good") (result i32) (i32.const 7)))"""
+    instance = runwell.Instance(runwell.Module(text, validation="lazy"))
+    assert instance.exports.good() == 7
+    for name in ("bad", "calls"):
+        with pytest.raises(runwell.InvalidError, match="type mismatch") as info:
+            instance.exports[name]()
+        assert (info.value.function, info.value.name) == (0, "bad")

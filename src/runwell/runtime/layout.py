@@ -129,6 +129,7 @@ class Context:
     max_frames: i32
     thread_state: u64  # PyThreadState* while the GIL is released, else 0
     object: u64  # PyObject* of the Python face
+    culprit: u64  # Ptr[FuncCode] of what was translated last, for INVALID_FUNCTION
 
 
 @struct

@@ -108,15 +108,17 @@ class Hooks:
             the binary, or None if it cannot be told.
         translate_constant: ``(module, start, end, type)`` of a constant expression's bytes to the
             address of a ``FuncCode`` that leaves its value, for expressions that are not literal.
+        validate_function: ``(module, function index)``; raises what is wrong with a function.
         call: calls a function without parameters, with all that a call from the host entails; used
             for start functions.
     """
 
-    __slots__ = ("call", "offset_of", "translate_constant")
+    __slots__ = ("call", "offset_of", "translate_constant", "validate_function")
 
     def __init__(self) -> None:
         self.call: Callable[[Func], object] | None = None
         self.offset_of: Callable[[ModuleCode, int, int], int | None] | None = None
+        self.validate_function: Callable[[ModuleCode, int], None] | None = None
         self.translate_constant: Callable[[ModuleCode, int, int, ValType], int] | None = None
 
 

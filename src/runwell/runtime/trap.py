@@ -1,10 +1,18 @@
 """Traps as Python errors, with a backtrace of guest frames."""
 
 from array import array
+from collections.abc import Callable
 
-from runwell.base.errors import ExhaustionError, Frame, InternalError, OutOfFuel, Trap
+from runwell.base.errors import (
+    ExhaustionError,
+    Frame,
+    InternalError,
+    OutOfFuel,
+    RunwellError,
+    Trap,
+)
 from runwell.base.traps import TrapCode
-from runwell.kernel.types import sizeof
+from runwell.kernel.types import ctype_of, sizeof
 from runwell.runtime import layout
 from runwell.runtime.code import ModuleCode
 from runwell.runtime.context import Context
@@ -20,9 +28,11 @@ _FIELDS = sizeof(layout.FrameRecord) // 8
 _NO_RECORDS = bytes(8 * _FIELDS * (INNERMOST + OUTERMOST))
 
 
-def make_trap(context: Context, code: int) -> Trap | InternalError:
+def make_trap(context: Context, code: int) -> RunwellError | InternalError:
     """The error for a trap, with the frames that the context was left with."""
     trap = TrapCode(code)
+    if trap == TrapCode.INVALID_FUNCTION and hooks.validate_function is not None:
+        return _invalid(context, hooks.validate_function)
     frames = backtrace(context)
     if trap == TrapCode.INTERNAL:
         where = f" in {frames[0]}" if frames else ""
@@ -32,6 +42,19 @@ def make_trap(context: Context, code: int) -> Trap | InternalError:
     if trap in (TrapCode.STACK_EXHAUSTED, TrapCode.DEADLINE):
         return ExhaustionError(trap, frames)
     return Trap(trap, frames)
+
+
+def _invalid(
+    context: Context, validate: Callable[[ModuleCode, int], None]
+) -> RunwellError | InternalError:
+    """What is wrong with the function that could not be translated at its first call."""
+    code = ctype_of(layout.FuncCode).from_address(context.native.culprit)
+    owner: ModuleCode = object_at(ctype_of(layout.ModuleCode).from_address(code.module).object)
+    try:
+        validate(owner, code.index)
+    except RunwellError as e:
+        return e
+    return InternalError(f"function {code.index} was refused at its call, and now it is valid")
 
 
 def backtrace(context: Context) -> tuple[Frame, ...]:

@@ -90,6 +90,7 @@ def translate_on_demand(ctx: Context, code: FuncCode) -> u32:
     Its entry is set last, so that another thread sees either the stub or all of the code.
     """
     module = Ptr[ModuleCode](code.module)
+    ctx.culprit = u64(addr(code))
     return translate_functions(module[0], code.index, code.index + 1)
 
 

@@ -264,6 +264,7 @@ def install() -> None:
     """Lend the runtime what it needs of the translator."""
     hooks.translate_constant = translate_constant
     hooks.offset_of = offset_of
+    hooks.validate_function = validate_function
 
 
 install()
