@@ -64,13 +64,6 @@ def test_invalid():
     runwell.Module.validate(ADD)
 
 
-def test_lazy_validation_traps_at_the_first_call():
-    module = runwell.Module(BAD, validation="lazy")
-    with pytest.raises(runwell.Trap) as caught:
-        runwell.Instance(module).exports.f()
-    assert caught.value.code == runwell.TrapCode.INVALID_FUNCTION
-
-
 def test_what_it_says_of_itself():
     module = runwell.Module(ADD)
     (log,) = module.imports
