@@ -34,7 +34,7 @@ def canonical_arguments(
     """
     wanted = type_.params
     if len(args) != len(wanted):
-        types = ", ".join(t.text for t in wanted)
+        types = ", ".join([t.text for t in wanted[:8]] + ["..."] * (len(wanted) > 8))
         raise TypeError(f"{name}() takes {_count(len(wanted))} ({types}), {len(args)} given")
     return tuple(
         canonical(t, value, store, lambda i=i: f"{name}() argument {i + 1}")  # type: ignore[misc]

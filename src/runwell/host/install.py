@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from runwell.host import func, memory
 from runwell.host.function import HostFunction
-from runwell.host.layout import THREAD_SLOTS, Hooks, ThreadSlot
+from runwell.host.layout import THREAD_SLOTS, Hooks, PyObject, ThreadSlot
 from runwell.host.native_type import types
-from runwell.kernel.types import ctype_of
+from runwell.kernel.types import ctype_of, sizeof
 from runwell.runtime.context import current_context, on_context_end
 from runwell.runtime.func import object_at
 from runwell.runtime.native import native
@@ -18,9 +18,17 @@ if TYPE_CHECKING:
 
 
 def install() -> None:
-    """Make the native types and give the kernels their hooks; the core must be loaded."""
+    """Make the native types and give the kernels their hooks; the core must be loaded.
+
+    Raises:
+        ImportError: this Python is one whose objects the kernels do not know.
+    """
     if _installed:
         return
+    if object.__basicsize__ != sizeof(PyObject):
+        raise ImportError(
+            "Runwell needs a Python with an interpreter lock: objects differ in others"
+        )
     types_to_make = func.Func, memory.Memory
     hooks = ctype_of(Hooks).from_address(native.address("python_hooks"))
     for name, function in _HOOKS.items():
