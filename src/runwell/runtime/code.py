@@ -13,10 +13,10 @@ from struct import pack_into
 
 from runwell.base import features as feature_bits
 from runwell.base.light import final
-from runwell.base.types import FuncType, ValType
+from runwell.base.types import INDEX_SHIFT, NON_NULL, FuncType, ValType
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.module.module import Module, Span
-from runwell.module.types import ExternKind
+from runwell.module.types import ExternKind, StructType, SubType
 from runwell.runtime import layout
 from runwell.runtime.constant import How, read_constant
 from runwell.runtime.mapping import Block, Mapping
@@ -26,6 +26,7 @@ from runwell.runtime.types import TypeNumber
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
 # Address space for register code: for each byte of the code section, and beside it, because the
@@ -65,6 +66,7 @@ class ModuleCode:
         "__weakref__",
         "_arena",
         "_blocks",
+        "_canon",
         "_native",
         "address",
         "explicit",
@@ -98,6 +100,7 @@ class ModuleCode:
         self.plan: Any = None  # how to instantiate; see ``instance``
         self.numbers: tuple[TypeNumber | int, ...] = ()
         self._blocks: list[object] = []
+        self._canon = _canonical(module)
         bodies = module.bodies
         size = bodies[-1] - bodies[0] if bodies else 0
         self._arena = Mapping(ARENA_BYTES + ARENA_FACTOR * size)
@@ -114,17 +117,19 @@ class ModuleCode:
         n = self._native
         n.types = self._types()
         n.function_types = module.function_types.buffer_info()[0]
-        n.global_types = self._bytes(x for t, m in module.global_types for x in (t & 0xFF, m))
+        n.global_types = self._words(
+            x for t, m in module.global_types for x in (self._rename(t), m)
+        )
         n.memory_flags = self._bytes(
             t.is_64 * MEMORY_IS_64
             | t.shared * MEMORY_SHARED
             | (not is_guarded(t, explicit)) * MEMORY_CHECKED
             for t in module.memory_types
         )
-        n.table_types = self._bytes(
-            x for t in module.table_types for x in (t.element & 0xFF, t.is_64 * TABLE_IS_64)
+        n.table_types = self._words(
+            x for t in module.table_types for x in (self._rename(t.element), t.is_64 * TABLE_IS_64)
         )
-        n.element_types = self._bytes(e.type & 0xFF for e in module.elements)
+        n.element_types = self._words(self._rename(e.type) for e in module.elements)
         n.declared = self._bytes(declared)
         n.codes = self._block(sizeof(layout.FuncCode) * functions).address
         n.n_types = len(module.types)
@@ -169,40 +174,54 @@ class ModuleCode:
         self._blocks.append(data)
         return address_of(data)
 
+    def _words(self, content: Any) -> int:
+        data = array("I", content)
+        self._blocks.append(data)
+        return data.buffer_info()[0]
+
+    def _rename(self, t: ValType) -> int:
+        """A value type; a defined type goes by the lowest index of an equal one."""
+        index = t >> INDEX_SHIFT
+        if t & 0xFF or index >= len(self._canon):
+            return int(t)
+        return self._canon[index] << INDEX_SHIFT | t & NON_NULL
+
     def _types(self) -> int:
         """Describe the types; the address of the first."""
         types = self.module.types
         record = sizeof(layout.TypeCode)
         block = self._block(record * len(types))
-        names = bytearray()
+        names = array("I")
         numbers: list[TypeNumber | int] = []
-        places: list[tuple[int, int]] = []
         for type_ in types:
             t = type_.composite
-            places.append((len(names), 0))
             if isinstance(t, FuncType):
-                names += bytes(x & 0xFF for x in t.params)
-                places[-1] = (places[-1][0], len(names))
-                names += bytes(x & 0xFF for x in t.results)
+                names.extend([self._rename(x) for ts in t for x in ts])
                 numbers.append(TypeNumber(t))
             else:
                 numbers.append(0)
-        first = self._bytes(names)
-        for i, (type_, (params, results)) in enumerate(zip(types, places, strict=True)):
+        at = self._words(names)
+        for i, type_ in enumerate(types):
             t = type_.composite
-            if isinstance(t, FuncType):
-                pack_into(
-                    "<QQ7I",
-                    block.bytes,
-                    record * i,
-                    first + params,
-                    first + results,
-                    len(t.params),
-                    len(t.results),
-                    numbers[i],
-                    *slot_bytes(t.params),
-                    *slot_bytes(t.results),
-                )
+            signature = t if isinstance(t, FuncType) else _NO_SIGNATURE
+            results = at + 4 * len(signature.params)
+            parent = self._canon[type_.supers[0]] + 1 if type_.supers else 0
+            pack_into(
+                "<QQ10I",
+                block.bytes,
+                record * i,
+                at,
+                results,
+                len(signature.params),
+                len(signature.results),
+                numbers[i],
+                *slot_bytes(signature.params),
+                *slot_bytes(signature.results),
+                0 if signature is t else 1 if isinstance(t, StructType) else 2,
+                self._canon[i],
+                parent,
+            )
+            at = results + 4 * len(signature.results)
         self.numbers = tuple(numbers)
         return block.address
 
@@ -235,6 +254,32 @@ class ModuleCode:
             for span in element.expressions or ():
                 look(span)
         return declared
+
+
+_NO_SIGNATURE = FuncType((), ())
+
+
+def _canonical(module: Module) -> Sequence[int]:
+    """For each type of a module the lowest index of an equal one."""
+    types = module.types
+    keys: Sequence[object] = [t.composite for t in types]
+    if module.rec_groups or not all(map(_is_plain, types)):
+        from runwell.module.subtyping import TypeStore
+
+        keys = TypeStore().add(types, module.rec_groups)
+    lowest: dict[object, int] = {}
+    return [lowest.setdefault(key, i) for i, key in enumerate(keys)]
+
+
+def _is_plain(t: SubType) -> bool:
+    """Is it a function type that refers to no other type?"""
+    c = t.composite
+    return (
+        isinstance(c, FuncType)
+        and t.final
+        and not t.supers
+        and all(x & 0xFF for ts in c for x in ts)
+    )
 
 
 def address_of(data: bytes) -> int:

@@ -136,8 +136,8 @@ class Context:
 class TypeCode:
     """A function type as the translator sees it."""
 
-    params: Ptr[u8]  # value type bytes
-    results: Ptr[u8]
+    params: Ptr[u32]  # value types; a defined type by the lowest index of an equal one
+    results: Ptr[u32]
     n_params: u32
     n_results: u32
     number: u32  # canonical: equal for equal types of all modules
@@ -145,6 +145,9 @@ class TypeCode:
     ref_param_bytes: u32
     result_bytes: u32
     ref_result_bytes: u32
+    kind: u32  # 0: function, 1: structure, 2: array
+    canon: u32  # lowest index of an equal type in the module
+    parent: u32  # ``canon`` of the declared supertype plus 1, or 0
 
 
 @struct
@@ -153,10 +156,10 @@ class ModuleCode:
 
     types: Ptr[TypeCode]
     function_types: Ptr[u32]  # type index by function index
-    global_types: Ptr[u8]  # value type byte, mutability byte, by global index
+    global_types: Ptr[u32]  # value type, mutability, by global index
     memory_flags: Ptr[u8]  # bit 0: 64-bit, bit 1: shared, bit 2: accesses need explicit checks
-    table_types: Ptr[u8]  # reference type byte, flags (bit 0: 64-bit), by table index
-    element_types: Ptr[u8]
+    table_types: Ptr[u32]  # reference type, flags (bit 0: 64-bit), by table index
+    element_types: Ptr[u32]
     declared: Ptr[u8]  # by function index: may `ref.func` name it?
     codes: Ptr[FuncCode]
     n_types: u32

@@ -3,7 +3,7 @@
 from runwell.base.limits import BR_TABLE_TARGETS
 from runwell.base.types import I32, V128
 from runwell.isa.op import Rule
-from runwell.kernel import Ptr, addr, i32, i64, kernel, null, u8, u32
+from runwell.kernel import Ptr, addr, i32, i64, kernel, null, u32
 from runwell.translate.emit import (
     ACC,
     begin,
@@ -253,7 +253,7 @@ def branch_if(w: Work) -> None:
 def check_labels(w: Work, n: u32) -> None:
     """Read and check the labels of a br_table: ``n`` and the default."""
     arity: u32 = 0
-    types: Ptr[u8] = null
+    types: Ptr[u32] = null
     for i in range(n + 1):
         label = next_label(w)
         if i == 0:

@@ -15,6 +15,7 @@ from runwell.translate.stack import (
     truncate,
 )
 from runwell.translate.tables import base, form
+from runwell.translate.value_types import IS_FUNC
 from runwell.translate.work import Work
 
 CALL, CALL_IMPORT, REF_FRAME = form("call"), form("call_import"), form("ref_frame")
@@ -35,7 +36,7 @@ def function_type(w: Work, x: u32) -> TypeCode:
 def next_function_type(w: Work) -> TypeCode:
     """A type index."""
     x = next_u32(w)
-    if x >= w.module.n_types:
+    if x >= w.module.n_types or w.module.types[x].kind != IS_FUNC:
         refuse(w, Error.UNKNOWN_TYPE, x)
     t: TypeCode = w.module.types[x]
     return t
@@ -84,7 +85,7 @@ def call_indirect(w: Work) -> None:
     table = next_u32(w)
     if table >= w.module.n_tables:
         refuse(w, Error.UNKNOWN_TABLE, table)
-    check_type(w, u32(w.module.table_types[2 * table]), FUNCREF)
+    check_type(w, w.module.table_types[2 * table], FUNCREF)
     is_64 = w.module.table_types[2 * table + 1] & TABLE_IS_64 != 0
     index_type: u32 = I64 if is_64 else I32
     e = pop_value(w, index_type)

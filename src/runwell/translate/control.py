@@ -3,7 +3,7 @@
 from runwell.base.limits import CONTROL_DEPTH
 from runwell.base.types import I32, V128
 from runwell.isa.op import Rule
-from runwell.kernel import addr, i64, kernel, null, u32, u64
+from runwell.kernel import addr, i64, kernel, null, u32, u64, unlikely
 from runwell.runtime.layout import TypeCode
 from runwell.translate.branches import JUMP, conditional, leave, patch, refer
 from runwell.translate.emit import begin, finish, is_ref, label_here
@@ -18,7 +18,15 @@ from runwell.translate.stack import (
     show_mismatch,
     truncate,
 )
-from runwell.translate.tables import IS_TYPE, SINGLE, UNLESS
+from runwell.translate.tables import UNLESS
+from runwell.translate.value_types import (
+    IS_FUNC,
+    REF,
+    REF_NULL,
+    is_match,
+    is_one_byte_type,
+    next_value_type,
+)
 from runwell.translate.work import Control, Work
 
 EMPTY = 0x40
@@ -60,7 +68,8 @@ def clear_types(f: Control) -> None:
 def use_single(f: Control, t: u32) -> None:
     """Give a block one result."""
     clear_types(f)
-    f.results = SINGLE + t
+    f.single = t
+    f.results = addr(f.single)
     f.n_results = 1
     f.label_types = f.results
     f.n_label = 1
@@ -79,14 +88,16 @@ def next_block_type(w: Work, f: Control) -> None:
     clear_types(f)
     if byte == EMPTY:
         w.pc = w.pc + 1
-    elif IS_TYPE[byte] != 0:
+    elif is_one_byte_type(w, byte):
         w.pc = w.pc + 1
         use_single(f, byte)
+    elif REF_NULL <= byte <= REF:
+        use_single(f, next_value_type(w))
     else:
         index = next_signed(w, 33)
         if index < 0:
             refuse(w, Error.MALFORMED_VALUE_TYPE, byte)
-        if index >= i64(w.module.n_types):
+        if index >= i64(w.module.n_types) or w.module.types[index].kind != IS_FUNC:
             refuse(w, Error.UNKNOWN_TYPE, u32(index))
         t = w.module.types[index]
         use_params(f, t)
@@ -101,6 +112,7 @@ def open_block(w: Work, f: Control, rule: u32) -> None:
     f.fixups = null
     f.otherwise = null
     f.stub_of = 0
+    f.n_set = w.n_set
     f.height = w.sp - f.n_params
     f.top = w.top - f.param_bytes
     f.ref_top = w.ref_top - f.param_ref_bytes
@@ -164,6 +176,7 @@ def enter_else(w: Work) -> None:
         resume(w, f)
         patch(w, f.otherwise)
         f.otherwise = null
+    forget_set(w, f)
     w.sp = f.height
     f.rule = u32(Rule.ELSE)
     f.unreachable = 0
@@ -181,6 +194,22 @@ def resume(w: Work, f: Control) -> None:
     label_here(w)
 
 
+@kernel(inline=True)
+def forget_set(w: Work, f: Control) -> None:
+    """At the end of a block or arm: what was set in it counts as not set."""
+    if unlikely(w.n_set != f.n_set):
+        unset_from(w, f.n_set)
+
+
+@kernel
+def unset_from(w: Work, n: u32) -> None:
+    """Forget all locals that were set but the first ``n``."""
+    while w.n_set > n:
+        w.n_set -= 1
+        w.is_set[w.set_list[w.n_set]] = 0
+        w.steps += 1
+
+
 @kernel
 def end_block(w: Work) -> None:
     """``end`` of a block."""
@@ -196,6 +225,7 @@ def end_block(w: Work) -> None:
         patch(w, f.fixups)
         push_types(w, f.results, f.n_results)
         w.home = w.sp
+    forget_set(w, f)
     w.frame = w.frame - 1
     w.height = w.frame.height
 
@@ -206,7 +236,7 @@ def check_missing_else(w: Work, f: Control) -> None:
     wrong = f.n_params != f.n_results
     if not wrong:
         for i in range(f.n_params):
-            wrong |= f.params[i] != f.results[i]
+            wrong |= not is_match(w, f.params[i], f.results[i])
         w.steps += u64(f.n_params)
     if wrong:
         show_mismatch(w, f.results, f.n_results)
@@ -227,3 +257,4 @@ def end_function(w: Work) -> None:
         w.home = w.sp
         leave(w)
     truncate(w, f.height)
+    unset_from(w, 0)

@@ -47,6 +47,7 @@ class Error(IntEnum):
     UNDECLARED_FUNCTION = 46
     CONSTANT_REQUIRED = 47
     LANE_INDEX = 48
+    UNINITIALIZED_LOCAL = 49
     # They exceed a limit.
     LOCALS_LIMIT = 64
     NESTING_LIMIT = 65
@@ -96,6 +97,7 @@ _TEXTS = {
     Error.UNDECLARED_FUNCTION: "undeclared function reference {}",
     Error.CONSTANT_REQUIRED: "constant expression required",
     Error.LANE_INDEX: "invalid lane index",
+    Error.UNINITIALIZED_LOCAL: "uninitialized local {}",
     Error.LOCALS_LIMIT: "too many locals: the limit is {}",
     Error.NESTING_LIMIT: "blocks nested too deeply: the limit is {}",
     Error.HEIGHT_LIMIT: "too many operands: the limit is {}",

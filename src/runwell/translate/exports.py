@@ -15,6 +15,7 @@ from runwell.kernel import (
 from runwell.runtime.c_library import sched_yield
 from runwell.runtime.layout import Context, FuncCode, ModuleCode
 from runwell.translate.constant import translate_expression
+from runwell.translate.control import unset_from
 from runwell.translate.errors import Error, Invalid
 from runwell.translate.function import translate_function
 from runwell.translate.layout import Span, Trouble
@@ -49,8 +50,9 @@ def discard_output(w: Work) -> None:
 
 @kernel
 def forget(w: Work) -> None:
-    """After a failure: leave no pending reads behind."""
+    """After a failure: leave nothing behind that the next translation does not expect."""
     truncate(w, 1)
+    unset_from(w, 0)
 
 
 @kernel

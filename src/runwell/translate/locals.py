@@ -5,12 +5,12 @@ first of them are spelled out; those behind are looked up in the list of runs.
 """
 
 from runwell.base.limits import LOCALS
-from runwell.base.types import V128
+from runwell.base.types import NON_NULL, V128
 from runwell.kernel import kernel, likely, local_array, null, u32, u64, unlikely
 from runwell.runtime.layout import TypeCode
 from runwell.translate.emit import is_last_result, is_ref, move, note_origin, redirect
 from runwell.translate.errors import Error, Invalid
-from runwell.translate.reading import next_byte, next_u32, refuse
+from runwell.translate.reading import next_u32, refuse
 from runwell.translate.stack import (
     pop_value,
     push_constant,
@@ -19,20 +19,12 @@ from runwell.translate.stack import (
     push_value,
     settle_local,
 )
-from runwell.translate.tables import IS_MOVABLE, IS_TYPE
+from runwell.translate.tables import IS_MOVABLE
+from runwell.translate.value_types import next_value_type
 from runwell.translate.work import NEAR_LOCALS, Class, Entry, Local, Where, Work
 
 LINK_BYTES = 16
 LONGEST = 16  # words of an instruction that is moved
-
-
-@kernel
-def next_value_type(w: Work) -> u32:
-    """A value type."""
-    byte = u32(next_byte(w))
-    if IS_TYPE[byte] == 0:
-        refuse(w, Error.MALFORMED_VALUE_TYPE, byte)
-    return byte
 
 
 @kernel
@@ -81,7 +73,8 @@ def declare_locals(w: Work, own: TypeCode) -> None:
         run = i
         while i < own.n_params and own.params[i] == own.params[run]:
             i += 1
-        add_locals(w, i - run, u32(own.params[run]))
+        add_locals(w, i - run, own.params[run])
+    w.n_params = own.n_params
     w.link = w.top
     w.ref_params = w.ref_top
     w.top += LINK_BYTES
@@ -125,11 +118,29 @@ def find_local(w: Work, x: u32) -> Local:
     return far_local(w, x)
 
 
+@kernel
+def check_set(w: Work, x: u32) -> None:
+    """A local without a value to begin with must have been set on every way to here."""
+    if x >= w.n_params and w.is_set[x] == 0:
+        refuse(w, Error.UNINITIALIZED_LOCAL, x)
+
+
+@kernel
+def note_set(w: Work, x: u32) -> None:
+    """Such a local has a value, until the end of the block."""
+    if x >= w.n_params and w.is_set[x] == 0:
+        w.is_set[x] = 1
+        w.set_list[w.n_set] = x
+        w.n_set += 1
+
+
 @kernel(inline=True)
 def get_local(w: Work) -> None:
     """``local.get``."""
     x = next_u32(w)
     local = find_local(w, x)
+    if unlikely(local.type & NON_NULL != 0):
+        check_set(w, x)
     if w.dead != 0:
         push_type(w, local.type)
     else:
@@ -197,6 +208,8 @@ def set_local(w: Work, keep: bool) -> None:
     t = local.type
     slot = local.slot
     e = pop_value(w, t)
+    if unlikely(t & NON_NULL != 0):
+        note_set(w, x)
     if w.dead != 0:
         if keep:
             push_type(w, t)

@@ -57,7 +57,9 @@ def lay_out_work(at: u64) -> u64:
     heads = part(controls, u64(CONTROLS * sizeof(Control)))
     near = part(heads, u64(LOCALS * 4))
     runs = part(near, u64(NEAR_LOCALS * sizeof(Local)))
-    end = part(runs, u64(RUNS * sizeof(Run)))
+    is_set = part(runs, u64(RUNS * sizeof(Run)))
+    set_list = part(is_set, u64(LOCALS))
+    end = part(set_list, u64(LOCALS * 4))
     if at == 0:
         return end
     w = Ptr[Work](at)
@@ -67,9 +69,13 @@ def lay_out_work(at: u64) -> u64:
     w.heads = Ptr[u32](heads)
     w.near = Ptr[Local](near)
     w.runs = Ptr[Run](runs)
+    w.is_set = Ptr[u8](is_set)
+    w.set_list = Ptr[u32](set_list)
+    w.n_set = 0
     w.notes = null
     w.steps = 0
     memset(Ptr[u8](heads), 0, u64(LOCALS * 4))
+    memset(Ptr[u8](is_set), 0, u64(LOCALS))
     bottom = w.entries[0]
     bottom.kind = u32(Where.HOME)
     bottom.home = 0

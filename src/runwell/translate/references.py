@@ -1,6 +1,6 @@
 """References and tables."""
 
-from runwell.base.types import EXTERNREF, FUNCREF, I32
+from runwell.base.types import FUNCREF, I32, INDEX_SHIFT, NON_NULL
 from runwell.kernel import kernel, u32
 from runwell.translate.calls import TABLE_IS_64
 from runwell.translate.emit import (
@@ -15,9 +15,10 @@ from runwell.translate.emit import (
 )
 from runwell.translate.errors import Error
 from runwell.translate.memory import copy_between, index_type, init_from
-from runwell.translate.reading import next_byte, next_u32, refuse
+from runwell.translate.reading import next_u32, refuse
 from runwell.translate.stack import check_type, pop_number, pop_value, push_type, result
 from runwell.translate.tables import base, form
+from runwell.translate.value_types import next_heap_type
 from runwell.translate.work import Work
 
 REF_NULL, REF_FUNC = form("ref.null ->REF"), form("ref.func ->REF")
@@ -30,15 +31,6 @@ FILL, FILL_64 = base("table.fill"), base("table64.fill")
 COPY, COPY_64 = base("table.copy"), base("table64.copy")
 INIT, INIT_64 = base("table.init"), base("table64.init")
 ELEM_DROP = form("elem.drop")
-
-
-@kernel
-def next_heap_type(w: Work) -> u32:
-    """A heap type: the type of nullable references to it."""
-    byte = u32(next_byte(w))
-    if byte != FUNCREF and byte != EXTERNREF:
-        refuse(w, Error.MALFORMED_REFERENCE_TYPE, byte)
-    return byte
 
 
 @kernel
@@ -72,12 +64,13 @@ def ref_func(w: Work) -> None:
         refuse(w, Error.UNKNOWN_FUNCTION, x)
     if w.constant == 0 and w.module.declared[x] == 0:
         refuse(w, Error.UNDECLARED_FUNCTION, x)
+    t = w.module.types[w.module.function_types[x]].canon << INDEX_SHIFT | NON_NULL
     if w.dead != 0:
-        push_type(w, FUNCREF)
+        push_type(w, t)
         return
     p = begin(w, REF_FUNC)
     p[0] = x
-    result(w, p + 1, FUNCREF)
+    result(w, p + 1, t)
 
 
 @kernel
@@ -99,13 +92,15 @@ def check_elem(w: Work, x: u32) -> None:
 @kernel(inline=True)
 def table_type(w: Work, table: u32) -> u32:
     """The type of a table's elements."""
-    return u32(w.module.table_types[2 * table])
+    t: u32 = w.module.table_types[2 * table]
+    return t
 
 
 @kernel(inline=True)
 def is_table_64(w: Work, table: u32) -> bool:
     """Has the table 64-bit indices?"""
-    return u32(w.module.table_types[2 * table + 1]) & TABLE_IS_64 != 0
+    flags: u32 = w.module.table_types[2 * table + 1]
+    return flags & TABLE_IS_64 != 0
 
 
 @kernel
@@ -196,7 +191,7 @@ def table_init_op(w: Work) -> None:
     elem = next_u32(w)
     table = next_table(w)
     check_elem(w, elem)
-    check_type(w, u32(w.module.element_types[elem]), table_type(w, table))
+    check_type(w, w.module.element_types[elem], table_type(w, table))
     init_from(w, is_table_64(w, table), INIT, INIT_64, elem, table)
 
 

@@ -7,11 +7,12 @@ no search.
 """
 
 from runwell.base.limits import OPERAND_HEIGHT
-from runwell.kernel import Ptr, addr, i64, kernel, likely, u8, u32, u64, unlikely
+from runwell.kernel import Ptr, addr, i64, kernel, likely, u32, u64, unlikely
 from runwell.translate.emit import class_of, is_number, is_ref, made, move
 from runwell.translate.errors import Error, Invalid
 from runwell.translate.reading import refuse
-from runwell.translate.work import UNKNOWN, Entry, Where, Work
+from runwell.translate.value_types import is_match
+from runwell.translate.work import Entry, Where, Work
 
 HOME, LOCAL, CONSTANT = int(Where.HOME), int(Where.LOCAL), int(Where.CONSTANT)
 SHOWN = 8  # types of a mismatch that the error tells
@@ -133,17 +134,10 @@ def pop_number(w: Work, want: u32) -> u32:
     return i
 
 
-@kernel(inline=True)
-def is_match(found: u32, want: u32) -> bool:
-    """May an operand of type ``found`` be used as ``want``?"""
-    is_unknown = (found == UNKNOWN) | (want == UNKNOWN)
-    return is_unknown | (found == want)
-
-
 @kernel
 def check_type(w: Work, found: u32, want: u32) -> None:
     """Fail unless an operand of type ``found`` may be used as ``want``."""
-    if is_match(found, want):
+    if is_match(w, found, want):
         return
     w.n_wanted = 1
     w.wanted[0] = want
@@ -219,18 +213,18 @@ def truncate(w: Work, height: u32) -> None:
 
 
 @kernel
-def push_types(w: Work, types: Ptr[u8], n: u32) -> None:
+def push_types(w: Work, types: Ptr[u32], n: u32) -> None:
     """Push operands; those that have a value are at home."""
     for i in range(n):
         if w.dead != 0:
-            push_type(w, u32(types[i]))
+            push_type(w, types[i])
         else:
-            push_value(w, u32(types[i]))
+            push_value(w, types[i])
     w.steps += u64(n)
 
 
 @kernel
-def show_mismatch(w: Work, types: Ptr[u8], n: u32) -> None:
+def show_mismatch(w: Work, types: Ptr[u32], n: u32) -> None:
     """Record the types that were wanted and those on the stack, for the error."""
     have = w.sp - w.height
     if have > n:
@@ -238,13 +232,13 @@ def show_mismatch(w: Work, types: Ptr[u8], n: u32) -> None:
     w.n_wanted = n
     w.n_found = have
     for i in range(n if n < SHOWN else u32(SHOWN)):
-        w.wanted[i] = u32(types[i])
+        w.wanted[i] = types[i]
     for i in range(have if have < SHOWN else u32(SHOWN)):
         w.found[i] = w.types[w.sp - have + i]
 
 
 @kernel
-def check_many(w: Work, types: Ptr[u8], n: u32) -> None:
+def check_many(w: Work, types: Ptr[u32], n: u32) -> None:
     """The highest ``n`` operands must have these types; they stay, with these types."""
     have = w.sp - w.height
     w.steps += u64(n)
@@ -252,17 +246,21 @@ def check_many(w: Work, types: Ptr[u8], n: u32) -> None:
         low = w.sp - n
         different: u32 = 0
         for i in range(n):
-            different |= w.types[low + i] ^ u32(types[i])
+            different |= w.types[low + i] ^ types[i]
         if different == 0:
             return
     match_label(w, types, n)
-    # What is missing or unknown is supposed to be what was wanted.
-    w.sp = w.height if have < n else w.sp - n
-    push_types(w, types, n)
+    if have < n:
+        # In unreachable code what is missing is supposed to be what was wanted.
+        w.sp = w.height
+        push_types(w, types, n)
+    else:
+        for i in range(n):
+            w.types[w.sp - n + i] = types[i]
 
 
 @kernel
-def match_label(w: Work, types: Ptr[u8], n: u32) -> None:
+def match_label(w: Work, types: Ptr[u32], n: u32) -> None:
     """The highest operands must match these types; unknown and missing ones match all."""
     have = w.sp - w.height
     wrong = False
@@ -274,7 +272,7 @@ def match_label(w: Work, types: Ptr[u8], n: u32) -> None:
     low = w.sp - have
     for i in range(have):
         found = w.types[low + i]
-        wrong |= not is_match(found, u32(types[missing + i]))
+        wrong |= not is_match(w, found, types[missing + i])
     w.steps += u64(have)
     if wrong:
         show_mismatch(w, types, n)
@@ -282,10 +280,10 @@ def match_label(w: Work, types: Ptr[u8], n: u32) -> None:
 
 
 @kernel(inline=True)
-def check_top(w: Work, types: Ptr[u8], n: u32) -> None:
+def check_top(w: Work, types: Ptr[u32], n: u32) -> None:
     """The highest ``n`` operands must have these types; they stay, with these types."""
     if n == 0:
         return
-    if likely(n == 1 and w.sp > w.height and w.types[w.sp - 1] == u32(types[0])):
+    if likely(n == 1 and w.sp > w.height and w.types[w.sp - 1] == types[0]):
         return
     check_many(w, types, n)

@@ -10,12 +10,23 @@ number to base ``KINDS`` that is added.  Form 0 means that there is none.
 from itertools import product
 
 from runwell.base.features import FEATURES
-from runwell.base.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128
+from runwell.base.types import (
+    EXTERNREF,
+    F32,
+    F64,
+    FUNCREF,
+    HEAP_NAMES,
+    I32,
+    I64,
+    V128,
+    ValType,
+)
 from runwell.isa.form import FORM_BY_KEY, FORM_BY_NAME, FORMS, Dst, Form, FusedForm, Mode, Src
 from runwell.isa.op import Op, Rule
 from runwell.isa.register import BY_NAME, REG_OPS, Kind
 from runwell.isa.table import TABLE
 from runwell.kernel import const_array, extern_data, u8, u16, u32, u64
+from runwell.module.subtyping import TypeStore
 
 KINDS = len(Src)
 
@@ -191,10 +202,34 @@ LANES = const_array("translate_lanes", u8, lambda: [_lanes(op) for op in TABLE])
 
 # Types.
 
-# The list of one type, for blocks: cell ``t`` holds ``t``.
-SINGLE = const_array("translate_single_types", u8, list(range(256)))
-_TYPES = {int(t) for t in (I32, I64, F32, F64, V128, FUNCREF, EXTERNREF)}
-IS_TYPE = const_array("translate_is_type", u8, [int(t in _TYPES) for t in range(256)])
+_FEATURE_OF_TYPE = {
+    "mvp": (I32, I64, F32, F64),
+    "simd": (V128,),
+    "reference-types": (FUNCREF, EXTERNREF),
+    "exception-handling": (ValType.EXNREF, ValType.NULLEXNREF),
+}
+
+
+def _type_features() -> list[int]:
+    features = [0] * 256
+    for code in HEAP_NAMES:
+        features[code] = FEATURES.index("gc") + 1
+    for name, types in _FEATURE_OF_TYPE.items():
+        for t in types:
+            features[t] = FEATURES.index(name) + 1
+    return features
+
+
+def _heap_matches() -> list[int]:
+    matches = TypeStore().heap_matches
+    return [int(matches(a, b)) for a in sorted(HEAP_NAMES) for b in sorted(HEAP_NAMES)]
+
+
+# By byte: the number of the feature that the type of this code belongs to, plus 1; 0 for no type.
+TYPE_FEATURE = const_array("translate_type_features", u8, _type_features)
+# By two abstract heap types: is the first a subtype of the second?
+FIRST_HEAP, HEAPS = min(HEAP_NAMES), len(HEAP_NAMES)
+HEAP_MATCHES = const_array("translate_heap_matches", u8, _heap_matches)
 
 
 # Operations that only move a value, and their variants: in general as an integer of 64 bits, and by

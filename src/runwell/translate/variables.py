@@ -13,7 +13,6 @@ from runwell.translate.emit import (
     variant_of,
 )
 from runwell.translate.errors import Error, Invalid
-from runwell.translate.locals import next_value_type
 from runwell.translate.reading import next_u32, refuse
 from runwell.translate.stack import check_type, pop_number, pop_value, push_type, result
 from runwell.translate.tables import (
@@ -25,6 +24,7 @@ from runwell.translate.tables import (
     SELECT,
     TYPED,
 )
+from runwell.translate.value_types import next_value_type
 from runwell.translate.work import UNKNOWN, Work
 
 CELL_BYTES = 16
@@ -44,7 +44,7 @@ def get_global(w: Work) -> None:
         refuse(w, Error.UNKNOWN_GLOBAL, x)
     if w.constant != 0:
         check_constant_global(w, x)
-    t = u32(w.module.global_types[2 * x])
+    t: u32 = w.module.global_types[2 * x]
     if w.dead != 0:
         push_type(w, t)
         return
@@ -72,7 +72,7 @@ def set_global(w: Work) -> None:
         refuse(w, Error.UNKNOWN_GLOBAL, x)
     if w.module.global_types[2 * x + 1] == 0:
         refuse(w, Error.IMMUTABLE_GLOBAL, x)
-    t = u32(w.module.global_types[2 * x])
+    t: u32 = w.module.global_types[2 * x]
     e = pop_value(w, t)
     if w.dead != 0:
         return

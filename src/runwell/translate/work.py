@@ -61,9 +61,9 @@ class Entry:
 class Control:
     """One enclosing block."""
 
-    params: Ptr[u8]
-    results: Ptr[u8]
-    label_types: Ptr[u8]  # what a branch to it carries
+    params: Ptr[u32]
+    results: Ptr[u32]
+    label_types: Ptr[u32]  # what a branch to it carries
     start: Ptr[u32]  # code of a loop
     fixups: Ptr[u32]  # branch words to patch at the end, chained; null if none
     otherwise: Ptr[u32]  # the branch word of an `if`, until its `else`; null if none
@@ -81,7 +81,8 @@ class Control:
     ref_top: u32
     rule: u32
     unreachable: u32  # the operand stack is polymorphic
-    single: u8  # the result type, if the block type is one
+    single: u32  # the result type, if the block type is one
+    n_set: u32  # how many locals had been set before
 
 
 @struct
@@ -143,6 +144,10 @@ class Work:
     heads: Ptr[u32]  # by local: the highest operand that is a pending read of it, or 0
     near: Ptr[Local]
     far: Local
+    is_set: Ptr[u8]  # by local: has it a value, though it has none to begin with?
+    set_list: Ptr[u32]  # the locals of which that holds, in order
+    n_set: u32
+    n_params: u32
     n_locals: u32
     n_runs: u32
     runs: Ptr[Run]

@@ -39,6 +39,10 @@ def fields(code, of, address):
     return ctype_of(of).from_address(address)
 
 
+def words_at(address, count):
+    return list(array("I", at(address, 4 * count)))
+
+
 def at(address, count):
     from ctypes import string_at
 
@@ -55,8 +59,9 @@ def test_types(prepare):
     n = fields(code, layout.ModuleCode, code.address)
     assert n.n_types == 3
     t = fields(code, layout.TypeCode, n.types)
-    assert at(t.params, t.n_params) == bytes([I32, 0x7C, EXTERNREF])
-    assert at(t.results, t.n_results) == bytes([V128, I32])
+    assert words_at(t.params, t.n_params) == [I32, 0x7C, EXTERNREF]
+    assert words_at(t.results, t.n_results) == [V128, I32]
+    assert (t.kind, t.canon, t.parent) == (0, 0, 0)
     assert (t.param_bytes, t.ref_param_bytes, t.result_bytes, t.ref_result_bytes) == (16, 8, 24, 0)
     assert type_of_number(t.number) == code.module.func_type(0)
     u = fields(code, layout.TypeCode, n.types + sizeof(layout.TypeCode))
@@ -70,10 +75,10 @@ def test_descriptors(prepare):
     assert (n.n_functions, n.n_imported_functions) == (7, 1)
     assert (n.n_globals, n.n_imported_globals, n.n_memories, n.n_tables) == (3, 1, 3, 2)
     assert (n.n_elements, n.n_data, n.explicit_bounds) == (3, -1, 0)
-    assert at(n.global_types, 6) == bytes([I64, 1, F32, 0, FUNCREF, 0])
+    assert words_at(n.global_types, 6) == [I64, 1, F32, 0, FUNCREF, 0]
     assert at(n.memory_flags, 3) == bytes([0, 1 | 4, 2])
-    assert at(n.table_types, 4) == bytes([FUNCREF, 0, EXTERNREF, 1])
-    assert at(n.element_types, 3) == bytes([FUNCREF] * 3)
+    assert words_at(n.table_types, 4) == [FUNCREF, 0, EXTERNREF, 1]
+    assert words_at(n.element_types, 3) == [FUNCREF] * 3
     assert at(n.source, 4) == b"\0asm"
     assert object_at(n.object) is code
     assert n.code == n.code_out < n.code_end

@@ -34,9 +34,9 @@ def module(translator):
 
 def test_a_function_is_translated_once(translator, module):
     a = codes(module)[0]
-    assert translator.bound.translate_on_demand(0, a) == 0
+    assert translator.bound.translate_on_demand(translator.context, a) == 0
     entry, out = a.entry, module._native.code_out
-    assert translator.bound.translate_on_demand(0, a) == 0
+    assert translator.bound.translate_on_demand(translator.context, a) == 0
     assert (a.entry, module._native.code_out) == (entry, out)
     assert module._native.lock == 0
 
@@ -53,17 +53,17 @@ def test_what_is_recorded(translator, module):
 def test_an_invalid_function_traps_and_the_others_do_not(translator, module):
     a, _, c = codes(module)
     for _ in range(2):
-        found = translator.bound.translate_on_demand(0, c)
+        found = translator.bound.translate_on_demand(translator.context, c)
         assert found == TrapCode.INVALID_FUNCTION
     assert c.frame_bytes == 0
-    assert translator.bound.translate_on_demand(0, a) == 0
+    assert translator.bound.translate_on_demand(translator.context, a) == 0
     trouble = translator.validate(module)
     assert (trouble.code, trouble.function) == (Error.TYPE_MISMATCH, 2)
 
 
 def test_a_full_arena_traps(translator, module):
     module._native.code_end = module._native.code + (4 << 20) - 4
-    found = translator.bound.translate_on_demand(0, codes(module)[0])
+    found = translator.bound.translate_on_demand(translator.context, codes(module)[0])
     assert found == TrapCode.INTERNAL
     assert module._native.code_out == module._native.code
 
@@ -72,7 +72,10 @@ def test_threads_that_meet_translate_once(translator, module):
     entry = translator.bound._library["translate_on_demand"]
     entry.argtypes = [ctypes.c_uint64] * 2
     a = ctypes.addressof(codes(module)[0])
-    threads = [threading.Thread(target=entry, args=(0, a)) for _ in range(8)]
+    threads = [
+        threading.Thread(target=entry, args=(ctypes.addressof(translator.context), a))
+        for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -103,9 +106,7 @@ def test_origins_of_instructions(translator):
     pairs = list((ctypes.c_uint32 * (2 * n)).from_address(notes))
     start = module.module.body(0).start
     data = module.module.data
-    found = {
-        at: data[start + offset] for at, offset in zip(pairs[::2], pairs[1::2], strict=True)
-    }
+    found = {at: data[start + offset] for at, offset in zip(pairs[::2], pairs[1::2], strict=True)}
     expected = {"i32.load": 0x28, "i32.add": 0x6A, "call": 0x10, "i32.div_u": 0x6E}
     seen = set()
     for instruction in instructions:

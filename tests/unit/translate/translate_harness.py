@@ -18,7 +18,7 @@ from runwell.kernel import ctype_of
 from runwell.kernel.text import ModuleText
 from runwell.runtime import code as runtime_code
 from runwell.runtime import code_kernels
-from runwell.runtime.layout import FuncCode
+from runwell.runtime.layout import Context, FuncCode
 from runwell.runtime.native import Native
 from runwell.translate import exports, pool
 from runwell.translate.code import Instruction, Part, decode_code, forms_of, instruction_words
@@ -108,6 +108,7 @@ class Translator:
 
     def __init__(self, bound: Bound) -> None:
         self.bound = bound
+        self.context = ctype_of(Context)()
         self.native = Native()
         self.native.install(self.address_of)
         size = bound.lay_out_work(0)
@@ -165,7 +166,7 @@ class Translator:
         """The register code of a function."""
         start = module._native.code_out
         code = ctype_of(FuncCode).from_address(module.code_address(function))
-        trap = self.bound.translate_on_demand(0, code)
+        trap = self.bound.translate_on_demand(self.context, code)
         assert trap == 0, trap
         size = module._native.code_out - code.entry
         assert code.entry >= start
