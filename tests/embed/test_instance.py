@@ -185,11 +185,13 @@ def test_running_a_command_without_wasi(make):
 
 def test_instances_are_not_for_pickling(make):
     instance = make('(func (export "f"))')
-    for thing in (instance, instance.exports.f):
+    for thing in (instance, instance.exports, instance.exports.f):
         with pytest.raises(TypeError, match="cannot be pickled"):
             pickle.dumps(thing)
-    with pytest.raises(TypeError):
-        copy.copy(instance.exports.f)
+        with pytest.raises(TypeError):
+            copy.copy(thing)
+        with pytest.raises(TypeError):
+            copy.deepcopy(thing)
 
 
 def test_unbounded_recursion_is_an_exhaustion(make):

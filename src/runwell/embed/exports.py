@@ -68,6 +68,9 @@ class Exports:
     def __delattr__(self, name: str) -> None:
         raise AttributeError("exports cannot be changed")
 
+    def __reduce__(self) -> str:
+        raise TypeError("runwell.Exports cannot be pickled: they are part of an instance")
+
     def __repr__(self) -> str:
         return f"<runwell.Exports: {', '.join(self._entries)}>"
 

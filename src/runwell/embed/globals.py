@@ -98,7 +98,7 @@ def face(native: NativeGlobal) -> Global:
     """The one ``Global`` of a native global."""
     found = _globals.get(native.address)
     if found is None:
-        found = Global.__new__(Global)
-        found.native = native
-        _globals.add(native.address, found)
+        made = Global.__new__(Global)
+        made.native = native
+        found = _globals.add(native.address, made)
     return found

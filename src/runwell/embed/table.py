@@ -134,7 +134,7 @@ def face(native: NativeTable) -> Table:
     """The one ``Table`` of a native table."""
     found = _tables.get(int(native.address))
     if found is None:
-        found = Table.__new__(Table)
-        found.native = native
-        _tables.add(int(native.address), found)
+        made = Table.__new__(Table)
+        made.native = native
+        found = _tables.add(int(native.address), made)
     return found

@@ -214,8 +214,8 @@ def face(native: NativeFunc, info: FuncInfo | None = None) -> Func:
     found = _funcs.get(native.ref)
     # Natives that died may have left their address to others.
     if found is None or _root(found._owner) is not _root(native.owner):
-        found = _make(native, info_of(native) if info is None else info)
-        _funcs.add(native.ref, found)
+        made = _make(native, info_of(native) if info is None else info)
+        found = _funcs.add(native.ref, made, over=found)
     return found
 
 

@@ -155,8 +155,8 @@ def face(native: NativeMemory) -> Memory:
     """The one ``Memory`` of a native memory."""
     found = _memories.get(int(native.address))
     if found is None:
-        found = types.new_memory(types.memory, native.address, native)
-        _memories.add(int(native.address), found)
+        made: Memory = types.new_memory(types.memory, native.address, native)
+        found = _memories.add(int(native.address), made)
     return found
 
 

@@ -108,6 +108,5 @@ def signature_of(type_: FuncType) -> Signature:
     """The compiled signature of a function type."""
     found = _signatures.get(type_)
     if found is None:
-        found = Signature(type_)
-        _signatures.add(type_, found)
+        found = _signatures.add(type_, Signature(type_))
     return found

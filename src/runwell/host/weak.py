@@ -38,10 +38,28 @@ class WeakValues(Generic[K, V]):
         known = self._known.get(key)
         return known() if known is not None else None
 
-    def add(self, key: K, value: V) -> None:
-        """Remember a value."""
-        known = self._known[key] = _Known(value, self._forget)
+    def add(self, key: K, value: V, *, over: V | None = None) -> V:
+        """Remember a value, unless another thread has been faster.
+
+        Args:
+            key: its key.
+            value: the value.
+            over: a value that it may replace.
+
+        Returns:
+            The value that the key has now.
+        """
+        known = _Known(value, self._forget)
         known.key = key
+        while True:
+            first = self._known.setdefault(key, known)
+            if first is known:
+                return value
+            other = first()
+            if other is not None and other is not over:
+                return other
+            if self._known.get(key) is first:
+                del self._known[key]
 
     def _forget(self, dead: _Known[V]) -> None:
         if self._known.get(dead.key) is dead:
