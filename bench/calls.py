@@ -44,7 +44,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "mul64": (3, 4),
     "scale": (1.5, 2.5),
 }
-ROUNDS = 9
+ROUNDS = 15
 Timed = Callable[[int], None]
 
 
