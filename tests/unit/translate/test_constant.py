@@ -11,8 +11,8 @@ from runwell.runtime.layout import FuncCode
 from runwell.text.parser import parse
 from runwell.translate.code import decode_code
 from runwell.translate.errors import Error
-from runwell.translate.printer import print_code
 from runwell.translate.layout import Span, Trouble
+from runwell.translate.printer import print_code
 
 IMPORTS = """
 (import "" "i" (global $i i32)) (import "" "m" (global $m (mut i32)))

@@ -11,7 +11,8 @@ VALID = {
     "polymorphic below known": "(func (result i32) unreachable (i32.const 1) i32.add)",
     "unknown stays unknown": "(func (result i64) unreachable select drop (i64.const 1))",
     "unknown becomes i64": "(func (result i64) unreachable select)",
-    "select of unknown and known": "(func (result f32) unreachable (f32.const 1) (i32.const 1) select)",
+    "select of unknown and known": """
+        (func (result f32) unreachable (f32.const 1) (i32.const 1) select)""",
     "drop in dead code": "(func (br 0) drop drop)",
     "labels that agree on unknown": """
         (func (block (result f64) (block (result f32) unreachable (br_table 0 1 1 (i32.const 1)))

@@ -23,8 +23,8 @@ from runwell.runtime.native import Native
 from runwell.translate import exports, pool
 from runwell.translate.code import Instruction, Part, decode_code, forms_of, instruction_words
 from runwell.translate.errors import Error
-from runwell.translate.printer import print_code
 from runwell.translate.layout import Trouble
+from runwell.translate.printer import print_code
 from runwell.translate.work import Work
 
 HANDLER_BASE = 0x5000_0000_0000
