@@ -1,7 +1,5 @@
 """``python -m runwell``."""
 
-import sys
+from runwell.cli.main import program
 
-from runwell.cli.main import main
-
-sys.exit(main())
+program()

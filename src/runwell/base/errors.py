@@ -4,9 +4,14 @@ Fields are data, ``__str__`` is formatting.  ``InternalError`` alone is our own 
 derive from ``RunwellError``, so that code which handles bad guests never swallows it.
 """
 
+from __future__ import annotations
+
 from runwell.base.light import NamedTuple
-from runwell.base.traps import TrapCode
-from runwell.base.types import FuncType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runwell.base.traps import TrapCode
+    from runwell.base.types import FuncType
 
 
 class RunwellError(Exception):

@@ -75,8 +75,9 @@ def register_code(data: bytes, function: int) -> str:
 
     owner = runwell.Module(data).code
     where = owner.code_address(function)
-    translate = CFUNCTYPE(c_uint32, c_uint64, c_uint64)(native.address("translate_on_demand"))
-    if translate(0, where):
+    prototype = CFUNCTYPE(c_uint32, c_uint64, c_uint32, c_uint32)
+    translate = prototype(native.address("translate_functions"))
+    if translate(owner.address, function, function + 1):
         raise runwell.InternalError(f"function {function} cannot be translated")
     code = ctype_of(FuncCode).from_address(where)
     # Code is laid down end to end, and this was the last to be translated.

@@ -53,13 +53,15 @@ _installed: list[object] = []
 
 def _arguments(callee: func.Func, args: tuple[object, ...], keywords: object) -> tuple[object, ...]:
     """Convert the arguments of a call that the kernels could not take."""
-    from runwell.host.convert import canonical_arguments
-
     if keywords:
         raise TypeError(f"{callee.name}() takes no keyword arguments")
     owner: Any = callee._owner
     if owner is None:
         raise ReferenceError(f"{callee.name}() is gone with its instance")
+    if not args and not callee.type.params:
+        return ()  # the first call of a thread comes here, to get its context
+    from runwell.host.convert import canonical_arguments
+
     store = owner if isinstance(owner, Store) else owner.store
     return canonical_arguments(callee.name, callee.type, args, store)
 

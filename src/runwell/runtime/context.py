@@ -7,7 +7,6 @@ from sys import is_finalizing
 
 from runwell.base.light import final
 from runwell.base.limits import FRAMES
-from runwell.base.traps import TrapCode
 from runwell.kernel.types import ctype_of
 from runwell.runtime import layout
 from runwell.runtime.mapping import PAGE, Mapping
@@ -17,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from runwell.base.traps import TrapCode
 
 # Below this much room calls go to the slow path, so that a frame of ordinary size needs no check of
 # its own.

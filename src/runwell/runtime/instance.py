@@ -13,7 +13,6 @@ from array import array
 
 from runwell.base.errors import InternalError, LinkError, Trap, unknown_import, unlinkable
 from runwell.base.light import final
-from runwell.base.traps import TrapCode
 from runwell.base.types import I32, I64, FuncType, ValType
 from runwell.kernel.types import ctype_of, sizeof, u64
 from runwell.module.module import Import
@@ -30,7 +29,6 @@ from runwell.runtime.plan import ElementPlan, Plan, describe
 from runwell.runtime.signals import recheck
 from runwell.runtime.store import Store
 from runwell.runtime.table import Table
-from runwell.runtime.trap import make_trap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -218,7 +216,7 @@ class Instance:
                     data[4 * i + 1] = self._value(offset, I64 if memory.type.is_64 else I32)
             trap = native.apply_data(self.address, data.buffer_info()[0], len(data) // 4)
             if trap:
-                raise Trap(TrapCode(trap))
+                raise _trap(trap)
         start = self.code.module.start
         if start is not None:
             self._start(start)
@@ -244,7 +242,7 @@ class Instance:
         offset = self._value(element.offset, I64 if table.type.is_64 else I32)
         trap = native.table_write(table.address, offset, address, size)
         if trap:
-            raise Trap(TrapCode(trap))
+            raise _trap(trap)
 
     def _value(self, constant: Constant, type_: ValType) -> int:
         """Bits of a constant expression's value."""
@@ -269,6 +267,8 @@ class Instance:
         top, ref_top = context.native.top, context.native.ref_top
         trap = native.enter_guest(context.address, addressof(func_ref), top)
         if trap:
+            from runwell.runtime.trap import make_trap
+
             raise make_trap(context, trap)
         # The value is left where a parameter of its type would be.
         at = ref_top if type_.is_ref else top
@@ -283,7 +283,16 @@ class Instance:
         context = current_context()
         trap = native.enter_guest(context.address, func.ref, context.native.top)
         if trap:
+            from runwell.runtime.trap import make_trap
+
             raise make_trap(context, trap)
+
+
+def _trap(code: int) -> Trap:
+    """What stopped an instantiation while no guest was running."""
+    from runwell.base.traps import TrapCode
+
+    return Trap(TrapCode(code))
 
 
 def _match(
