@@ -118,7 +118,7 @@ class ModuleCode:
         n.types = self._types()
         n.function_types = module.function_types.buffer_info()[0]
         n.global_types = self._words(
-            x for t, m in module.global_types for x in (self._rename(t), m)
+            x for t, m in module.global_types for x in (self.canonical(t), m)
         )
         n.memory_flags = self._bytes(
             t.is_64 * MEMORY_IS_64
@@ -127,9 +127,9 @@ class ModuleCode:
             for t in module.memory_types
         )
         n.table_types = self._words(
-            x for t in module.table_types for x in (self._rename(t.element), t.is_64 * TABLE_IS_64)
+            x for t in module.table_types for x in (self.canonical(t.element), t.is_64 * TABLE_IS_64)
         )
-        n.element_types = self._words(self._rename(e.type) for e in module.elements)
+        n.element_types = self._words(self.canonical(e.type) for e in module.elements)
         n.declared = self._bytes(declared)
         n.codes = self._block(sizeof(layout.FuncCode) * functions).address
         n.n_types = len(module.types)
@@ -179,7 +179,7 @@ class ModuleCode:
         self._blocks.append(data)
         return data.buffer_info()[0]
 
-    def _rename(self, t: ValType) -> int:
+    def canonical(self, t: ValType) -> int:
         """A value type; a defined type goes by the lowest index of an equal one."""
         index = t >> INDEX_SHIFT
         if t & 0xFF or index >= len(self._canon):
@@ -196,7 +196,7 @@ class ModuleCode:
         for type_ in types:
             t = type_.composite
             if isinstance(t, FuncType):
-                names.extend([self._rename(x) for ts in t for x in ts])
+                names.extend([self.canonical(x) for ts in t for x in ts])
                 numbers.append(TypeNumber(t))
             else:
                 numbers.append(0)

@@ -69,7 +69,7 @@ def validate_constants(code: ModuleCode) -> None:
     """
     from ctypes import addressof
 
-    spans = _constants(code.module)
+    spans = _constants(code)
     if not spans:
         return
     trouble: Any = ctype_of(Trouble)()
@@ -79,15 +79,16 @@ def validate_constants(code: ModuleCode) -> None:
         raise _error(code.module, trouble, None)
 
 
-def _constants(module: Module) -> array[int]:
+def _constants(code: ModuleCode) -> array[int]:
     """Start, end, type and visible globals of every constant expression."""
     spans = array("I")
+    module = code.module
     imported = module.n_imported_globals
     n_globals = len(module.global_types)
 
     def add(span: Span | None, type_: ValType, visible: int) -> None:
         if span is not None:
-            spans.extend((span.start, span.end, type_ & 0xFF, visible))
+            spans.extend((span.start, span.end, code.canonical(type_), visible))
 
     for table, init in zip(module.table_types[module.n_imported_tables :], module.table_inits):  # noqa: B905
         add(init, table.element, imported)
@@ -162,7 +163,8 @@ def translate_constant(code: ModuleCode, start: int, end: int, type_: ValType) -
     constants = _constant_codes.of(code)
     found = constants.get(key)
     if found is None:
-        span: Any = ctype_of(ConstantSpan)(start, end, type_ & 0xFF, len(code.module.global_types))
+        visible = len(code.module.global_types)
+        span: Any = ctype_of(ConstantSpan)(start, end, code.canonical(type_), visible)
         found = ctype_of(FuncCode)()
         entry = _entry("translate_constant", 3)
         if entry(code.address, addressof(span), addressof(found)):
