@@ -127,7 +127,9 @@ class ModuleCode:
             for t in module.memory_types
         )
         n.table_types = self._words(
-            x for t in module.table_types for x in (self.canonical(t.element), t.is_64 * TABLE_IS_64)
+            x
+            for t in module.table_types
+            for x in (self.canonical(t.element), t.is_64 * TABLE_IS_64)
         )
         n.element_types = self._words(self.canonical(e.type) for e in module.elements)
         n.declared = self._bytes(declared)
