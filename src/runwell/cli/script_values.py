@@ -117,9 +117,10 @@ def _reference_matches(t: ValType, bits: int, wanted: Reference) -> bool:
         return bits == 0
     if bits == 0:
         return False
+    is_extern = t & 0xFF == EXTERNREF
     if wanted.value is not None:
-        return t == EXTERNREF and getattr(object_at(bits), "number", None) == wanted.value
-    return t == EXTERNREF if wanted.kind == "extern" else t != EXTERNREF
+        return is_extern and getattr(object_at(bits), "number", None) == wanted.value
+    return is_extern if wanted.kind == "extern" else not is_extern
 
 
 def describe_results(results: Sequence[tuple[ValType, int]]) -> str:

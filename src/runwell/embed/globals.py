@@ -43,7 +43,7 @@ class Global:
         wanted = type if isinstance(type, GlobalType) else GlobalType(value_type(type), mutable)
         load()
         self.native = new_global(wanted)
-        if value is not None:
+        if value is not None or (wanted.type.is_ref and not wanted.type.is_nullable):
             self._set(value)
         _globals.add(self.native.address, self)
 

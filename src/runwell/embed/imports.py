@@ -6,9 +6,10 @@ from runwell.base.errors import LinkError
 from runwell.base.types import FuncType
 from runwell.embed.exports import Exports
 from runwell.host.function import HostFunction
-from runwell.module.module import Module as Decoded
 from runwell.module.types import GlobalType, ImportType
+from runwell.runtime.code import ModuleCode
 from runwell.runtime.instance import Extern
+from runwell.runtime.types import TypeNumber
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def find_imports(
-    decoded: Decoded, imports: Imports, functions: Mapping[str, Callable[[str], object]]
+    code: ModuleCode, imports: Imports, functions: Mapping[str, Callable[[str], object]]
 ) -> list[Extern | None]:
     """What a module's imports name, in order; None where there is nothing.
 
     Args:
-        decoded: the module.
+        code: the module.
         imports: what the user provides: mappings or instances, by module name.
         functions: what provides the names that are not in ``imports``, by module name.
 
@@ -34,12 +35,13 @@ def find_imports(
         TypeError: a namespace has no names.
     """
     found: list[Extern | None] = []
-    for wanted in decoded.import_types():
+    for entry, wanted in zip(code.module.imports, code.import_types(), strict=True):
         value = _look_up(imports.get(wanted.module), wanted)
         if value is None:
             provide = functions.get(wanted.module)
             value = provide(wanted.name) if provide is not None else None
-        found.append(None if value is None else _extern(wanted, value))
+        number = code.numbers[entry.desc] if isinstance(entry.desc, int) else None
+        found.append(None if value is None else _extern(wanted, number, value))
     return found
 
 
@@ -62,15 +64,18 @@ def _look_up(namespace: Namespace, wanted: ImportType) -> Any:
         return None
 
 
-def _extern(wanted: ImportType, value: Any) -> Extern:
-    """Make a value importable, and leave it to the runtime to compare types."""
+def _extern(wanted: ImportType, number: TypeNumber | None, value: Any) -> Extern:
+    """Make a value importable, and leave it to the runtime to compare types.
+
+    ``number`` is that of a function's type.
+    """
     from runwell.host.func import Func
 
     type_ = wanted.type
     if isinstance(value, Func):
         return value.native
     if isinstance(type_, FuncType) and callable(value):
-        return HostFunction(value, type_, f"{wanted.module}.{wanted.name}").func
+        return HostFunction(value, type_, f"{wanted.module}.{wanted.name}", number).func
     from runwell.embed.globals import Global
     from runwell.embed.table import Table
     from runwell.host.memory import Memory

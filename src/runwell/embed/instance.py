@@ -69,7 +69,7 @@ class Instance:
             functions = dict.fromkeys(preview1.MODULES, self._wasi.function)
         decoded = module.code.module
         config = module.engine.config
-        externs = find_imports(decoded, imports or {}, functions) if decoded.imports else ()
+        externs = find_imports(module.code, imports or {}, functions) if decoded.imports else ()
         self._native = NativeInstance(
             module.code,
             externs,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from struct import pack, unpack
 
-from runwell.base.types import EXTERNREF, ValType
+from runwell.base.types import ValType
 from runwell.host.convert import canonical
 from runwell.host.func import face
+from runwell.host.signature import kind_of
 from runwell.runtime.func import Func as NativeFunc
 from runwell.runtime.store import Store
 
@@ -40,7 +41,9 @@ def to_reference(type_: ValType, value: object, store: Store, what: str) -> obje
     from runwell.host.func import Func
 
     checked = canonical(type_, value, store, lambda: what)
-    return checked.native if isinstance(checked, Func) and type_ != EXTERNREF else checked
+    if isinstance(checked, Func) and kind_of(type_) in (ValType.FUNCREF, ValType.NULLFUNCREF):
+        return checked.native
+    return checked
 
 
 def from_reference(value: object) -> Any:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from _operator import index
 
-from runwell.base.types import FuncType, ValType
+from runwell.base.types import FuncType, ValType, ref_to_index
 from runwell.host.signature import kind_of
 from runwell.runtime.func import admit
 from runwell.runtime.store import Store
+from runwell.runtime.types import describe_func, relation, type_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,15 +87,34 @@ def canonical(type_: ValType, value: object, store: Store, what: Callable[[], st
         return _float(type_, value, what)
     if type_ == ValType.V128:
         return _vector(value, what)
-    if kind_of(type_) != ValType.FUNCREF:
-        return value
+    return _reference(type_, value, store, what)
+
+
+def _reference(type_: ValType, value: object, store: Store, what: Callable[[], str]) -> object:
     from runwell.host.func import Func
 
-    if value is None:
+    kind = kind_of(type_)
+    if value is None and (type_.is_nullable or kind == ValType.EXTERNREF):
         return None
+    if kind in (ValType.EXTERNREF, ValType.NULLEXTERNREF):
+        if value is not None and type_ & 0xFF == ValType.EXTERNREF:
+            return value
+        wanted = "None" if type_.is_nullable else "an object"
+        raise TypeError(f"{what()} must be {wanted} for {type_.text}, not {_kind(value)}")
+    if kind == ValType.NULLREF:
+        raise TypeError(f"{what()} must be None for {type_.text}, not {_kind(value)}")
     if not isinstance(value, Func):
-        raise TypeError(f"{what()} must be a runwell.Func or None, not {_kind(value)}")
-    admit(store, value.native)
+        null = " or None" if type_.is_nullable else ""
+        raise TypeError(f"{what()} must be a runwell.Func{null}, not {_kind(value)}")
+    func = value.native
+    if type_ != ValType.FUNCREF:
+        found = ref_to_index(func.number, nullable=False)
+        if not relation().matches(found, type_):
+            raise TypeError(
+                f"{what()} must be a runwell.Func of type {type_text(type_)}, "
+                f"not {describe_func(func.number)}"
+            )
+    admit(store, func)
     return value
 
 

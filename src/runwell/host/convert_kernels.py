@@ -185,15 +185,22 @@ def take(kind: u8, value: Object, at: Ptr[u64], held: Object, checked: bool) -> 
             at[0] = source[0]
             at[1] = source[1]
             return True
-        case ValType.EXTERNREF:
+        case ValType.EXTERNREF | ValType.NULLEXTERNREF:
             at[0] = 0
+            if kind == ValType.NULLEXTERNREF and not checked:
+                return False
             if value != none:
                 if not hold(held, value):
                     return False
                 at[0] = u64(value)
             return True
-        case ValType.FUNCREF:
+        case ValType.NULLREF:
             at[0] = 0
+            return checked and value == none
+        case ValType.FUNCREF | ValType.NULLFUNCREF:
+            at[0] = 0
+            if kind == ValType.NULLFUNCREF and not checked:
+                return False
             if value != none:
                 if not checked or value.type != Ptr[u8](python_hooks[0].func_type):
                     return False
@@ -282,9 +289,11 @@ def give(kind: u8, at: Ptr[u64]) -> Object:
             return give_f64(at)
         case ValType.V128:
             return PyBytes_FromStringAndSize(Ptr[u8](at), 16)
-        case ValType.FUNCREF:
+        case ValType.FUNCREF | ValType.NULLFUNCREF:
             if at[0] != 0:
                 return give_func(at[0])
+        case ValType.NULLREF:
+            pass
         case _:
             if at[0] != 0:
                 Py_IncRef(Object(at[0]))

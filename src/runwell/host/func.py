@@ -141,7 +141,10 @@ class Func:
         if not callable(function):
             raise TypeError(f"{function!r} is not callable")
         func_type = parse_func_type(type) if isinstance(type, str) else FuncType(*type)
-        return face(HostFunction(function, func_type).func)
+        try:
+            return face(HostFunction(function, func_type).func)
+        except LookupError:
+            raise ValueError(f"{describe(func_type)} means nothing outside of its module") from None
 
     @property
     def type(self) -> FuncType:

@@ -11,6 +11,7 @@ from runwell.runtime.func import Func
 from runwell.runtime.layout import FuncCode, FuncRef
 from runwell.runtime.mapping import Block
 from runwell.runtime.store import Store
+from runwell.runtime.types import TypeNumber
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,10 +35,23 @@ class HostFunction:
         store: what keeps the external references that it returns.
     """
 
-    __slots__ = ("_block", "callable", "name", "ref", "signature", "store")
+    __slots__ = ("_block", "_number", "callable", "name", "ref", "signature", "store")
 
-    def __init__(self, function: Callable[..., Any], type_: FuncType, name: str = "") -> None:
-        """Let guests call ``function`` as a function of a type."""
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        type_: FuncType,
+        name: str = "",
+        number: TypeNumber | None = None,
+    ) -> None:
+        """Let guests call ``function`` as a function of a type.
+
+        Args:
+            function: what is called.
+            type_: the type, canonical.
+            name: how errors call it.
+            number: that of the declared type, if it is not just ``type_``.
+        """
         self.callable = function
         self.name = name or getattr(function, "__name__", type(function).__name__)
         self.signature: Signature = signature_of(type_)
@@ -62,7 +76,9 @@ class HostFunction:
         body.ref_param_bytes = self.signature.ref_param_bytes
         ref = _FUNC_REF.ctype.from_address(self.ref)
         ref.code = code
-        ref.type = self.signature.number
+        self._number = self.signature.number if number is None else number
+        ref.type = self._number
+        ref.supers = self._number.supers
         ref.object = id(self)
 
     @property

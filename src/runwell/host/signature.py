@@ -1,18 +1,20 @@
 """Function types as the native entries read them, and which entry serves a type.
 
 A compiled signature is two little-endian u16 counts, of parameters and of results, and then one
-byte for each value type.  All references to functions have the code of ``funcref`` there, and all
-other references that of ``externref``.
+byte for each value type.  A reference has one of five: those of ``funcref`` and ``externref``;
+``nullfuncref`` and ``nullexternref`` for narrower types of functions and of external references,
+which are checked in Python; and ``nullref`` if Python has no such values but None.
 """
 
 from runwell.base.light import final
 from runwell.base.types import FuncType, ValType
 from runwell.host.weak import WeakValues
 from runwell.runtime.native import native
-from runwell.runtime.types import TypeNumber
+from runwell.runtime.types import TypeNumber, is_function_type
 
 LETTERS = {ValType.I32: "i", ValType.I64: "l", ValType.F32: "f", ValType.F64: "d"}
 _FUNCTIONS = (0x70, 0x73)  # heap types of functions
+_EXTERNALS = (0x6F, 0x72)  # and of the host's objects
 _BYTES_HEAD = bytes.__basicsize__ - 1  # where the bytes of a bytes object begin
 
 
@@ -34,10 +36,13 @@ def pack(type_: FuncType) -> bytes:
 
 def kind_of(type_: ValType) -> int:
     """The byte of a value type in compiled signatures."""
-    if not type_.is_ref:
+    if not type_.is_ref or type_ in (ValType.FUNCREF, ValType.EXTERNREF):
         return int(type_)
-    is_function = type_.heap_index is not None or type_ & 0xFF in _FUNCTIONS
-    return int(ValType.FUNCREF if is_function else ValType.EXTERNREF)
+    if type_ & 0xFF in _EXTERNALS:
+        return int(ValType.NULLEXTERNREF)
+    heap = type_.heap_index
+    is_function = type_ & 0xFF in _FUNCTIONS if heap is None else is_function_type(heap)
+    return int(ValType.NULLFUNCREF if is_function else ValType.NULLREF)
 
 
 @final

@@ -1,8 +1,8 @@
 """Canonical types and the subtype relation.
 
-Types are equal if their recursive groups have the same shape.  A ``TypeStore`` gives every group
-that it has not seen a run of numbers, so that equality of defined types is equality of numbers,
-and types of different modules can be compared once they are in the same store.
+Types are equal if their recursive groups have the same shape.  Every group of a shape that was not
+seen before gets a run of numbers, so that equality of defined types is equality of numbers.  A
+``TypeStore`` does so for one module; for all of a process ``runtime.types`` does.
 
 Source: core spec 3.0, "Type Equivalence" and "Matching".
 """
@@ -16,13 +16,22 @@ from runwell.module.types import ArrayType, CompositeType, FieldType, StructType
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TypeAlias
+    from typing import Protocol, TypeAlias
+
+    Key: TypeAlias = tuple[object, ...]
+
+    class Types(Protocol):
+        """Types by number; their references are numbers."""
+
+        def __getitem__(self, number: int, /) -> SubType:
+            """The type of a number."""
+
 
 _NOEXN, _NOFUNC, _NOEXTERN, _NONE, _FUNC, _EXTERN = 0x74, 0x73, 0x72, 0x71, 0x70, 0x6F
 _ANY, _EQ, _I31, _STRUCT, _ARRAY, _EXN = 0x6E, 0x6D, 0x6C, 0x6B, 0x6A, 0x69
 
 # Abstract heap types above each abstract heap type.
-_ABOVE = {
+ABOVE = {
     _NOEXN: (_EXN,),
     _NOFUNC: (_FUNC,),
     _NOEXTERN: (_EXTERN,),
@@ -33,8 +42,6 @@ _ABOVE = {
     _ARRAY: (_EQ, _ANY),
 }
 
-_Key: TypeAlias = tuple[object, ...]
-
 
 def top_of(composite: CompositeType) -> int:
     """The abstract heap type that a defined type belongs to."""
@@ -44,40 +51,16 @@ def top_of(composite: CompositeType) -> int:
 
 
 @final
-class TypeStore:
-    """Canonical types; a type's number is its index in ``types``, whose references are numbers."""
+class Subtyping:
+    """The subtype relation of canonical types; indices in types are their numbers."""
 
-    __slots__ = ("_groups", "types")
+    __slots__ = ("_types",)
 
-    def __init__(self) -> None:
-        self.types: list[SubType] = []
-        self._groups: dict[_Key, int] = {}
-
-    def add(self, types: Sequence[SubType], rec_groups: Sequence[int] = ()) -> list[int]:
-        """Number the types of a module.
-
-        Args:
-            types: all its types, each referring to none beyond its group.
-            rec_groups: sizes of the groups, or () if each type is alone.
-
-        Returns:
-            The number of each type.
-        """
-        numbers: list[int] = []
-        for size in rec_groups or (1,) * len(types):
-            first = len(numbers)
-            group = types[first : first + size]
-            # References into the group are told from numbers by their sign.
-            key = tuple([_key(t, first, numbers) for t in group])
-            base = self._groups.get(key)
-            if base is None:
-                base = self._groups[key] = len(self.types)
-                self.types += [_renamed(t, first, numbers, base) for t in group]
-            numbers += range(base, base + size)
-        return numbers
+    def __init__(self, types: Types) -> None:
+        self._types = types
 
     def matches(self, a: ValType, b: ValType) -> bool:
-        """Is ``a`` a subtype of ``b``?  Indices in both are numbers of this store."""
+        """Is ``a`` a subtype of ``b``?"""
         if a == b:
             return True
         if not (a.is_ref and b.is_ref) or (b & NON_NULL and not a & NON_NULL):
@@ -90,18 +73,18 @@ class TypeStore:
             return True
         if a & 0xFF:
             if b & 0xFF:
-                return b in _ABOVE.get(a, ())
-            top = top_of(self.types[b >> INDEX_SHIFT].composite)
+                return b in ABOVE.get(a, ())
+            top = top_of(self._types[b >> INDEX_SHIFT].composite)
             return a == (_NOFUNC if top == _FUNC else _NONE)
         if b & 0xFF:
-            top = top_of(self.types[a >> INDEX_SHIFT].composite)
-            return b == top or b in _ABOVE.get(top, ())
+            top = top_of(self._types[a >> INDEX_SHIFT].composite)
+            return b == top or b in ABOVE.get(top, ())
         return self.is_declared_subtype(a >> INDEX_SHIFT, b >> INDEX_SHIFT)
 
     def is_declared_subtype(self, a: int, b: int) -> bool:
         """Is the type numbered ``a`` the one numbered ``b``, or declared below it?"""
         while a != b:
-            supers = self.types[a].supers
+            supers = self._types[a].supers
             if not supers:
                 return False
             a = supers[0]
@@ -128,6 +111,76 @@ class TypeStore:
         if a.mutable or b.mutable:
             return a == b
         return self.matches(a.type, b.type)
+
+
+@final
+class TypeStore:
+    """Canonical types; a type's number is its index in ``types``, whose references are numbers.
+
+    Attributes:
+        types: by number.
+        relation: which of them are below which.
+    """
+
+    __slots__ = ("_groups", "relation", "types")
+
+    def __init__(self) -> None:
+        self.types: list[SubType] = []
+        self.relation = Subtyping(self.types)
+        self._groups: dict[Key, int] = {}
+
+    def add(self, types: Sequence[SubType], rec_groups: Sequence[int] = ()) -> list[int]:
+        """Number the types of a module.
+
+        Args:
+            types: all its types, each referring to none beyond its group.
+            rec_groups: sizes of the groups, or () if each type is alone.
+
+        Returns:
+            The number of each type.
+        """
+        numbers: list[int] = []
+        for size in rec_groups or (1,) * len(types):
+            first = len(numbers)
+            group = types[first : first + size]
+            key = group_key(group, numbers)
+            base = self._groups.get(key)
+            if base is None:
+                base = self._groups[key] = len(self.types)
+                self.types += renumbered(group, numbers, base)
+            numbers += range(base, base + size)
+        return numbers
+
+
+def group_key(group: Sequence[SubType], numbers: Sequence[int]) -> Key:
+    """A key for a recursive group, equal for groups of the same shape.
+
+    Args:
+        group: its types, behind those with ``numbers`` in the module.
+        numbers: numbers of the types before.
+
+    Returns:
+        The key; that of a function type that is alone, final, and below none is parameters and
+        results.
+    """
+    first = len(numbers)
+    keys = tuple([_key(t, first, numbers) for t in group])
+    if len(group) == 1 and keys[0][:3] == (True, (), "func"):
+        return keys[0][3:]
+    return keys
+
+
+def renumbered(group: Sequence[SubType], numbers: Sequence[int], base: int) -> list[SubType]:
+    """The types of a group that gets numbers from ``base``, behind those with ``numbers``."""
+    return [_renamed(t, len(numbers), numbers, base) for t in group]
+
+
+def value_types(t: SubType) -> list[ValType]:
+    """The types that a type is made of."""
+    c = t.composite
+    if isinstance(c, FuncType):
+        return [*c.params, *c.results]
+    return [f.type for f in (c.fields if isinstance(c, StructType) else (c.field,))]
 
 
 def rename(t: ValType, numbers: Sequence[int]) -> ValType:
@@ -160,8 +213,11 @@ def _renamed(t: SubType, first: int, numbers: Sequence[int], base: int) -> SubTy
     return SubType(c, t.final, supers)
 
 
-def _key(t: SubType, first: int, numbers: Sequence[int]) -> _Key:
-    """A key for the type: equal for types of the same shape at the same place in their groups."""
+def _key(t: SubType, first: int, numbers: Sequence[int]) -> Key:
+    """A key for the type: equal for types of the same shape at the same place in their groups.
+
+    References into the group are told from numbers by their sign.
+    """
 
     def value(v: ValType) -> int:
         index = v >> INDEX_SHIFT

@@ -9,8 +9,8 @@ from runwell.base.errors import InvalidError
 from runwell.base.features import BIT, DEFAULT
 from runwell.base.types import FUNCREF, INDEX_SHIFT, NON_NULL, FuncType, ValType
 from runwell.module.module import Module, SegmentMode
-from runwell.module.subtyping import TypeStore, rename
-from runwell.module.types import ExternKind, MemoryType, StructType, SubType, TableType
+from runwell.module.subtyping import TypeStore, rename, value_types
+from runwell.module.types import ExternKind, MemoryType, SubType, TableType
 
 PAGES = "memory size must be at most 65536 pages (4GiB)"
 
@@ -76,7 +76,7 @@ def _check_types(module: Module) -> None:
         first, end = end, end + size
         for x in range(first, end):
             t = types[x]
-            for v in _parts(t):
+            for v in value_types(t):
                 _check_value(v, end)
             if len(t.supers) > 1:
                 raise InvalidError("sub type: more than one supertype")
@@ -92,16 +92,10 @@ def _check_types(module: Module) -> None:
             if depths[x] > limits.SUBTYPE_DEPTH:
                 raise InvalidError(f"type {x} has more than {limits.SUBTYPE_DEPTH} supertypes")
             lower, upper = store.types[numbers[x]], store.types[numbers[above]]
-            if upper.final or not store.composite_matches(lower.composite, upper.composite):
+            if upper.final or not store.relation.composite_matches(
+                lower.composite, upper.composite
+            ):
                 raise InvalidError(f"sub type {x} does not match its super type {above}")
-
-
-def _parts(t: SubType) -> list[ValType]:
-    """The types that a type is made of."""
-    c = t.composite
-    if isinstance(c, FuncType):
-        return [*c.params, *c.results]
-    return [f.type for f in (c.fields if isinstance(c, StructType) else (c.field,))]
 
 
 def _check_imports(module: Module) -> None:
@@ -219,7 +213,7 @@ def _check_segments(module: Module) -> None:
             if store is None:
                 store = TypeStore()
                 numbers = store.add(module.types, module.rec_groups)
-            if not store.matches(rename(t, numbers), rename(wanted, numbers)):
+            if not store.relation.matches(rename(t, numbers), rename(wanted, numbers)):
                 raise InvalidError(
                     f"type mismatch: elements of {t.text} in a table of {wanted.text}"
                 )

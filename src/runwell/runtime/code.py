@@ -13,16 +13,26 @@ from struct import pack_into
 
 from runwell.base import features as feature_bits
 from runwell.base.light import final
-from runwell.base.types import INDEX_SHIFT, NON_NULL, FuncType, ValType
+from runwell.base.types import FUNCREF, I32, INDEX_SHIFT, NON_NULL, FuncType, ValType, ref_to_index
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.module.module import Module, Span
-from runwell.module.types import ExternKind, StructType, SubType
+from runwell.module.types import (
+    CompositeType,
+    ExternKind,
+    ExternType,
+    FieldType,
+    GlobalType,
+    ImportType,
+    StructType,
+    TableType,
+    TagType,
+)
 from runwell.runtime import layout
 from runwell.runtime.constant import How, read_constant
 from runwell.runtime.mapping import Block, Mapping
 from runwell.runtime.memory import is_guarded
 from runwell.runtime.native import native
-from runwell.runtime.types import TypeNumber
+from runwell.runtime.types import TypeNumber, hold_types
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +45,8 @@ ARENA_FACTOR, ARENA_BYTES = 24, 8 << 20
 
 MEMORY_IS_64, MEMORY_SHARED, MEMORY_CHECKED = 1, 2, 4
 TABLE_IS_64 = 1
+# Of the elements of a segment that is given as function indices.
+REF_FUNC = ValType(FUNCREF | NON_NULL)
 
 
 def slot_bytes(types: tuple[ValType, ...]) -> tuple[int, int]:
@@ -57,7 +69,7 @@ class ModuleCode:
         address: of the native ``ModuleCode``.
         explicit: every memory access is checked, none relies on guard pages.
         max_frames: frames that a call from the host may have; None for no limit but the context's.
-        numbers: canonical number by type index; 0 for types that are not of functions.
+        numbers: canonical number by type index.
         referenced: indices of the module's own functions that references can be made to, and of
             the start function.
     """
@@ -88,7 +100,7 @@ class ModuleCode:
         """Describe a module; functions are translated when they are first called.
 
         Args:
-            module: what was decoded; it need not be valid yet.
+            module: what was decoded; bodies and constant expressions need not be valid yet.
             explicit: do not rely on guard pages.
             features: bit set of what the module may use.
             max_frames: frames that a call from the host may have.
@@ -98,9 +110,9 @@ class ModuleCode:
         """
         self.module, self.explicit, self.max_frames = module, explicit, max_frames
         self.plan: Any = None  # how to instantiate; see ``instance``
-        self.numbers: tuple[TypeNumber | int, ...] = ()
+        self.numbers: tuple[TypeNumber, ...] = ()
         self._blocks: list[object] = []
-        self._canon = _canonical(module)
+        self._canon: Sequence[int] = ()
         bodies = module.bodies
         size = bodies[-1] - bodies[0] if bodies else 0
         self._arena = Mapping(ARENA_BYTES + ARENA_FACTOR * size)
@@ -118,7 +130,7 @@ class ModuleCode:
         n.types = self._types()
         n.function_types = module.function_types.buffer_info()[0]
         n.global_types = self._words(
-            x for t, m in module.global_types for x in (self.canonical(t), m)
+            x for t, m in module.global_types for x in (self.native_type(t), m)
         )
         n.memory_flags = self._bytes(
             t.is_64 * MEMORY_IS_64
@@ -129,9 +141,11 @@ class ModuleCode:
         n.table_types = self._words(
             x
             for t in module.table_types
-            for x in (self.canonical(t.element), t.is_64 * TABLE_IS_64)
+            for x in (self.native_type(t.element), t.is_64 * TABLE_IS_64)
         )
-        n.element_types = self._words(self.canonical(e.type) for e in module.elements)
+        n.element_types = self._words(
+            self.native_type(e.type if e.functions is None else REF_FUNC) for e in module.elements
+        )
         n.declared = self._bytes(declared)
         n.codes = self._block(sizeof(layout.FuncCode) * functions).address
         n.n_types = len(module.types)
@@ -181,35 +195,72 @@ class ModuleCode:
         self._blocks.append(data)
         return data.buffer_info()[0]
 
-    def canonical(self, t: ValType) -> int:
-        """A value type; a defined type goes by the lowest index of an equal one."""
-        index = t >> INDEX_SHIFT
-        if t & 0xFF or index >= len(self._canon):
-            return int(t)
-        return self._canon[index] << INDEX_SHIFT | t & NON_NULL
+    def native_type(self, type_: ValType) -> int:
+        """A value type as native code has it: equal types are equal numbers."""
+        index = type_ >> INDEX_SHIFT
+        if type_ & 0xFF or index >= len(self._canon):
+            return int(type_)
+        return self._canon[index] << INDEX_SHIFT | type_ & NON_NULL
+
+    def canonical(self, type_: ValType) -> ValType:
+        """A value type as it is known outside of the module."""
+        if type_ & 0xFF:
+            return type_
+        return ref_to_index(self.numbers[type_ >> INDEX_SHIFT], not type_ & NON_NULL)
+
+    def signature(self, function: int) -> FuncType:
+        """The canonical type of a function."""
+        return self.numbers[self.module.function_types[function]].type
+
+    def global_type(self, index: int) -> GlobalType:
+        """The canonical type of a global."""
+        t = self.module.global_types[index]
+        return t if t.type & 0xFF else GlobalType(self.canonical(t.type), t.mutable)
+
+    def table_type(self, index: int) -> TableType:
+        """The canonical type of a table."""
+        t = self.module.table_types[index]
+        return t if t.element & 0xFF else t._replace(element=self.canonical(t.element))
+
+    def import_types(self) -> list[ImportType]:
+        """The canonical types of the imports, in order."""
+        found = []
+        for module, name, kind, desc in self.module.imports:
+            t: ExternType
+            if isinstance(desc, int):
+                t = self.numbers[desc].type
+                if kind == ExternKind.TAG:
+                    t = TagType(t)
+            elif isinstance(desc, GlobalType):
+                t = GlobalType(self.canonical(desc.type), desc.mutable)
+            elif isinstance(desc, TableType):
+                t = desc._replace(element=self.canonical(desc.element))
+            else:
+                t = desc
+            found.append(ImportType(module, name, kind, t))
+        return found
 
     def _types(self) -> int:
         """Describe the types; the address of the first."""
         types = self.module.types
+        self.numbers = numbers = hold_types(types, self.module.rec_groups)
+        lowest: dict[int, int] = {}
+        self._canon = canon = [lowest.setdefault(number, x) for x, number in enumerate(numbers)]
+        shapes = [_shape(t.composite) for t in types]
+        names = array("I")
+        for signature, fields in shapes:
+            names.extend([self.native_type(t) for ts in signature for t in ts])
+            for f in fields:
+                names.extend((self.native_type(f.type), f.mutable))
+        at = self._words(names)
         record = sizeof(layout.TypeCode)
         block = self._block(record * len(types))
-        names = array("I")
-        numbers: list[TypeNumber | int] = []
-        for type_ in types:
-            t = type_.composite
-            if isinstance(t, FuncType):
-                names.extend([self.canonical(x) for ts in t for x in ts])
-                numbers.append(TypeNumber(t))
-            else:
-                numbers.append(0)
-        at = self._words(names)
-        for i, type_ in enumerate(types):
-            t = type_.composite
-            signature = t if isinstance(t, FuncType) else _NO_SIGNATURE
+        for i, (signature, fields) in enumerate(shapes):
             results = at + 4 * len(signature.params)
-            parent = self._canon[type_.supers[0]] + 1 if type_.supers else 0
+            end = results + 4 * len(signature.results)
+            supers, composite = types[i].supers, types[i].composite
             pack_into(
-                "<QQ10I",
+                "<QQ10IQQ",
                 block.bytes,
                 record * i,
                 at,
@@ -219,12 +270,13 @@ class ModuleCode:
                 numbers[i],
                 *slot_bytes(signature.params),
                 *slot_bytes(signature.results),
-                0 if signature is t else 1 if isinstance(t, StructType) else 2,
-                self._canon[i],
-                parent,
+                0 if signature is composite else 1 if isinstance(composite, StructType) else 2,
+                canon[i],
+                canon[supers[0]] + 1 if supers else 0,
+                end,
+                numbers[i].supers,
             )
-            at = results + 4 * len(signature.results)
-        self.numbers = tuple(numbers)
+            at = end + 8 * len(fields)
         return block.address
 
     def _declared(self, functions: int) -> bytearray:
@@ -258,30 +310,13 @@ class ModuleCode:
         return declared
 
 
-_NO_SIGNATURE = FuncType((), ())
-
-
-def _canonical(module: Module) -> Sequence[int]:
-    """For each type of a module the lowest index of an equal one."""
-    types = module.types
-    keys: Sequence[object] = [t.composite for t in types]
-    if module.rec_groups or not all(map(_is_plain, types)):
-        from runwell.module.subtyping import TypeStore
-
-        keys = TypeStore().add(types, module.rec_groups)
-    lowest: dict[object, int] = {}
-    return [lowest.setdefault(key, i) for i, key in enumerate(keys)]
-
-
-def _is_plain(t: SubType) -> bool:
-    """Is it a function type that refers to no other type?"""
-    c = t.composite
-    return (
-        isinstance(c, FuncType)
-        and t.final
-        and not t.supers
-        and all(x & 0xFF for ts in c for x in ts)
-    )
+def _shape(composite: CompositeType) -> tuple[FuncType, tuple[FieldType, ...]]:
+    """A type as a function type, of which the unpacked fields are the parameters; the fields."""
+    if isinstance(composite, FuncType):
+        return composite, ()
+    fields = composite.fields if isinstance(composite, StructType) else (composite.field,)
+    packed = (ValType.I8, ValType.I16)
+    return FuncType(tuple([I32 if f.type in packed else f.type for f in fields]), ()), fields
 
 
 def address_of(data: bytes) -> int:

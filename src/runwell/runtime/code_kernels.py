@@ -91,7 +91,9 @@ def instance_new(plan: Ptr[InstancePlan], imports: Ptr[u64]) -> Ptr[Instance]:
         x = plan.refs[i]
         ref.code = module.codes + x
         ref.instance = base
-        ref.type = (module.types + module.function_types[x]).number
+        type_ = module.types + module.function_types[x]
+        ref.type = type_.number
+        ref.supers = type_.supers
         instance.funcs[x] = ref
         ref = ref + 1
     for i in range(u32(0), plan.n_data):

@@ -25,13 +25,18 @@ class Func(NamedTuple):
 
     Attributes:
         ref: address of the native ``FuncRef``.
-        type: its type.
+        type: its type, canonical.
         owner: the store of a guest function; whatever owns the natives of a host function.
     """
 
     ref: int
     type: FuncType
     owner: object
+
+    @property
+    def number(self) -> int:
+        """The number of the type that it was declared with."""
+        return int(ctype_of(layout.FuncRef).from_address(self.ref).type)
 
 
 def admit(store: Store, func: Func) -> int:

@@ -29,6 +29,7 @@ from runwell.runtime.plan import ElementPlan, Plan, describe
 from runwell.runtime.signals import recheck
 from runwell.runtime.store import Store
 from runwell.runtime.table import Table
+from runwell.runtime.types import relation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -171,13 +172,13 @@ class Instance:
         ref_address = self._func_ref(index)
         if index < self.code.module.n_imported_functions:
             return func_at(ref_address)
-        return Func(ref_address, self.code.module.signature(index), self.store)
+        return Func(ref_address, self.code.signature(index), self.store)
 
     def global_(self, index: int) -> Global:
         """A global, by index."""
         if index < len(self._imported_globals):
             return self._imported_globals[index]
-        return Global(self.code.module.global_types[index], self.store, self._cell(index))
+        return Global(self.code.global_type(index), self.store, self._cell(index))
 
     def extern(self, kind: ExternKind, index: int) -> Extern:
         """What an export of this kind and index names."""
@@ -198,12 +199,12 @@ class Instance:
         return at
 
     def _initialise(self, plan: Plan) -> None:
+        module = self.code.module
         for x, constant in plan.globals:
-            cell = self.global_(x)
-            cell.bits = self._value(constant, cell.type.type)
+            self.global_(x).bits = self._value(constant, module.global_types[x].type)
         for x, constant in plan.table_inits:
             table = self.tables[x]
-            bits = self._value(constant, table.type.element)
+            bits = self._value(constant, module.table_types[x].element)
             native.table_fill(self.address, 0, bits, table.size, x)
         for element in plan.elements:
             self._place(element)
@@ -217,7 +218,7 @@ class Instance:
             trap = native.apply_data(self.address, data.buffer_info()[0], len(data) // 4)
             if trap:
                 raise _trap(trap)
-        start = self.code.module.start
+        start = module.start
         if start is not None:
             self._start(start)
 
@@ -302,10 +303,14 @@ def _match(
     if len(wanted) != len(found):
         raise InternalError(f"{len(wanted)} imports, but {len(found)} externs")
     for (entry, type_), extern in zip(wanted, found, strict=True):
+        number = code.numbers[entry.desc] if isinstance(entry.desc, int) else 0
         if extern is None:
-            raise unknown_import(entry.module, entry.name, describe(type_))
-        if not _fits(type_, extern):
-            raise unlinkable(entry.module, entry.name, describe(type_), describe(extern.type))
+            raise unknown_import(entry.module, entry.name, describe(type_, number))
+        if not _fits(type_, number, extern):
+            other = extern.number if isinstance(extern, Func) else 0
+            raise unlinkable(
+                entry.module, entry.name, describe(type_, number), describe(extern.type, other)
+            )
         if (
             isinstance(extern, Memory)
             and not extern.guarded
@@ -317,12 +322,23 @@ def _match(
             )
 
 
-def _fits(wanted: ExternType, extern: Extern) -> bool:
-    """Does an extern match what an import wants?  Source: core spec 3.0, import matching."""
+def _fits(wanted: ExternType, number: int, extern: Extern) -> bool:
+    """Does an extern match what an import wants?  Source: core spec 3.0, import matching.
+
+    ``number`` is that of a function's type.
+    """
     if isinstance(wanted, FuncType):
-        return isinstance(extern, Func) and extern.type == wanted
+        return isinstance(extern, Func) and (
+            extern.number == number or relation().is_declared_subtype(extern.number, number)
+        )
     if isinstance(wanted, GlobalType):
-        return isinstance(extern, Global) and extern.type == wanted
+        return isinstance(extern, Global) and (
+            extern.type == wanted
+            or (
+                not (wanted.mutable or extern.type.mutable)
+                and relation().matches(extern.type.type, wanted.type)
+            )
+        )
     if isinstance(wanted, TableType):
         return (
             isinstance(extern, Table)

@@ -87,6 +87,7 @@ class FuncRef:
     type: u32  # canonical type number
     flags: u32
     object: u64  # PyObject* of the Python face, or 0
+    supers: Ptr[u32]  # canonical numbers of the type's supertypes, nearest first, and a 0
 
 
 @struct
@@ -134,9 +135,14 @@ class Context:
 
 @struct
 class TypeCode:
-    """A function type as the translator sees it."""
+    """A type of a module as the translator sees it.
 
-    params: Ptr[u32]  # value types; a defined type by the lowest index of an equal one
+    Value types are words, as ``base.types`` says; a defined type goes by the lowest index of an
+    equal one, so that types are equal if their words are.  The parameters of a structure type are
+    its fields, those of an array type its element, unpacked.
+    """
+
+    params: Ptr[u32]
     results: Ptr[u32]
     n_params: u32
     n_results: u32
@@ -148,6 +154,8 @@ class TypeCode:
     kind: u32  # 0: function, 1: structure, 2: array
     canon: u32  # lowest index of an equal type in the module
     parent: u32  # ``canon`` of the declared supertype plus 1, or 0
+    fields: Ptr[u32]  # of a structure or array type: storage type and mutability of each
+    supers: Ptr[u32]  # canonical numbers of the supertypes, nearest first, and a 0
 
 
 @struct

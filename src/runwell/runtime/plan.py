@@ -11,6 +11,7 @@ from runwell.runtime import layout
 from runwell.runtime.code import ModuleCode, address_of
 from runwell.runtime.constant import NULL, Constant, How, read_constant
 from runwell.runtime.globals import CELL_BYTES
+from runwell.runtime.types import describe_func
 
 
 class ElementPlan(NamedTuple):
@@ -38,7 +39,7 @@ class Plan:
     """How to instantiate a module.
 
     Attributes:
-        imports: with their types, in order.
+        imports: with their types, in order; types of all are canonical.
         memories: types of the module's own memories.
         tables: types of the module's own tables.
         globals: number and value of the module's own globals that are not literals.
@@ -74,10 +75,12 @@ class Plan:
         module = code.module
         self.imports: list[tuple[Import, ExternType]] = [
             (entry, wanted.type)
-            for entry, wanted in zip(module.imports, module.import_types(), strict=True)
+            for entry, wanted in zip(module.imports, code.import_types(), strict=True)
         ]
         self.memories: list[MemoryType] = list(module.memory_types[module.n_imported_memories :])
-        self.tables: list[TableType] = list(module.table_types[module.n_imported_tables :])
+        self.tables: list[TableType] = [
+            code.table_type(x) for x in range(module.n_imported_tables, len(module.table_types))
+        ]
         data = module.data
         image = bytearray(CELL_BYTES * len(module.global_types))
         self.globals: list[tuple[int, Constant]] = []
@@ -154,6 +157,8 @@ def _elements(code: ModuleCode) -> "list[ElementPlan]":
     return plans
 
 
-def describe(extern: ExternType) -> str:
-    """An extern type as errors show it."""
-    return f"func {extern}" if isinstance(extern, FuncType) else str(extern)
+def describe(extern: ExternType, number: int = 0) -> str:
+    """An extern type as errors show it; ``number`` is that of a function's type, if it is known."""
+    if isinstance(extern, FuncType):
+        return describe_func(number) if number else f"func {extern}"
+    return str(extern)

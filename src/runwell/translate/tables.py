@@ -221,7 +221,7 @@ def _type_features() -> list[int]:
 
 
 def _heap_matches() -> list[int]:
-    matches = TypeStore().heap_matches
+    matches = TypeStore().relation.heap_matches
     return [int(matches(a, b)) for a in sorted(HEAP_NAMES) for b in sorted(HEAP_NAMES)]
 
 

@@ -88,7 +88,7 @@ def _constants(code: ModuleCode) -> array[int]:
 
     def add(span: Span | None, type_: ValType, visible: int) -> None:
         if span is not None:
-            spans.extend((span.start, span.end, code.canonical(type_), visible))
+            spans.extend((span.start, span.end, code.native_type(type_), visible))
 
     for table, init in zip(module.table_types[module.n_imported_tables :], module.table_inits):  # noqa: B905
         add(init, table.element, imported)
@@ -164,7 +164,7 @@ def translate_constant(code: ModuleCode, start: int, end: int, type_: ValType) -
     found = constants.get(key)
     if found is None:
         visible = len(code.module.global_types)
-        span: Any = ctype_of(ConstantSpan)(start, end, code.canonical(type_), visible)
+        span: Any = ctype_of(ConstantSpan)(start, end, code.native_type(type_), visible)
         found = ctype_of(FuncCode)()
         entry = _entry("translate_constant", 3)
         if entry(code.address, addressof(span), addressof(found)):

@@ -2,10 +2,23 @@ import gc
 
 import pytest
 
-from runwell.base.types import EXTERNREF, F64, FUNCREF, I32, I64, V128, FuncType, ref_to_index
+from runwell.base.types import (
+    EXTERNREF,
+    F64,
+    FUNCREF,
+    I32,
+    I64,
+    V128,
+    FuncType,
+    ValType,
+    ref_to_index,
+    ref_type,
+)
 from runwell.host import signature
 from runwell.host.signature import common_signatures, kind_of, pack, signature_of
+from runwell.module.types import StructType, SubType
 from runwell.runtime.native import native
+from runwell.runtime.types import hold_types
 
 
 def test_packing():
@@ -15,8 +28,12 @@ def test_packing():
 
 
 def test_kinds_of_references():
-    assert kind_of(FUNCREF) == kind_of(ref_to_index(3, nullable=True)) == 0x70
+    assert kind_of(FUNCREF) == 0x70
     assert kind_of(EXTERNREF) == 0x6F
+    func, struct = hold_types([SubType(FuncType((), ())), SubType(StructType(()))])
+    assert kind_of(ref_to_index(func, nullable=True)) == kind_of(ref_type(0x70, False)) == 0x73
+    assert kind_of(ref_type(0x6F, nullable=False)) == kind_of(ValType.NULLEXTERNREF) == 0x72
+    assert kind_of(ref_to_index(struct, nullable=True)) == kind_of(ValType.ANYREF) == 0x71
 
 
 def test_common_signatures_have_entries():

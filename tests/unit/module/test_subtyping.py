@@ -61,7 +61,7 @@ def test_recursive_groups_are_compared_whole():
     ],
 )
 def test_abstract_types(a, b, expected):
-    assert TypeStore().matches(a, b) is expected
+    assert TypeStore().relation.matches(a, b) is expected
 
 
 def test_defined_types():
@@ -75,24 +75,26 @@ def test_defined_types():
         ]
     )
     base, derived, func, array = (rename(to(x), numbers) for x in range(4))
-    assert store.matches(derived, base)
-    assert not store.matches(base, derived)
-    assert store.matches(base, ValType.STRUCTREF)
-    assert store.matches(base, ANY)
-    assert not store.matches(base, FUNCREF)
-    assert store.matches(func, FUNCREF)
-    assert store.matches(array, ValType.ARRAYREF)
-    assert store.matches(NULL, rename(to(0, True), numbers))
-    assert store.matches(ValType.NULLFUNCREF, rename(to(2, True), numbers))
-    assert not store.matches(ValType.NULLFUNCREF, rename(to(0, True), numbers))
+    assert store.relation.matches(derived, base)
+    assert not store.relation.matches(base, derived)
+    assert store.relation.matches(base, ValType.STRUCTREF)
+    assert store.relation.matches(base, ANY)
+    assert not store.relation.matches(base, FUNCREF)
+    assert store.relation.matches(func, FUNCREF)
+    assert store.relation.matches(array, ValType.ARRAYREF)
+    assert store.relation.matches(NULL, rename(to(0, True), numbers))
+    assert store.relation.matches(ValType.NULLFUNCREF, rename(to(2, True), numbers))
+    assert not store.relation.matches(ValType.NULLFUNCREF, rename(to(0, True), numbers))
 
 
 def test_structural_matching():
     store = TypeStore()
-    assert store.composite_matches(struct(I32, I64), struct(I32))
-    assert not store.composite_matches(struct(I32), struct(I32, I64))
-    assert store.composite_matches(struct(I31), struct(ANY))
-    assert not store.composite_matches(struct(I31, mutable=True), struct(ANY, mutable=True))
-    assert store.composite_matches(FuncType((ANY,), (I31,)), FuncType((I31,), (ANY,)))
-    assert not store.composite_matches(FuncType((I31,), ()), FuncType((ANY,), ()))
-    assert not store.composite_matches(struct(), FuncType((), ()))
+    assert store.relation.composite_matches(struct(I32, I64), struct(I32))
+    assert not store.relation.composite_matches(struct(I32), struct(I32, I64))
+    assert store.relation.composite_matches(struct(I31), struct(ANY))
+    assert not store.relation.composite_matches(
+        struct(I31, mutable=True), struct(ANY, mutable=True)
+    )
+    assert store.relation.composite_matches(FuncType((ANY,), (I31,)), FuncType((I31,), (ANY,)))
+    assert not store.relation.composite_matches(FuncType((I31,), ()), FuncType((ANY,), ()))
+    assert not store.relation.composite_matches(struct(), FuncType((), ()))

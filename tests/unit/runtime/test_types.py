@@ -31,8 +31,8 @@ def test_numbers_are_dropped_with_their_last_holder_and_not_given_again():
     assert b.type is type_
     del b
     gc.collect()
-    assert type_ not in types._numbers
-    assert number not in types._types
+    assert type_ not in types._groups
+    assert number not in types._by_number
     assert TypeNumber(type_) != number
 
 
@@ -41,9 +41,9 @@ def test_a_number_given_up_while_the_lock_is_held_is_counted_later():
     a = TypeNumber(type_)
     with types._lock:
         del a
-        assert type_ in types._numbers
+        assert type_ in types._groups
     TypeNumber(UNARY)
-    assert type_ not in types._numbers
+    assert type_ not in types._groups
 
 
 def test_threads_agree():
