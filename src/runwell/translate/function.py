@@ -15,7 +15,15 @@ from runwell.translate.branches import (
     branch_table,
     return_,
 )
-from runwell.translate.calls import call, call_indirect, function_type
+from runwell.translate.calls import (
+    call,
+    call_indirect,
+    call_ref,
+    function_type,
+    return_call,
+    return_call_indirect,
+    return_call_ref,
+)
 from runwell.translate.control import (
     clear_types,
     end_block,
@@ -123,6 +131,14 @@ def translate_rare(w: Work, row: u64) -> None:
             access_lane(w, row)
         case Rule.STORE:
             store(w, row)
+        case Rule.RETURN_CALL:
+            return_call(w)
+        case Rule.RETURN_CALL_INDIRECT:
+            return_call_indirect(w)
+        case Rule.CALL_REF:
+            call_ref(w)
+        case Rule.RETURN_CALL_REF:
+            return_call_ref(w)
         case Rule.MEMORY_SIZE:
             memory_size(w)
         case Rule.MEMORY_GROW:

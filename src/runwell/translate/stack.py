@@ -238,6 +238,17 @@ def show_mismatch(w: Work, types: Ptr[u32], n: u32) -> None:
 
 
 @kernel
+def show_types(w: Work, wanted: Ptr[u32], n_wanted: u32, found: Ptr[u32], n_found: u32) -> None:
+    """Record two lists of types that do not match, for the error."""
+    w.n_wanted = n_wanted
+    w.n_found = n_found
+    for i in range(n_wanted if n_wanted < SHOWN else u32(SHOWN)):
+        w.wanted[i] = wanted[i]
+    for i in range(n_found if n_found < SHOWN else u32(SHOWN)):
+        w.found[i] = found[i]
+
+
+@kernel
 def check_many(w: Work, types: Ptr[u32], n: u32) -> None:
     """The highest ``n`` operands must have these types; they stay, with these types."""
     have = w.sp - w.height

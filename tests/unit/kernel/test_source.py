@@ -119,6 +119,6 @@ def f() -> u32:
 
 def test_no_source():
     scope: dict = {}
-    exec("from runwell.kernel import *\n@kernel\ndef f() -> None:\n    pass\n", scope)
+    exec("from runwell.kernel import *\n@kernel\ndef f() -> None:\n    pass\n", scope)  # noqa: S102
     with pytest.raises(KernelError, match="no source for f"):
         Source(scope["f"])

@@ -70,6 +70,63 @@ CASES = {
           return_value_ref {8} slot:8
         """,
     ),
+    "return_call": (
+        """
+        (func $f (param i32 i64) (result i64) (return_call $f (i32.add (local.get 0) (i32.const
+        1)) (local.get 1)))
+        """,
+        """
+          i32.add [0], 1 -> [32]
+          copy [8] -> [40]
+          return_call func:1 slot:32 count:16 ref_slot:0 count:0 slot:16
+        """,
+    ),
+    "return_call import": (
+        """
+        (func (param i32) (return_call $i (local.get 0)))
+        """,
+        """
+          copy [0] -> [24]
+          return_call_import func:0 slot:24 count:8 ref_slot:0 count:0 slot:8
+        """,
+    ),
+    "return_call_indirect": (
+        """
+        (func (param i32) (result i64) (return_call_indirect (type $t) (i32.const 5) (i64.const
+        6) (local.get 0)))
+        """,
+        """
+          i64.const 6 -> [32]
+          i32.const 5 -> [24]
+          return_call_indirect [0] type:T table:0 slot:24 count:16 ref_slot:0 count:0 slot:8
+        """,
+    ),
+    "call_ref": (
+        """
+        (func (param i32 (ref null $t)) (result i64) (call_ref $t (local.get 0) (i64.const 6)
+        (local.get 1)))
+        """,
+        """
+          zero_refs ref_slot:8 count:8
+          i64.const 6 -> [32]
+          copy [0] -> [24]
+          call_ref {0} slot:24 count:16 ref_slot:8
+          ref_frame delta:-8
+          return_value [24] slot:8
+        """,
+    ),
+    "return_call_ref": (
+        """
+        (func (param i32 (ref $t)) (result i64) (return_call_ref $t (local.get 0) (i64.const 6)
+        (local.get 1)))
+        """,
+        """
+          zero_refs ref_slot:8 count:8
+          i64.const 6 -> [32]
+          copy [0] -> [24]
+          return_call_ref {0} slot:24 count:16 ref_slot:8 count:0 slot:8
+        """,
+    ),
 }
 
 
