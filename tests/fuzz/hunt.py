@@ -11,6 +11,7 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import NamedTuple
@@ -40,48 +41,48 @@ def run_batch(first: int, last: int, paths: list[Path]) -> tuple[dict[str, int],
     counts: collections.Counter[str] = collections.Counter()
     victims: list[Victim] = []
     while first < last:
-        command = [
-            sys.executable,
-            "-m",
-            "tests.fuzz.worker",
-            str(first),
-            str(last),
-            *map(str, paths),
-        ]
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        lines: queue.Queue[str | None] = queue.Queue()
-
-        def read(process: subprocess.Popen[str] = process, lines=lines) -> None:
-            for line in process.stdout:
-                lines.put(line)
-            lines.put(None)
-
-        threading.Thread(target=read, daemon=True).start()
-        seed, hung = first, False
-        while True:
-            try:
-                line = lines.get(timeout=SILENCE_S)
-            except queue.Empty:
-                hung = True
-                process.kill()
-                break
-            if line is None:
-                break
-            if line.startswith("done "):
-                counts.update(ast.literal_eval(line[5:]))
-                seed = last
-            else:
-                seed = int(line)
-        errors = process.stderr.read() if process.stderr else ""
-        status = process.wait()
-        if seed < last:
-            how = "hang" if hung else f"exit {status}: {errors[-2000:]}"
-            victims.append(Victim(seed, how))
-            seed += 1
-        first = seed
+        got, victim = run_worker(first, last, paths)
+        counts.update(got)
+        if victim is None:
+            break
+        victims.append(victim)
+        first = victim.seed + 1
     return dict(counts), victims
+
+
+def run_worker(first: int, last: int, paths: list[Path]) -> tuple[dict[str, int], Victim | None]:
+    """Try mutants in one process until the last or the first that is not survived."""
+    command = [sys.executable, "-m", "tests.fuzz.worker", str(first), str(last)]
+    seed, status, counts = first, "", {}
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            [*command, *map(str, paths)], cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+    ):
+        lines: queue.Queue[str] = queue.Queue()
+
+        def read() -> None:
+            for line in process.stdout or ():
+                lines.put(line)
+            lines.put("")
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        try:
+            while line := lines.get(timeout=SILENCE_S):
+                if line.startswith("done "):
+                    counts = ast.literal_eval(line[5:])
+                else:
+                    seed = int(line)
+        except queue.Empty:
+            status = "hang"
+            process.kill()
+        reader.join()
+        process.wait()
+        errors.seek(0)
+        status = status or f"exit {process.returncode}: {errors.read()[-2000:]}"
+    return counts, None if counts else Victim(seed, status)
 
 
 def hunt(count: int, jobs: int, start: int = 0) -> tuple[dict[str, int], list[Victim]]:
