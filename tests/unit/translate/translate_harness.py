@@ -21,7 +21,7 @@ from runwell.runtime import code_kernels
 from runwell.runtime.layout import Context, FuncCode
 from runwell.runtime.native import Native
 from runwell.translate import exports, pool
-from runwell.translate.code import Instruction, Part, decode_code, forms_of, instruction_words
+from runwell.translate.code import Instruction, Part, decode_code, instruction_words
 from runwell.translate.errors import Error
 from runwell.translate.layout import Trouble
 from runwell.translate.printer import print_code
@@ -85,7 +85,7 @@ def every_form() -> list[Instruction]:
     """One instruction of each form, which branch to the first."""
     at, found = 0, []
     for form in FORMS:
-        parts = tuple(_sample(f, 0) for f in forms_of(form))
+        parts = tuple(_sample(f, 0) for f in form.parts)
         found.append(Instruction(at, form, parts))
         at += 4 * instruction_words(parts)
     return found
