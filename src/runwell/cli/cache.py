@@ -9,10 +9,10 @@ from runwell.codegen.cache import NativeCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
+    from types import SimpleNamespace
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: SimpleNamespace) -> int:
     """Do ``args.action``: ``path``, ``list`` or ``clear``; 1 if the cache cannot be used."""
     cache = NativeCache()
     if args.action == "path":

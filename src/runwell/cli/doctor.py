@@ -17,7 +17,7 @@ from runwell.codegen.cache import NativeCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
+    from types import SimpleNamespace
 
 GOOD: Final = "ok"
 SLOW: Final = "warning"
@@ -55,7 +55,7 @@ class Finding(NamedTuple):
     advice: str = ""
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: SimpleNamespace) -> int:
     """Check everything and print it; 1 if something failed."""
     del args
     worst = 0

@@ -12,8 +12,8 @@ from runwell.module.validate import validate_module
 from runwell.text.printer import print_function, print_module
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
+    from types import SimpleNamespace
 
     from runwell.module.module import Module
     from runwell.module.types import ExternType
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 USAGE = 64
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: SimpleNamespace) -> int:
     """Look inside ``args.file``.
 
     Raises:

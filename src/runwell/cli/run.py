@@ -10,13 +10,13 @@ from runwell.base.types import ValType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     import signal
+    from types import SimpleNamespace
 else:
     import _signal as signal  # without the enumerations that ``signal`` wraps around it
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: SimpleNamespace) -> int:
     """Run ``args.file``; the guest's exit code.
 
     Raises:

@@ -9,10 +9,10 @@ import runwell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
+    from types import SimpleNamespace
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: SimpleNamespace) -> int:
     """Validate ``args.files``; 0 if all are valid, 65 otherwise, 66 if one cannot be read."""
     worst = 0
     for name in args.files:

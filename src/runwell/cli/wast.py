@@ -10,10 +10,10 @@ from runwell.cli.script import Report, run_script
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
+    from types import SimpleNamespace
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: SimpleNamespace) -> int:
     """Run the scripts ``args.files``; 0 if all pass, 1 if something fails, 66 without a file."""
     config = runwell.Config(engine=args.engine)
     worst = assertions = failed = 0

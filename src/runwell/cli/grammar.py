@@ -1,0 +1,202 @@
+"""The grammar of the command line, as data, and its reading.
+
+Importing ``argparse`` and making a parser takes longer than to load and run a small program.  So
+a command line in which all is plain is read here, and any other one, which may be wrong or ask for
+help, by ``argparse``.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from runwell import __version__
+from runwell.base.light import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from typing import Any
+
+ENGINES = ("interpreter",)
+WIDTH = 80  # of the help: to ask the terminal takes its time
+
+
+class Argument(NamedTuple):
+    """An argument of a subcommand.
+
+    Attributes:
+        name: of an option, with its dashes, or of a positional argument.
+        metavar: what stands for its value in the help.
+        help: what it is for.
+        how: "store", "store_true" or "append" for an option, as ``argparse`` has it; for a
+            positional argument "store", "?" if it may be left out, "+" for one or more, and "..."
+            for all that is left.
+        choices: the values that are allowed; the first is the default.
+    """
+
+    name: str
+    metavar: str | None = None
+    help: str | None = None
+    how: str = "store"
+    choices: tuple[str, ...] | None = None
+
+    @property
+    def key(self) -> str:
+        """The attribute of its value."""
+        return self.name.removeprefix("--")
+
+    @property
+    def is_option(self) -> bool:
+        """Is it not a positional argument?"""
+        return self.name.startswith("--")
+
+    @property
+    def default(self) -> Any:
+        """What it is when it is not given."""
+        if self.choices:
+            return self.choices[0]
+        return {"store_true": False, "append": [], "...": []}.get(self.how)
+
+
+class Command(NamedTuple):
+    """A subcommand.
+
+    Attributes:
+        help: what it is for.
+        arguments: what it takes.
+        exclusive: names of options of which only one may be given.
+    """
+
+    help: str
+    arguments: tuple[Argument, ...] = ()
+    exclusive: tuple[str, ...] = ()
+
+
+_FILE = Argument("file", "FILE", "a .wasm or .wat module")
+_FILES = Argument("files", "FILE", how="+")
+_ENGINE = Argument("--engine", help="how to execute", choices=ENGINES)
+
+COMMANDS = {
+    "run": Command(
+        "run a program or one of its functions",
+        (
+            Argument("--dir", "HOST[::GUEST]",
+                     "let the guest reach this directory, and nothing else", "append"),
+            Argument("--env", "KEY[=VALUE]", "set a variable, or pass on the host's", "append"),
+            Argument("--arg0", "NAME", "the program's own name (default: FILE)"),
+            Argument("--invoke", "NAME", "call this exported function with ARGS"),
+            _ENGINE,
+            Argument("--bounds", help="how memory accesses are kept inside",
+                     choices=("guard", "explicit")),
+            Argument("--lazy", help="validate functions at first call", how="store_true"),
+            _FILE,
+            Argument("args", "ARGS", "the guest's arguments", "..."),
+        ),
+    ),
+    "validate": Command("say whether modules are valid", (_FILES,)),
+    "inspect": Command(
+        "look inside a module",
+        (
+            Argument("--wat", help="the module as text", how="store_true"),
+            Argument("--disassemble", "FUNC", "one function as text"),
+            Argument("--ir", "FUNC", "one function as register code"),
+            _FILE,
+        ),
+        exclusive=("--wat", "--disassemble", "--ir"),
+    ),
+    "wast": Command("run test scripts", (_ENGINE, _FILES)),
+    "cache": Command(
+        "the cache of native code",
+        (Argument("action", how="?", choices=("list", "path", "clear")),),
+    ),
+    "doctor": Command("check that this machine has what Runwell needs"),
+}  # fmt: skip
+
+
+def parse(argv: list[str]) -> SimpleNamespace:
+    """What the command line says: an attribute for each argument, and ``command``.
+
+    Raises:
+        SystemExit: it is wrong, or asks for help, which was given.
+    """
+    name = argv[0] if argv else ""
+    values = read_plain(COMMANDS[name], argv[1:]) if name in COMMANDS else None
+    return read_any(argv) if values is None else SimpleNamespace(command=name, **values)
+
+
+def read_plain(command: Command, argv: list[str]) -> dict[str, Any] | None:
+    """The values of a command's arguments, or None if there is more to them than their order."""
+    options = {a.name: a for a in command.arguments if a.is_option}
+    values = {a.key: a.default for a in command.arguments}
+    at = 0
+    while at < len(argv) and argv[at].startswith("-"):
+        name, equals, value = argv[at].partition("=")
+        option = options.get(name)
+        if option is None or name in command.exclusive:
+            return None
+        at += 1
+        if option.how == "store_true":
+            if equals:
+                return None
+            values[option.key] = True
+            continue
+        if not equals:
+            if at == len(argv) or argv[at].startswith("-"):
+                return None
+            value = argv[at]
+            at += 1
+        if option.choices and value not in option.choices:
+            return None
+        if option.how == "append":
+            values[option.key].append(value)
+        else:
+            values[option.key] = value
+    rest = argv[at:]
+    for a in command.arguments:
+        if a.is_option:
+            continue
+        if a.how == "...":
+            values[a.key], rest = rest, []
+        elif a.how == "+" and rest:
+            values[a.key], rest = rest, []
+            if any(value.startswith("-") for value in values[a.key]):
+                return None
+        elif rest:
+            values[a.key], *rest = rest
+            if a.choices and values[a.key] not in a.choices:
+                return None
+        elif a.how != "?":
+            return None
+    return None if rest or "--" in argv else values
+
+
+def read_any(argv: list[str]) -> SimpleNamespace:
+    """Leave it to ``argparse``."""
+    from argparse import ArgumentParser, HelpFormatter
+
+    def formatter(prog: str) -> HelpFormatter:
+        return HelpFormatter(prog, width=WIDTH)
+
+    top = ArgumentParser(
+        prog="runwell",
+        description="Run WebAssembly: sandboxed, at native speed.",
+        formatter_class=formatter,
+    )
+    top.add_argument("--version", action="version", version=f"runwell {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        _declare(command, commands.add_parser(name, help=command.help, formatter_class=formatter))
+    return top.parse_args(argv, SimpleNamespace())
+
+
+def _declare(command: Command, parser: ArgumentParser) -> None:
+    group = parser.add_mutually_exclusive_group() if command.exclusive else parser
+    for a in command.arguments:
+        settings: dict[str, Any] = {"help": a.help, "default": a.default}
+        if a.how in ("?", "+", "..."):
+            settings["nargs"] = a.how
+        elif a.is_option:
+            settings["action"] = a.how
+        if a.how != "store_true":
+            settings |= {"metavar": a.metavar, "choices": a.choices}
+        (group if a.name in command.exclusive else parser).add_argument(a.name, **settings)

@@ -1,0 +1,75 @@
+"""A plain command line is read as ``argparse`` reads it, and no other one is taken for plain."""
+
+import pytest
+
+from runwell.cli.grammar import COMMANDS, parse, read_any, read_plain
+
+PLAIN = """
+run f
+run f a b
+run f -x --lazy -h --dir
+run f --dir x --lazy
+run --dir a --dir=b::c --env K=V --env L f
+run --dir= f
+run --arg0 n --invoke g f -3 +4
+run --engine interpreter --bounds=explicit f
+validate a
+validate a b c
+inspect f
+wast --engine interpreter a b
+cache
+cache clear
+doctor
+"""
+
+FOR_ARGPARSE = """
+run
+run -h
+run --lazy
+run --laz f
+run --lazy=1 f
+run --dir
+run --dir -x f
+run --bounds none f
+run --unknown f
+run -- f
+run f -- x
+validate
+validate a --foo
+validate --foo a
+inspect --wat f
+inspect --wat --ir 3 f
+inspect a b
+wast --engine other a
+cache drop
+cache list path
+doctor x
+"""
+
+
+@pytest.mark.parametrize("line", PLAIN.strip().splitlines())
+def test_plain_ones(line):
+    argv = line.split()
+    values = read_plain(COMMANDS[argv[0]], argv[1:])
+    assert values is not None
+    assert vars(read_any(argv)) == {"command": argv[0], **values} == vars(parse(argv))
+
+
+@pytest.mark.parametrize("line", FOR_ARGPARSE.strip().splitlines())
+def test_those_for_argparse(line):
+    name, *rest = line.split()
+    assert read_plain(COMMANDS[name], rest) is None
+
+
+@pytest.mark.parametrize("line", ["", "-h", "--version", "nothing", "run", "run -h", "cache drop"])
+def test_help_and_errors(line, capsys):
+    with pytest.raises(SystemExit) as e:
+        parse(line.split())
+    out, err = capsys.readouterr()
+    assert (e.value.code == 0) == bool(out)
+    assert ("usage: runwell" in out or "runwell 0." in out) if out else "error: " in err
+
+
+def test_reading_does_not_change_the_grammar():
+    parse(["run", "--dir", "x", "f"])
+    assert parse(["run", "f"]).dir == []
