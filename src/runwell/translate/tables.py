@@ -83,11 +83,15 @@ ACC_FORM = const_array("translate_acc_forms", u16, lambda: [_acc_form(f) for f i
 IF, UNLESS, LOOP = 0, 1, 2  # LOOP is added to either, and to 0 for a jump
 SENSES = (Dst.IF, Dst.UNLESS, Dst.LOOP_IF, Dst.LOOP_UNLESS)
 _NEGATED = {Dst.UNLESS: Dst.IF, Dst.LOOP_UNLESS: Dst.LOOP_IF}
+_INVERSE = {**_NEGATED, **{dst: negated for negated, dst in _NEGATED.items()}}
 
 
 def _branch_form(f: Form | FusedForm, sense: Dst) -> int:
     if f.dst == Dst.JUMP:
         found = f.with_dst(Dst.LOOP) if sense == Dst.LOOP_IF else None
+    elif isinstance(f, Form) and f.op.name == "i32.eqz" and f.dst in (Dst.SLOT, Dst.IF):
+        # One way to say it, so that it fuses with more.
+        found = FORM_BY_KEY.get(("br_if", f.srcs, _INVERSE[sense], f.mode))
     elif f.dst in (Dst.SLOT, Dst.IF):
         found = f.with_dst(sense)
         if found is None and isinstance(f, Form) and f.op.opposite and sense in _NEGATED:
@@ -117,7 +121,7 @@ IS_MOVABLE = const_array("translate_is_movable", u8, lambda: [int(_is_movable(f)
 
 
 def _lay_out_pairs() -> tuple[list[int], list[int], list[int]]:
-    """Row by form, column by form, the fused form in each cell; row 0 and column 0 are empty."""
+    """By form where its row begins, by form its column, and the cells; the first are empty."""
     pairs = [f for f in FORMS if isinstance(f, FusedForm)]
     rows, columns = [0] * len(FORMS), [0] * len(FORMS)
     for n, index in enumerate(dict.fromkeys(f.second.index for f in pairs)):
@@ -132,7 +136,7 @@ def _lay_out_pairs() -> tuple[list[int], list[int], list[int]]:
 
 
 _ROWS, _COLUMNS, _PAIRS = _lay_out_pairs()
-FUSION_ROW = const_array("translate_fusion_rows", u16, lambda: _ROWS)
+FUSION_ROW = const_array("translate_fusion_rows", u32, lambda: _ROWS)
 FUSION_COLUMN = const_array("translate_fusion_columns", u16, lambda: _COLUMNS)
 FUSION = const_array("translate_fusion", u16, lambda: _PAIRS)
 

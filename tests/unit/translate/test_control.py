@@ -33,7 +33,7 @@ CASES = {
         (func (param i32) (if (i32.eqz (local.get 0)) (then (local.set 0 (i32.const 1)))))
         """,
         """
-          i32.eqz [0] -> unless L0
+          br_if [0] -> if L0
           i32.const 1 -> [0]
         L0:
           return slot:8

@@ -46,6 +46,7 @@ def test_accumulator_and_branch_forms_differ_in_the_destination_only():
             found = branch[f.index * 4 + sense]
             if found and f.dst != Dst.JUMP:
                 other = FORMS[found]
+                # The comparison's opposite, or the same said as a branch on the operand.
                 is_opposite = isinstance(f, Form) and isinstance(other, Form) and other.op != f.op
                 assert other is f.with_dst(dst) or is_opposite
 
@@ -54,6 +55,12 @@ def test_the_opposite_takes_the_place_of_unless():
     lt = tables.form("i32.lt_s SS->SLOT")
     unless = tables.BRANCH_FORM.values()[4 * lt + tables.UNLESS]
     assert FORMS[unless].name == "i32.ge_s SS->IF"
+
+
+def test_a_branch_on_zero_is_a_branch_on_the_operand():
+    eqz = tables.form("i32.eqz A->SLOT")
+    names = [FORMS[index].name for index in tables.BRANCH_FORM.values()[4 * eqz : 4 * eqz + 4]]
+    assert names == [f"br_if A->{dst}" for dst in ("UNLESS", "IF", "LOOP_UNLESS", "LOOP_IF")]
 
 
 def test_fusion_matrix():
