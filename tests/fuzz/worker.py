@@ -17,7 +17,7 @@ from runwell.runtime.context import current_context
 from tests.fuzz.mutate import mutate
 
 LIMITS = {"max_memory_bytes": 64 << 20, "max_table_elements": 1 << 20}
-PATIENCE_S = 0.2
+PATIENCE_S = 0.05
 VALUES = (0, 1, 2, -1, 7, 255, 65_536, 2**31 - 1, -(2**31))
 
 
@@ -36,7 +36,7 @@ class Watchdog:
 
     def _watch(self) -> None:
         while True:
-            time.sleep(PATIENCE_S / 4)
+            time.sleep(PATIENCE_S / 2)
             if time.monotonic() > self.until:
                 self.context.interrupt(TrapCode.DEADLINE)
 
