@@ -83,11 +83,31 @@ def test_no_kernel_is_imported(imported):
     assert [m for m in imported if m.endswith("kernels")] == []
 
 
-def test_the_process_flushes_what_was_printed():
+def validate(*options, **settings):
+    command = [sys.executable, *options, "-m", "runwell", "validate", str(HELLO)]
+    return subprocess.run(command, text=True, check=False, **settings)
+
+
+def test_the_process_writes_out_what_was_printed():
+    done = validate(capture_output=True)
+    assert (done.returncode, done.stdout) == (0, f"{HELLO}: valid\n")
+
+
+def test_the_process_ends_without_its_streams():
     done = subprocess.run(
-        [sys.executable, "-m", "runwell", "validate", str(HELLO)],
-        capture_output=True,
-        text=True,
-        check=True,
+        f'"{sys.executable}" -m runwell validate "{HELLO}" >&- 2>&-', shell=True, check=False
     )
-    assert done.stdout == f"{HELLO}: valid\n"
+    assert done.returncode == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
+def test_the_process_notices_that_nothing_was_written():
+    with open("/dev/full", "w") as full:
+        done = validate(stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode != 0
+    assert "No space left" in done.stderr
+
+
+def test_a_profiler_sees_the_end():
+    done = validate("-m", "cProfile", capture_output=True)
+    assert "function calls" in done.stdout

@@ -63,13 +63,20 @@ def program() -> NoReturn:
     # Starting makes thousands of objects and no garbage: do not look for any in the meantime.
     gc.set_threshold(20_000, *gc.get_threshold()[1:])
     code = main()
-    if "threading" in sys.modules:  # there may be threads to wait for
+    if _is_watched():
         sys.exit(code)
     # What follows is all that anybody notices of Python's own end, which frees every object.
     atexit._run_exitfuncs()
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in sys.stdout, sys.stderr:
+            if stream is not None:
+                stream.flush()
     except (OSError, ValueError):
         sys.exit(code)  # and let Python say so
     os._exit(code)
+
+
+def _is_watched() -> bool:
+    """Does anybody wait for Python to end: threads, a debugger, a profiler, a prompt?"""
+    hooks = sys.gettrace(), sys.getprofile()
+    return "threading" in sys.modules or hooks != (None, None) or bool(sys.flags.inspect)
