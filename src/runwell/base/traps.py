@@ -24,6 +24,8 @@ class TrapCode(IntEnum):
     INTERNAL = 16
     HOST_RAISED = 17
     UNALIGNED_ATOMIC = 18
+    NULL_FUNCTION_REFERENCE = 30
+    NO_HEAP = 31
 
     @property
     def message(self) -> str:
@@ -50,4 +52,6 @@ _MESSAGES = {
     TrapCode.INTERNAL: "internal error",
     TrapCode.HOST_RAISED: "host function raised",
     TrapCode.UNALIGNED_ATOMIC: "unaligned atomic",
+    TrapCode.NULL_FUNCTION_REFERENCE: "null function reference",
+    TrapCode.NO_HEAP: "instructions of the feature 'gc' cannot be executed yet",
 }

@@ -27,6 +27,7 @@ _SOURCES: dict[str, tuple[str, ...]] = {
     "interp": (),
     "isa": (),
     "kernel": (),
+    "module": ("subtyping", "types"),
     "runtime": ("_kernels", "c_library", "layout", "native", "types"),
     "translate": (),
 }

@@ -280,9 +280,13 @@ def _return_call_indirect(
     m.tail_call_ref(_element(m, ty, index, type_, table), *move)
 
 
-def _non_null(m: ControlMachine[V], ref: V) -> V:
-    m.trap_if(m.eq(ref, m.const(I64, 0)), TrapCode.NULL_REFERENCE)
+def _non_null(m: ControlMachine[V], ref: V, code: TrapCode = TrapCode.NULL_REFERENCE) -> V:
+    m.trap_if(m.eq(ref, m.const(I64, 0)), code)
     return ref
+
+
+def _callee(m: ControlMachine[V], ref: V) -> V:
+    return _non_null(m, ref, TrapCode.NULL_FUNCTION_REFERENCE)
 
 
 _op("call", (), (), (Word.FUNC, *_FRAME), lambda m, ty, *a: m.call(*a), Kind.LEAVE)
@@ -299,7 +303,7 @@ _op(
     (REF,),
     (),
     _FRAME,
-    lambda m, ty, ref, *frame: m.call_ref(_non_null(m, ref), *frame),
+    lambda m, ty, ref, *frame: m.call_ref(_callee(m, ref), *frame),
     Kind.LEAVE,
 )
 _op("return_call", (), (), (Word.FUNC, *_MOVE), lambda m, ty, *a: m.tail_call(*a), Kind.LEAVE)
@@ -316,7 +320,7 @@ _op(
     (REF,),
     (),
     _MOVE,
-    lambda m, ty, ref, *move: m.tail_call_ref(_non_null(m, ref), *move),
+    lambda m, ty, ref, *move: m.tail_call_ref(_callee(m, ref), *move),
     Kind.LEAVE,
 )
 for _suffix, _ty in (("", I32), ("64", I64)):

@@ -47,11 +47,16 @@ from runwell.translate.memory import (
     mode_of,
     store,
 )
+from runwell.translate.nulls import (
+    branch_on_non_null,
+    branch_on_null,
+    ref_as_non_null,
+    ref_is_null,
+)
 from runwell.translate.reading import next_u32, refuse
 from runwell.translate.references import (
     drop_elem,
     ref_func,
-    ref_is_null,
     ref_null,
     table_copy_op,
     table_fill_op,
@@ -173,6 +178,12 @@ def translate_rare(w: Work, row: u64) -> None:
             ref_is_null(w)
         case Rule.REF_FUNC:
             ref_func(w)
+        case Rule.REF_AS_NON_NULL:
+            ref_as_non_null(w)
+        case Rule.BR_ON_NULL:
+            branch_on_null(w)
+        case Rule.BR_ON_NON_NULL:
+            branch_on_non_null(w)
         case _:
             refuse_opcode(w)
 

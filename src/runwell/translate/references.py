@@ -1,13 +1,12 @@
 """References and tables."""
 
-from runwell.base.types import FUNCREF, I32, INDEX_SHIFT, NON_NULL
+from runwell.base.types import FUNCREF, INDEX_SHIFT, NON_NULL
 from runwell.kernel import kernel, u32
 from runwell.translate.calls import TABLE_IS_64
 from runwell.translate.emit import (
     begin,
     emit_word,
     finish,
-    is_ref,
     operate_1,
     operate_2,
     operate_3,
@@ -16,13 +15,12 @@ from runwell.translate.emit import (
 from runwell.translate.errors import Error
 from runwell.translate.memory import copy_between, index_type, init_from
 from runwell.translate.reading import next_u32, refuse
-from runwell.translate.stack import check_type, pop_number, pop_value, push_type, result
+from runwell.translate.stack import check_type, pop_value, push_type, result
 from runwell.translate.tables import base, form
 from runwell.translate.value_types import next_heap_type
 from runwell.translate.work import Work
 
 REF_NULL, REF_FUNC = form("ref.null ->REF"), form("ref.func ->REF")
-REF_IS_NULL = base("ref.is_null")
 SIZE = form("table.size ->SLOT")
 GET, GET_64 = base("table.get"), base("table64.get")
 SET, SET_64 = base("table.set"), base("table64.set")
@@ -41,19 +39,6 @@ def ref_null(w: Work) -> None:
         push_type(w, t)
     else:
         result(w, begin(w, REF_NULL), t)
-
-
-@kernel
-def ref_is_null(w: Work) -> None:
-    """``ref.is_null``."""
-    i = pop_number(w, FUNCREF)
-    t = w.types[i]
-    if not is_ref(t):
-        check_type(w, t, FUNCREF)
-    if w.dead != 0:
-        push_type(w, I32)
-    else:
-        result(w, operate_1(w, REF_IS_NULL, w.entries[i], FUNCREF), I32)
 
 
 @kernel

@@ -27,7 +27,7 @@ _ROOM_FACTOR, _ROOM = 64, 8 << 20
 _NOTE_BYTES = 8
 # Functions whose origins are remembered, for backtraces.
 _REMEMBERED = 64
-_UNKNOWN_TYPE = 0x80
+_UNKNOWN_TYPE, _UNKNOWN_HEAP = 0x80, 0x68
 
 
 def validate(code: ModuleCode) -> None:
@@ -139,7 +139,9 @@ def _types(types: Any, n: int) -> str:
 
 
 def _type_text(type_: int) -> str:
-    return "unknown" if type_ == _UNKNOWN_TYPE else ValType(type_).text
+    if type_ == _UNKNOWN_TYPE:
+        return "unknown"
+    return "(ref unknown)" if type_ & 0xFF == _UNKNOWN_HEAP else ValType(type_).text
 
 
 # Constant expressions.

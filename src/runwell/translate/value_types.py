@@ -17,6 +17,8 @@ TYPED_REFERENCES = BIT["function-references"]
 NOFUNC, NONE = int(ValType.NULLFUNCREF), int(ValType.NULLREF)
 FUNC, STRUCT, ARRAY = int(ValType.FUNCREF), int(ValType.STRUCTREF), int(ValType.ARRAYREF)
 CODE = 0xFF
+# The heap type of references from unreachable code, which are of every type.
+BOTTOM = 0x68
 # Kinds of defined types.
 IS_FUNC, IS_STRUCT = 0, 1
 
@@ -68,6 +70,8 @@ def next_value_type(w: Work) -> u32:
 def heap_matches(w: Work, a: u32, b: u32) -> bool:
     """Is a heap type a subtype of another?  Both as types of nullable references."""
     if a == b:
+        return True
+    if a == BOTTOM:
         return True
     if a & CODE != 0:
         if b & CODE != 0:
