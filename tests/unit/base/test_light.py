@@ -1,55 +1,104 @@
+"""The named tuples that every run uses behave as those of ``typing``."""
+
+import copy
+import inspect
 import pickle
+import typing
 
 import pytest
 
-from runwell.base.light import NamedTuple
+from runwell.base import light
 
 
-class Point(NamedTuple):
-    """A record with a default."""
+class Light(light.NamedTuple):
+    """A point."""
 
     x: int
-    y: int = 7
+    y: str
+    z: tuple[int, ...] = ()
 
     @property
-    def total(self):
-        return self.x + self.y
+    def name(self) -> str:
+        return self.y
 
 
-def test_it_behaves_as_the_original():
-    p = Point(1)
-    assert p == (1, 7)
-    assert (p.x, p.y, p.total) == (1, 7, 8)
-    assert Point(y=2, x=1) == Point(1, 2)
-    assert p._replace(y=0) == Point(1, 0)
-    assert p._asdict() == {"x": 1, "y": 7}
-    assert Point._make([3, 4]) == Point(3, 4)
-    assert Point._fields == ("x", "y")
-    assert repr(p) == "Point(x=1, y=7)"
-    assert hash(p) == hash((1, 7))
-    x, y = p
-    assert (x, y) == (1, 7)
+class Typing(typing.NamedTuple):
+    """A point."""
+
+    x: int
+    y: str
+    z: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.y
 
 
-def test_it_is_immutable_and_small():
-    p = Point(1)
-    with pytest.raises(AttributeError):
-        p.x = 2
-    with pytest.raises(AttributeError):
-        p.z = 2
+def outcome(function):
+    try:
+        return function()
+    except (TypeError, AttributeError) as e:
+        return type(e)
 
 
-def test_wrong_arguments_name_the_field():
-    with pytest.raises(TypeError, match="'x'"):
-        Point()
-    with pytest.raises(TypeError, match="z"):
-        Point(1, z=2)
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda t: t(1, "b"),
+        lambda t: t(1, "b", (3,)),
+        lambda t: t(1, z=(2,), y="b"),
+        lambda t: t(),
+        lambda t: t(1, "b", (), 4),
+        lambda t: t(1, "b", y="c"),
+        lambda t: t(1, "b", other=2),
+        lambda t: repr(t(1, "b")).partition("(")[2],
+        lambda t: t(1, "b")._replace(x=5),
+        lambda t: t(1, "b")._asdict(),
+        lambda t: t._make([1, "b", ()]),
+        lambda t: (t(1, "b").x, t(1, "b").z, t(1, "b").name),
+        lambda t: t(1, "b") == (1, "b", ()),
+        lambda t: hash(t(1, "b")),
+        lambda t: setattr(t(1, "b"), "x", 2),
+        lambda t: setattr(t(1, "b"), "other", 2),
+        lambda t: pickle.loads(pickle.dumps(t(1, "b"))),
+        lambda t: copy.deepcopy(t(1, "b", (1, 2))),
+        lambda t: type(copy.copy(t(1, "b"))) is t,
+        lambda t: (t._fields, t.__match_args__, t.__doc__),
+        lambda t: str(inspect.signature(t)),
+        typing.get_type_hints,
+    ],
+)
+def test_the_same(use):
+    assert outcome(lambda: use(Light)) == outcome(lambda: use(Typing))
 
 
-def test_patterns_and_pickles():
-    match Point(1, 2):
-        case Point(x, 2):
-            assert x == 1
-        case _:
-            pytest.fail("no match")
-    assert pickle.loads(pickle.dumps(Point(5))) == Point(5)
+def test_errors_name_the_class():
+    with pytest.raises(TypeError, match=r"Light\.__new__\(\) missing 2 .*: 'x' and 'y'"):
+        Light()
+
+
+def test_a_subclass_without_fields_has_those_of_its_base():
+    class Sub(Light):
+        @property
+        def double(self):
+            return 2 * self.x
+
+    assert Sub(2, "b").double == 4
+    assert repr(Sub(2, "b")) == "Sub(x=2, y='b', z=())"
+
+
+def test_match():
+    match Light(1, "b"):
+        case Light(x, y=y):
+            assert (x, y) == (1, "b")
+
+
+def test_what_only_the_type_checker_reads():
+    name = light.TypeVar("T", bound="Light")
+
+    class Box(light.Generic[name]):
+        __slots__ = ()
+
+    assert Box[int] is Box
+    assert light.final(Box) is Box
+    assert light.Literal[8] == 8
