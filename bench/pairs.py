@@ -1,7 +1,10 @@
-"""Which forms, and which pairs of forms, the interpreter executes most: what fusion is tuned by.
+"""Which forms the interpreter executes most, and which pairs are worth a fused form.
 
-Builds a core whose handlers count, runs the C programs in it, and prints shares of all instructions
-executed, each program weighing the same.
+Builds a core whose handlers count how often each instruction is executed, runs the C programs in
+it, and prints shares of all instructions executed, each program weighing the same.  With
+``--suggest`` it prints pairs for ``runwell.isa.fusion``, the best choice first.
+
+A module given with ``--module`` is not run: what is in loops is taken to be executed more often.
 """
 
 from __future__ import annotations
@@ -9,6 +12,8 @@ from __future__ import annotations
 import argparse
 import ctypes
 from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import programs
 import runwell
@@ -19,80 +24,202 @@ from runwell.interp import handlers
 from runwell.interp import unit as interp_unit
 from runwell.interp.registers import handler
 from runwell.isa.form import FORMS, Form, FusedForm
+from runwell.isa.register import Kind
 from runwell.kernel.text import FunctionText, ModuleText
-from runwell.runtime import signals
+from runwell.kernel.types import ctype_of
+from runwell.runtime import layout, signals
+from runwell.runtime.context import current_context
 from runwell.runtime.native import native
+from runwell.translate.code import Instruction, decode_code
 
-COUNT = len(FORMS)
+# One counter a word of code; which word is told by the low bits of its address.
+WORDS = 1 << 24
+# Functions of a module that is not run, and how much more often a loop's body is executed.
+FUNCTIONS, LOOP = 3000, 8
+# Pairs added before the gains are worked out anew.
+BATCH = 10
+
+
+class Block(NamedTuple):
+    """Instructions that are executed equally often, as a share of all of a program."""
+
+    steps: tuple[Form, ...]
+    share: float
 
 
 def counting(module: ModuleText, form: Form | FusedForm) -> FunctionText:
-    """The beginning of a handler that counts the pair of the last form and this."""
-    module.declare("profile_last", "@profile_last = external global i64")
-    module.declare("profile_pairs", "@profile_pairs = external global i32")
+    """The beginning of a handler that counts how often the instruction is executed."""
+    module.declare("profile_counts", "@profile_counts = external global i32")
     f = handler(handlers.symbol_of(form))
-    row = f.ins(f"mul i64 {f.ins('load i64, ptr @profile_last')}, {COUNT}")
-    place = f.ins(f"add i64 {row}, {form.index}")
-    cell = f.ins(f"getelementptr i32, ptr @profile_pairs, i64 {place}")
+    word = f.ins(f"lshr i64 {f.ins('ptrtoint ptr %ip to i64')}, 2")
+    index = f.ins(f"and i64 {word}, {WORDS - 1}")
+    cell = f.ins(f"getelementptr i32, ptr @profile_counts, i64 {index}")
     count = f.ins(f"add i32 {f.ins(f'load i32, ptr {cell}')}, 1")
     f.do(f"store i32 {count}, ptr {cell}")
-    f.do(f"store i64 {form.index}, ptr @profile_last")
     return f
 
 
 def counters(module: ModuleText) -> None:
-    module.add_global("@profile_last = global i64 0")
-    module.add_global(f"@profile_pairs = global [{COUNT * COUNT} x i32] zeroinitializer")
+    module.add_global(f"@profile_counts = global [{WORDS} x i32] zeroinitializer")
 
 
 def load_counting_core() -> ctypes.Array[ctypes.c_uint32]:
     """Build and install the core; its counters."""
     handlers.begin_handler = counting
     units = [*interp_unit.core_units(), Unit("counters", [], counters)]
-    exports = [*interp_unit.core_exports(units), "profile_pairs"]
+    exports = [*interp_unit.core_exports(units), "profile_counts"]
     library = load_library(link(compile_units(units, 2, level=1), exports=exports))
     native.install(lambda name: ctypes.addressof(ctypes.c_char.in_dll(library, name)))
     at = native.address
     signals.install(at("handlers_low"), at("handlers_high"), at("fault_exit"))
-    return (ctypes.c_uint32 * (COUNT * COUNT)).from_address(at("profile_pairs"))
+    return (ctypes.c_uint32 * WORDS).from_address(at("profile_counts"))
 
 
-def run(name: str) -> None:
-    exports = runwell.Instance(runwell.Module(programs.wasm(name), validation="lazy")).exports
+def run(name: str) -> runwell.Module:
+    module = runwell.Module(programs.wasm(name))
+    exports = runwell.Instance(module).exports
     exports._initialize()
-    exports.run(max(programs.SIZES[name] // 4, min(programs.SIZES[name], 9)))
+    exports.run(max(programs.SIZES[name] // 4, min(programs.SIZES[name], 22)))
+    return module
+
+
+class Code(NamedTuple):
+    """An instruction in place, how often it is executed, and whether it is a target."""
+
+    instruction: Instruction
+    count: int
+    is_target: bool
+
+
+def functions(module: runwell.Module) -> list[ctypes.Structure]:
+    """The native descriptions of a module's functions."""
+    m = ctype_of(layout.ModuleCode).from_address(module.code.address)
+    return list((ctype_of(layout.FuncCode) * module.code.n_functions).from_address(m.codes))
+
+
+def translated(module: runwell.Module) -> Iterator[tuple[int, list[Instruction]]]:
+    """Address and instructions of each function that was translated."""
+    table = (ctypes.c_uint64 * len(FORMS)).from_address(native.address("handler_table"))
+    form_at = {at: n for n, at in enumerate(table)}
+    m = ctype_of(layout.ModuleCode).from_address(module.code.address)
+    starts = sorted({c.entry for c in functions(module) if m.code <= c.entry < m.code_out})
+    for start, end in zip(starts, [*starts[1:], m.code_out], strict=True):
+        words = (ctypes.c_uint32 * ((end - start) // 4)).from_address(start)
+        yield start, decode_code(words, form_at)
+
+
+def executed(
+    module: runwell.Module, counts: ctypes.Array[ctypes.c_uint32] | None
+) -> Iterator[Code]:
+    """All code of a module, in order; without counters the counts are guessed."""
+    for start, found in translated(module):
+        targets = {target for i in found for target in i.targets} | {0}
+        loops = [(t, i.at) for i in found for t in i.targets if t <= i.at]
+        for i in found:
+            if counts is None:
+                count = LOOP ** min(3, sum(t <= i.at <= end for t, end in loops))
+            else:
+                count = counts[(start + i.at) >> 2 & WORDS - 1]
+            yield Code(i, count, i.at in targets)
+
+
+def blocks_of(listed: list[Code]) -> Iterator[Block]:
+    """The code that was executed, cut at targets and where counts change."""
+    total = sum(code.count * len(code.instruction.parts) for code in listed)
+    steps: list[Form] = []
+    last = 0
+    for code in listed:
+        if steps and (code.count != last or code.is_target):
+            yield Block(tuple(steps), last / total)
+            steps = []
+        last = code.count
+        steps += [part.form for part in code.instruction.parts]
+    yield Block(tuple(steps), last / total)
+
+
+def may_be_first(form: Form) -> bool:
+    return not form.dst.is_branch and form.op.kind != Kind.LEAVE
+
+
+Chain = tuple[str, ...]
+
+
+def dispatches(block: Block, fused: set[Chain], gains: Counter[Chain]) -> float:
+    """Share of dispatches in a block with these chains; adds to what longer ones would save."""
+    n, chain = 0, ()
+    last: Form | None = None
+    for form in block.steps:
+        longer = (*chain, form.name)
+        if last is not None and may_be_first(last):
+            if longer in fused:
+                chain, last = longer, form
+                continue
+            gains[longer] += block.share
+        n += 1
+        chain, last = (form.name,), form
+    return n * block.share
+
+
+def suggest(blocks: list[Block], wanted: int, longest: int) -> list[Chain]:
+    """Chains that save most dispatches, chosen in turn."""
+    chosen: dict[Chain, None] = {}
+    while True:
+        gains: Counter[Chain] = Counter()
+        share = sum(dispatches(block, set(chosen), gains) for block in blocks)
+        print(f"# {len(chosen)} pairs: {share:.3f}", flush=True)
+        if len(chosen) >= wanted or not gains:
+            return list(chosen)
+        short = Counter({chain: g for chain, g in gains.items() if len(chain) <= longest and g})
+        if not short:
+            return list(chosen)
+        chosen |= dict.fromkeys(chain for chain, _ in short.most_common(BATCH))
+
+
+def translate(path: str) -> runwell.Module:
+    """A module of which some functions are translated, evenly picked."""
+    module = runwell.Module(path, validation="lazy")
+    defined = [i for i, c in enumerate(functions(module)) if c.body]
+    context = current_context().address
+    call = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_uint64, ctypes.c_uint64)
+    demand = call(native.address("translate_on_demand"))
+    for i in defined[:: max(1, len(defined) // FUNCTIONS)]:
+        demand(context, module.code.code_address(i))
+    return module
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("programs", nargs="*", metavar="PROGRAM", help="default: all")
+    parser.add_argument("--module", action="append", default=[], metavar="FILE")
+    parser.add_argument("--weight", type=float, default=4, help="of a module, in programs")
     parser.add_argument("--top", type=int, default=40)
+    parser.add_argument("--suggest", type=int, default=0, metavar="N")
+    parser.add_argument("--longest", type=int, default=3, metavar="N", help="forms in one")
     args = parser.parse_args()
-    cells = load_counting_core()
-    forms: Counter[int] = Counter()
-    pairs: Counter[int] = Counter()
+    counts = load_counting_core()
     names = args.programs or list(programs.SIZES)
+    found: list[tuple[str, float, list[Code]]] = []
     for name in names:
-        ctypes.memset(cells, 0, ctypes.sizeof(cells))
-        run(name)
-        counts = {i: n for i, n in enumerate(cells) if n}
-        total = sum(counts.values())
-        fused = sum(n for i, n in counts.items() if isinstance(FORMS[i % COUNT], FusedForm))
-        print(f"{name:12} {total:12} instructions, {fused / total:4.0%} of them fused")
-        for i, n in counts.items():
-            forms[i % COUNT] += n / total / len(names)
-            pairs[i] += n / total / len(names)
-    print("\nforms")
-    for i, share in forms.most_common(args.top):
-        print(f"{share:7.2%}  {FORMS[i].name}")
-    print("\npairs of unfused forms")
-    singles = {i: n for i, n in pairs.items() if not any(map(is_fused, divmod(i, COUNT)))}
-    for i, share in Counter(singles).most_common(args.top):
-        print(f"{share:7.2%}  {FORMS[i // COUNT].name} + {FORMS[i % COUNT].name}")
-
-
-def is_fused(index: int) -> bool:
-    return isinstance(FORMS[index], FusedForm)
+        ctypes.memset(counts, 0, ctypes.sizeof(counts))
+        module = run(name)
+        found.append((name, 1, [code for code in executed(module, counts) if code.count]))
+    found += [(path, args.weight, list(executed(translate(path), None))) for path in args.module]
+    weights = sum(weight for _, weight, _ in found)
+    blocks: list[Block] = []
+    forms: Counter[str] = Counter()
+    for name, weight, listed in found:
+        total = sum(code.count for code in listed)
+        fused = sum(c.count for c in listed if isinstance(c.instruction.form, FusedForm))
+        print(f"# {name:12} {total:12} dispatches, {fused / total:4.0%} of them fused")
+        for code in listed:
+            forms[code.instruction.form.name] += code.count / total * weight / weights
+        blocks += [Block(b.steps, b.share * weight / weights) for b in blocks_of(listed)]
+    if args.suggest:
+        for chain in suggest(blocks, args.suggest, args.longest):
+            print(" + ".join(chain))
+        return
+    for form_name, share in forms.most_common(args.top):
+        print(f"{share:7.2%}  {form_name}")
 
 
 if __name__ == "__main__":

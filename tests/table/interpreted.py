@@ -4,6 +4,7 @@ Slots are 16 bytes apart: the first belong to the link, then come operands and r
 """
 
 import ctypes
+from itertools import chain
 from typing import Any
 
 from tests.unit.interp.assembler import BY_NAME, Assembler
@@ -174,7 +175,7 @@ def reference(form: Form, case: tuple[int, ...], memory: bytes) -> tuple[int, in
 
 
 def fused_outcomes(index: int, seed: int, count: int) -> list[Any]:
-    """For a fused form: what it leaves behind, and what its two forms do, from the same state."""
+    """For a fused form: what it leaves behind, and what its parts do, from the same state."""
     import random
 
     form = FORMS[index]
@@ -183,16 +184,14 @@ def fused_outcomes(index: int, seed: int, count: int) -> list[Any]:
     bench = Bench()
     found = []
     for _ in range(count):
-        operands = [
-            _draw_operands(rng, part, i) for i, part in enumerate((form.first, form.second))
-        ]
+        operands = [_draw_operands(rng, part, i) for i, part in enumerate(form.parts)]
         values = [_draw_value(rng) for _ in range(16)]
         float_acc, memory = rng.getrandbits(128), rng.randbytes(256)
         both = []
-        for names in ([form.name], [form.first.name, form.second.name]):
+        for names in ([form.name], [part.name for part in form.parts]):
             code = Assembler()
             begin(code)
-            words = iter([operands[0] + operands[1]] if len(names) == 1 else operands)
+            words = iter([list(chain(*operands))] if len(names) == 1 else operands)
             for name in names:
                 code.emit(name, *next(words))
             end(code)
@@ -220,9 +219,7 @@ def _draw_operands(rng: Any, form: Form, number: int) -> list[Any]:
             words.append(FIRST_OPERAND + 16 * rng.randrange(16))
         elif src != Src.ACC:
             words.append(rng.choice((rng.randrange(64), rng.getrandbits(32))))
-    for kind in form.imms:
-        assert kind in (Word.OFFSET, Word.GLOBAL)
-        words.append(rng.randrange(64) if kind == Word.OFFSET else GLOBAL_AT)
+    words += [_IMMEDIATES[kind](rng) for kind in form.imms]
     if form.dst.is_branch:
         words.append(taken(form))
     elif form.dst == Dst.SLOT:
@@ -230,16 +227,26 @@ def _draw_operands(rng: Any, form: Form, number: int) -> list[Any]:
     return words
 
 
-# A cell of the guest's instance.
-GLOBAL_AT = 128
+_IMMEDIATES = {
+    Word.OFFSET: lambda rng: rng.randrange(64),
+    Word.SLOT: lambda rng: FIRST_OPERAND + 16 * rng.randrange(16),
+    Word.COUNT: lambda rng: 16,
+    Word.GLOBAL: lambda rng: 128,
+}
+
+
+def can_be_drawn(form: FusedForm) -> bool:
+    """Do its parts need nothing but slots, constants, memory 0 and globals?"""
+    return all(
+        part.op.kind != Kind.LEAVE and set(part.imms) <= set(_IMMEDIATES) for part in form.parts
+    )
 
 
 def _state(bench: Bench, form: FusedForm) -> list[int]:
     """Slots and accumulators; of 32-bit numbers the low half, the rest is undefined."""
-    parts = form.first, form.second
     widths = {INT: MASK, FLOAT: MASK}
     slots = [RESULT]
-    for number, part in enumerate(parts):
+    for number, part in enumerate(form.parts):
         if not part.op.results or part.dst not in (Dst.SLOT, Dst.ACC):
             continue
         ty = part.op.results[0]
@@ -252,4 +259,4 @@ def _state(bench: Bench, form: FusedForm) -> list[int]:
     return [bench.slot(at) & widths.get(at, MASK) for at in (INT, FLOAT, *slots)]
 
 
-__all__ = ["BY_NAME", "fused_outcomes", "outcomes", "reference"]
+__all__ = ["BY_NAME", "can_be_drawn", "fused_outcomes", "outcomes", "reference"]

@@ -100,35 +100,66 @@ def _slow_budget(module: ModuleText) -> FunctionText:
     return f
 
 
-def _slow_call(module: ModuleText) -> FunctionText:
-    """A callee's frame, at ``ctx.top``, is beyond the limit; the call is tried again."""
-    f = handler("slow_call", section="")
-    save_state(f, R)
-    frame = load_field(f, "%ctx", Context, "top")
+def _check_room(f: FunctionText, module: ModuleText, frame: str) -> None:
+    """Check the limits of the call stack for a callee's frame; ``ip`` is the return address."""
+    # A trap is at the call.
+    call = R._replace(ip=offset_by(f, "%ip", "-1"))
+    save_state(f, call)
+    beyond, checked = f.fresh("beyond"), f.fresh("checked")
+    limit = load_field(f, "%ctx", Context, "stack_limit")
+    f.end(f"br i1 {f.ins(f'icmp ugt ptr {frame}, {limit}')}, label %{beyond}, label %{checked}")
+    f.label(beyond)
     module.declare("on_stack_limit", "declare i32 @on_stack_limit(ptr, ptr)")
     code = f.ins(f"call i32 @on_stack_limit(ptr %ctx, ptr {frame})")
-    trap_unless_zero(f, module, code, R)
-    dispatch(f, R)
+    trap_unless_zero(f, module, code, call)
+    f.label(checked)
+    left = add_to_field(f, "%ctx", Context, "frames_left", -1)
+    none = f.ins(f"icmp slt i32 {left}, 0")
+    exhausted = f.ins(f"select i1 {none}, i32 {int(TrapCode.STACK_EXHAUSTED)}, i32 0")
+    trap_unless_zero(f, module, exhausted, call)
+
+
+def _link_and_enter(
+    f: FunctionText, code: str, callee: Registers, params: str, back: tuple[str, str]
+) -> None:
+    """Enter a function whose arguments are in place; ``back`` is the link."""
+    add_to_field(f, code, FuncCode, "heat", 1)
+    link = offset_by(f, callee.fp, params)
+    f.do(f"store ptr {back[0]}, ptr {link}, align 8")
+    f.do(f"store ptr {back[1]}, ptr {offset_by(f, link, '8')}, align 8")
+    func = f.ins(f"ptrtoint ptr {code} to i64")
+    dispatch(f, callee._replace(ip=load_field(f, code, FuncCode, "entry"), acc=func))
+
+
+def _slow_call(module: ModuleText) -> FunctionText:
+    """Enter a function whose frame is beyond the limit, if that was only meant to bring us here.
+
+    ``acc`` is its ``FuncCode``, ``ctx.top`` its frame, ``rp`` its reference frame, ``ip`` the
+    return address, ``fp`` the caller's frame.
+    """
+    f = handler("slow_call", section="")
+    frame = load_field(f, "%ctx", Context, "top")
+    _check_room(f, module, frame)
+    code = f.ins("inttoptr i64 %acc to ptr")
+    params = f.ins(f"zext i32 {load_field(f, code, FuncCode, 'param_bytes')} to i64")
+    _link_and_enter(f, code, R._replace(fp=frame), params, ("%ip", "%fp"))
     return f
 
 
-def _switch_instance() -> FunctionText:
-    """Enter a function of another instance.
-
-    ``acc`` is its ``FuncRef``, ``ctx.top`` where its arguments are, ``ip`` the return address,
-    ``fp`` the caller's frame.
-    """
+def _switch_instance(module: ModuleText) -> FunctionText:
+    """Enter a function of another instance; as ``slow_call``, but ``acc`` is its ``FuncRef``."""
     f = handler("switch_instance", section="")
     frame = load_field(f, "%ctx", Context, "top")
+    _check_room(f, module, frame)
     ref = f.ins("inttoptr i64 %acc to ptr")
     code, inst = load_field(f, ref, FuncRef, "code"), load_field(f, ref, FuncRef, "instance")
-    module = load_field(f, code, FuncCode, "module")
+    code_module = load_field(f, code, FuncCode, "module")
     index = f.ins(f"zext i32 {load_field(f, code, FuncCode, 'index')} to i64")
-    types = load_field(f, module, ModuleCode, "function_types")
+    types = load_field(f, code_module, ModuleCode, "function_types")
     type_at = f.ins(f"getelementptr i32, ptr {types}, i64 {index}")
     type_index = f.ins(f"load i32, ptr {type_at}, align 4")
     type_offset = f.ins(f"mul i64 {f.ins(f'zext i32 {type_index} to i64')}, {size_of(TypeCode)}")
-    func_type = offset_by(f, load_field(f, module, ModuleCode, "types"), type_offset)
+    func_type = offset_by(f, load_field(f, code_module, ModuleCode, "types"), type_offset)
     results = f.ins(f"zext i32 {load_field(f, func_type, TypeCode, 'result_bytes')} to i64")
     params = f.ins(f"zext i32 {load_field(f, code, FuncCode, 'param_bytes')} to i64")
     room = f.ins(f"call i64 @llvm.umax.i64(i64 {params}, i64 {results})")
@@ -138,13 +169,9 @@ def _switch_instance() -> FunctionText:
     fields = (("ip", "%ip"), ("fp", "%fp"), ("instance", "%inst"))
     for name, value in (*fields, ("results", frame), ("result_bytes", results)):
         store_field(f, record, SwitchRecord, name, value)
-    link = offset_by(f, callee, params)
-    f.do(f"store ptr @stub_leave_instance, ptr {link}, align 8")
-    f.do(f"store ptr {record}, ptr {offset_by(f, link, '8')}, align 8")
-    func = f.ins(f"ptrtoint ptr {code} to i64")
-    entry = load_field(f, code, FuncCode, "entry")
     mem = load_field(f, inst, Instance, "memory_base")
-    dispatch(f, R._replace(ip=entry, fp=callee, inst=inst, mem=mem, acc=func))
+    registers = R._replace(fp=callee, inst=inst, mem=mem)
+    _link_and_enter(f, code, registers, params, ("@stub_leave_instance", record))
     return f
 
 
@@ -258,7 +285,7 @@ def add_entry(module: ModuleText, arch: str) -> None:
         _fault_exit(),
         _slow_budget(module),
         _slow_call(module),
-        _switch_instance(),
+        _switch_instance(module),
         _record_entry(arch),
         _run_code(),
     ):

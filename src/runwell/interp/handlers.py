@@ -54,7 +54,7 @@ def write_handler(module: ModuleText, form: Form | FusedForm, arch: str) -> Func
     """The handler of a form; what it refers to is declared in ``module``."""
     f = begin_handler(module, form)
     m = HandlerMachine(f, module, arch=arch)
-    for part in (form.first, form.second) if isinstance(form, FusedForm) else (form,):
+    for part in form.parts:
         _step(m, part)
     if f.live:
         m.next()

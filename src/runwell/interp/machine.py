@@ -264,34 +264,34 @@ class HandlerMachine(LlvmMachine, ControlMachine[Value]):
 
     def call(self, func: Value, first: Value, link: Value, ref_first: Value) -> None:
         code = self._element("codes", Instance, func, size_of(FuncCode))
-        self._enter(code, self._room(first), link, ref_first)
+        self._enter(code, first, link, ref_first)
 
-    def _room(self, first: Value) -> str:
-        """Check the limits of the call stack; gives the callee's frame."""
-        frame = self._slot(first)
+    def _callee(self, first: Value, ref_first: Value) -> Registers:
+        """The callee's frames, and the return address."""
+        back = offset_by(self.f, self.r.ip, str(self.at))
+        return self.r._replace(ip=back, fp=self._slot(first), rp=self._slot(ref_first, ref=True))
+
+    def _leave_calling(self, name: str, callee: Registers, acc: str) -> None:
+        """Go on with a call in a handler of ``entry``; ``ctx.top`` is the callee's frame."""
+        store_field(self.f, self.r.ctx, Context, "top", callee.fp)
+        self._leave(name, callee._replace(fp=self.r.fp, acc=acc))
+
+    def _enter(self, code: str, first: Value, link: Value, ref_first: Value) -> None:
+        """Check the limits of the call stack, link the frames and go to the callee's code."""
+        callee = self._callee(first, ref_first)
         limit = load_field(self.f, self.r.ctx, Context, "stack_limit")
-        beyond = self.f.ins(f"icmp ugt ptr {frame}, {limit}")
-
-        def slow() -> None:
-            store_field(self.f, self.r.ctx, Context, "top", frame)
-            self._leave("slow_call", self.r)
-
-        self._unless(beyond, slow)
+        beyond = self.f.ins(f"icmp ugt ptr {callee.fp}, {limit}")
+        acc = self.f.ins(f"ptrtoint ptr {code} to i64")
+        self._unless(beyond, lambda: self._leave_calling("slow_call", callee, acc))
         left = add_to_field(self.f, self.r.ctx, Context, "frames_left", -1)
         self._unless(
             self.f.ins(f"icmp slt i32 {left}, 0"), lambda: self.on_trap(TrapCode.STACK_EXHAUSTED)
         )
-        return frame
-
-    def _enter(self, code: str, frame: str, link: Value, ref_first: Value) -> None:
-        """Link the frames and go to the callee's code."""
         add_to_field(self.f, code, FuncCode, "heat", 1)
-        where = offset_by(self.f, frame, self.zext(I64, link).text)
-        back = offset_by(self.f, self.r.ip, str(self.at))
-        self.f.do(f"store ptr {back}, ptr {where}, align 8")
+        where = offset_by(self.f, callee.fp, self.zext(I64, link).text)
+        self.f.do(f"store ptr {callee.ip}, ptr {where}, align 8")
         self.f.do(f"store ptr {self.r.fp}, ptr {offset_by(self.f, where, '8')}, align 8")
-        rp = self._slot(ref_first, ref=True)
-        self._start(code, self.r._replace(fp=frame, rp=rp))
+        self._start(code, callee)
 
     def _start(self, code: str, r: Registers) -> None:
         entry = load_field(self.f, code, FuncCode, "entry")
@@ -300,17 +300,12 @@ class HandlerMachine(LlvmMachine, ControlMachine[Value]):
 
     def call_ref(self, ref: Value, first: Value, link: Value, ref_first: Value) -> None:
         at = self.f.ins(f"inttoptr {ref} to ptr")
-        frame = self._room(first)
-        code = load_field(self.f, at, FuncRef, "code")
 
         def switch() -> None:
-            store_field(self.f, self.r.ctx, Context, "top", frame)
-            back = offset_by(self.f, self.r.ip, str(self.at))
-            rp = self._slot(ref_first, ref=True)
-            self._leave("switch_instance", self.r._replace(ip=back, rp=rp, acc=ref.text))
+            self._leave_calling("switch_instance", self._callee(first, ref_first), ref.text)
 
         self._if_elsewhere(at, switch)
-        self._enter(code, frame, link, ref_first)
+        self._enter(load_field(self.f, at, FuncRef, "code"), first, link, ref_first)
 
     def _if_elsewhere(self, ref: str, switch: Callable[[], None]) -> None:
         """If it is a function of another instance do ``switch``, which leaves."""
@@ -354,6 +349,8 @@ class HandlerMachine(LlvmMachine, ControlMachine[Value]):
         ip, fp = self._replace_frame(first, size, ref_first, ref_size, link)
 
         def switch() -> None:
+            # It counts as a call, and this frame is gone.
+            add_to_field(self.f, self.r.ctx, Context, "frames_left", 1)
             store_field(self.f, self.r.ctx, Context, "top", self.r.fp)
             self._leave("switch_instance", self.r._replace(ip=ip, fp=fp, acc=ref.text))
 

@@ -6,8 +6,8 @@ The code of an instruction is
 
 in units of 4 bytes, without padding.  The destination is last, so that a result bound for a slot
 can stay in the accumulator instead: drop the last word and exchange the handler.
-Fused forms do the work of two instructions that follow each other: one handler address, then the
-words of the first, then those of the second.
+Fused forms do the work of instructions that follow each other: one handler address, then the words
+of the first, then those of the second, and so on.
 
 Only what builds or prints handlers and code needs this module; a warm start does not.
 """
@@ -16,7 +16,7 @@ from enum import IntEnum
 from itertools import product
 
 from runwell.base.types import F32, F64, I32, I64, V128, ValType
-from runwell.isa.fusion import pairs
+from runwell.isa.fusion import chains
 from runwell.isa.register import REF, REG_OPS, Kind, RegOp, Word
 
 
@@ -109,7 +109,8 @@ class Form:
             self.params = (I64, *op.params[1:])
             offset = [Word.OFFSET64 if w == Word.OFFSET else w for w in op.imms]
             self.imms = (*offset, Word.MEMORY)
-        self.words = sum(s.words for s in srcs) + sum(w.words for w in self.imms) + dst.words
+        self.words: int = sum(s.words for s in srcs) + sum(w.words for w in self.imms)
+        self.words += dst.words
 
     @property
     def name(self) -> str:
@@ -131,6 +132,11 @@ class Form:
         return FORM_BY_KEY.get((self.op.name, self.srcs, dst, self.mode))
 
     @property
+    def parts(self) -> "tuple[Form, ...]":
+        """Itself, as ``FusedForm.parts``."""
+        return (self,)
+
+    @property
     def acc_form(self) -> "Form | None":
         """The form that leaves its result in the accumulator only."""
         return self.with_dst(Dst.ACC) if self.dst == Dst.SLOT else None
@@ -140,22 +146,24 @@ class Form:
 
 
 class FusedForm:
-    """Two forms executed one after the other by one handler.
+    """Forms executed one after the other by one handler: a form, fused or not, and one more.
 
-    An ACC source of the second is the result of the first.
+    An accumulator holds what it would hold without fusion.
 
     Attributes:
         index: position in ``FORMS``.
         first: what is done first; its destination is no branch.
         second: what is done then.
+        parts: all forms, in order.
         words: length of the code after the handler, in words.
     """
 
-    __slots__ = ("first", "index", "second", "words")
+    __slots__ = ("first", "index", "parts", "second", "words")
 
-    def __init__(self, first: Form, second: Form) -> None:
+    def __init__(self, first: "Form | FusedForm", second: Form) -> None:
         self.first, self.second, self.index = first, second, -1
-        self.words = first.words + second.words
+        self.parts: tuple[Form, ...] = (*first.parts, second)
+        self.words: int = first.words + second.words
 
     @property
     def name(self) -> str:
@@ -164,17 +172,17 @@ class FusedForm:
 
     @property
     def dst(self) -> Dst:
-        """Where the result of the second goes."""
+        """Where the result of the last part goes."""
         return self.second.dst
 
     def with_dst(self, dst: Dst) -> "FusedForm | None":
-        """The form that differs only in the destination of the second, if there is one."""
+        """The form that differs only in the destination of its last part, if there is one."""
         second = self.second.with_dst(dst)
         return FUSED_BY_PAIR.get((self.first.index, second.index)) if second else None
 
     @property
     def acc_form(self) -> "FusedForm | None":
-        """The form that leaves the second's result in the accumulator only."""
+        """The form that leaves its last result in the accumulator only."""
         return self.with_dst(Dst.ACC) if self.dst == Dst.SLOT else None
 
     def __repr__(self) -> str:
@@ -286,11 +294,14 @@ def _all_forms() -> list[Form]:
 
 
 def _all_fused(forms: list[Form]) -> list[FusedForm]:
-    by_name = {form.name: form for form in forms}
+    by_name: dict[str, Form | FusedForm] = {form.name: form for form in forms}
     fused: list[FusedForm] = []
-    for first, second in pairs():
-        form = FusedForm(by_name[first], by_name[second])
+    for *first, last in chains():
+        second = by_name[last]
+        assert isinstance(second, Form)
+        form = FusedForm(by_name[" + ".join(first)], second)
         form.index = len(forms) + len(fused)
+        by_name[form.name] = form
         fused.append(form)
     return fused
 

@@ -1,65 +1,298 @@
-"""Which pairs of forms have a fused form: a tuning file, which cannot affect correctness.
+"""Which forms that follow each other are fused: a tuning file, which cannot affect correctness.
 
-A line names two forms; braces stand for each of the alternatives within.
+A line names two or more forms; braces stand for each of the alternatives within.  The beginnings of
+a chain are fused as well.
+
+Most lines are the answer of ``bench/pairs.py`` to the C programs of ``bench``, weighed against the
+code of two large modules that were compiled from C++.
 """
 
-PAIRS = """
-i32.shl SK->ACC + i32.add AS->{SLOT,ACC}
-i32.shl SK->ACC + i32.{or,xor} AS->SLOT
-i32.shr_u SK->ACC + i32.{or,xor,and} AS->SLOT
-i32.{shr_u,shr_s} SK->ACC + i32.and AK->{SLOT,ACC}
-i64.{shl,shr_u} SK->ACC + i64.{add,or,xor} AS->SLOT
-i64.shr_u SK->ACC + i64.and AK->{SLOT,ACC}
-i32.{and,xor} SS->ACC + i32.{and,xor,add} AS->{SLOT,ACC}
-i32.add {SS,SK,AS,AK}->{SLOT,ACC} + i32.{load,load8_u,load8_s,load16_u} A->{SLOT,ACC}
-i32.add {SS,SK,AS}->{SLOT,ACC} + {i64,f32,f64}.load A->{SLOT,ACC}
-i32.add {SS,SK,AS}->SLOT + i32.add {SS,SK,AS,AK}->SLOT
-i32.add {SS,AS}->ACC + i32.add {AS,AK}->{SLOT,ACC}
-i32.mul {SS,SK}->ACC + i32.add {AS,AK}->{SLOT,ACC}
-i64.mul {SS,SK,SL}->ACC + i64.add {AS,AK,AL}->SLOT
-i32.add {SK,SS}->SLOT + i32.{eq,ne,lt_s,lt_u,le_s,le_u,gt_s,gt_u,ge_s,ge_u} {AS,AK}->LOOP_IF
-i64.add SK->SLOT + i64.{eq,ne,lt_s,lt_u,gt_s,gt_u} {AS,AK,AL}->LOOP_IF
-i32.add SK->SLOT + br_if A->LOOP_IF
-i32.{sub,and} SS->ACC + br_if A->{IF,UNLESS}
-i32.and {SK,AK}->ACC + br_if A->{IF,UNLESS,LOOP_IF}
-i32.add SK->SLOT + br ->{LOOP,JUMP}
-i32.load S->{SLOT,ACC} + i32.{add,and,shl,sub} AK->{SLOT,ACC}
-i32.load S->{SLOT,ACC} + i32.{add,and,or,xor,mul} AS->{SLOT,ACC}
-i32.load S->{SLOT,ACC} + i32.load A->{SLOT,ACC}
-i32.load S->{SLOT,ACC} + i32.{eq,ne,lt_s,lt_u,gt_s,gt_u} {AS,AK}->{IF,LOOP_IF}
-i32.load S->{SLOT,ACC} + br_if A->{IF,UNLESS,LOOP_IF,LOOP_UNLESS}
-i32.{load8_u,load8_s} S->{SLOT,ACC} + i32.{eq,ne} {AS,AK}->{IF,LOOP_IF}
-i32.{load8_u,load8_s} S->{SLOT,ACC} + br_if A->{IF,UNLESS,LOOP_IF,LOOP_UNLESS}
-i32.load8_u S->ACC + i32.{add,shl,and,xor} {AS,AK}->{SLOT,ACC}
-i64.load S->ACC + i64.{add,xor,and} {AS,AK}->{SLOT,ACC}
-i32.{add,sub,and,or,xor} {AS,AK,SS,SK}->ACC + i32.store SA
-i64.{add,xor} {AS,AK,SS}->ACC + i64.store SA
-i32.load S->ACC + i32.store SA
-i64.load S->ACC + i64.store SA
-i32.load8_u S->ACC + i32.store8 SA
-f64.load S->ACC + f64.{add,mul} AS->{SLOT,ACC}
-f64.load S->ACC + f64.{sub,div} {AS,SA}->{SLOT,ACC}
-f32.load S->ACC + f32.{add,mul} AS->{SLOT,ACC}
-f32.load S->ACC + f32.{sub,div} {AS,SA}->{SLOT,ACC}
-f64.mul {SS,AS}->ACC + f64.add AS->{SLOT,ACC}
-f64.mul {SS,AS}->ACC + f64.sub {AS,SA}->{SLOT,ACC}
-f32.mul {SS,AS}->ACC + f32.add AS->{SLOT,ACC}
-f32.mul {SS,AS}->ACC + f32.sub {AS,SA}->{SLOT,ACC}
-f64.{add,sub,mul} {SS,AS}->ACC + f64.store SA
-f32.{add,sub,mul} {SS,AS}->ACC + f32.store SA
-f64.load S->ACC + f64.store SA
-copy S->SLOT + copy S->SLOT
-copy S->SLOT + br ->{JUMP,LOOP}
-global.get ->ACC + i32.sub AK->SLOT
-i32.sub AK->SLOT + global.set A
+CHAINS = """
+{copy S->SLOT,copy S->SLOT + copy S->SLOT,f32.add AS->SLOT} + i32.add SK->SLOT
+{f64.add AS->ACC + f64.store SA,f64.add AS->SLOT} + i32.add SK->SLOT
+{f64.add AS->SLOT + i32.add SK->SLOT,f64.add AS->SLOT + i32.add SS->SLOT} + i32.add SK->SLOT
+{f64.load S->SLOT,f64.mul AS->ACC + f64.add AS->SLOT,f64.store SA} + i32.add SK->SLOT
+{f64.store SA + copy S->SLOT,f64.sub SA->ACC + f64.store SA} + i32.add SK->SLOT
+{global.get ->SLOT + i32.add AK->SLOT,i32.add AK->ACC + i32.store8 SA} + i32.add SK->SLOT
+{i32.add AK->SLOT,i32.add AK->SLOT + i32.load A->SLOT} + i32.add SK->SLOT
+{i32.add AS->ACC + i32.store SA,i32.add AS->SLOT} + i32.add SK->SLOT
+{i32.add AS->SLOT + i32.load S->SLOT,i32.add SK->ACC + i32.add AK->SLOT} + i32.add SK->SLOT
+{i32.add SK->ACC + i32.store8 AS,i32.add SK->SLOT} + i32.add SK->SLOT
+{i32.add SK->SLOT + copy S->SLOT,i32.add SK->SLOT + i32.add SK->SLOT} + i32.add SK->SLOT
+{i32.add SK->SLOT + i32.add SS->SLOT,i32.add SK->SLOT + i32.gt_s AS->SLOT} + i32.add SK->SLOT
+{i32.add SK->SLOT + i32.load8_u A->SLOT,i32.add SS->SLOT} + i32.add SK->SLOT
+{i32.add SS->SLOT + i32.add SK->SLOT,i32.add SS->SLOT + i32.add SS->SLOT} + i32.add SK->SLOT
+{i32.const K->SLOT,i32.gt_s AS->SLOT,i32.load A->ACC + i32.store SA} + i32.add SK->SLOT
+{i32.load A->SLOT,i32.load S->ACC + i32.store SA,i32.load S->SLOT} + i32.add SK->SLOT
+{i32.load8_u A->ACC + i32.add AS->SLOT,i32.load8_u A->ACC + i32.store8 SA} + i32.add SK->SLOT
+{i32.load8_u A->SLOT,i32.load8_u S->SLOT} + i32.add SK->SLOT
+{i32.shr_u SK->ACC + i32.xor AS->SLOT,i32.store SA} + i32.add SK->SLOT
+{i32.store SA + i32.add SK->SLOT,i32.store SA + i32.store SS,i32.store SS} + i32.add SK->SLOT
+{i32.store SS + i32.add SK->SLOT,i32.store8 AS,i32.store8 SA} + i32.add SK->SLOT
+{i32.store8 SA + i32.store8 SS,i32.store8 SS,i32.xor AS->SLOT} + i32.add SK->SLOT
+{i64.load S->ACC + i64.store SA,i64.store SA} + i32.add SK->SLOT
+{copy A->SLOT,copy S->SLOT,copy S->SLOT + copy S->SLOT} + copy S->SLOT
+{copy S->SLOT + i32.xor SS->SLOT,f64.add AS->ACC + f64.store SA,f64.store SA} + copy S->SLOT
+{global.get ->SLOT,i32.add AS->SLOT + i32.add SS->SLOT,i32.add SK->SLOT} + copy S->SLOT
+{i32.add SK->SLOT + i32.add SK->SLOT,i32.add SK->SLOT + i32.add SS->SLOT} + copy S->SLOT
+{i32.add SS->SLOT,i32.add SS->SLOT + copy S->SLOT,i32.const K->SLOT} + copy S->SLOT
+{i32.const K->SLOT + copy S->SLOT,i32.const K->SLOT + i32.const K->SLOT} + copy S->SLOT
+{i32.gt_u SK->SLOT,i32.load A->SLOT,i32.load A->SLOT + copy S->SLOT} + copy S->SLOT
+{i32.load A->SLOT + i32.add SK->SLOT,i32.load S->SLOT} + copy S->SLOT
+{i32.load S->SLOT + copy S->SLOT,i32.or SS->ACC + i32.shr_u AK->SLOT} + copy S->SLOT
+{i32.shr_u AK->SLOT,i32.store SA,i32.xor AS->ACC + i32.add AS->SLOT} + copy S->SLOT
+i32.xor SS->SLOT + copy S->SLOT
+{i32.add AS->ACC + i32.load A->ACC,i32.add AS->ACC + i32.load8_u A->ACC} + i32.add AS->SLOT
+{i32.add AS->ACC + i32.mul AK->ACC,i32.add AS->SLOT,i32.add SK->ACC} + i32.add AS->SLOT
+{i32.add SK->ACC + i32.load A->ACC,i32.add SK->SLOT + i32.shl SK->ACC} + i32.add AS->SLOT
+{i32.add SS->ACC + i32.load8_u A->ACC,i32.and SS->ACC + i32.xor AS->ACC} + i32.add AS->SLOT
+{i32.load A->ACC,i32.load A->ACC + i32.add AS->SLOT,i32.load S->ACC} + i32.add AS->SLOT
+{i32.load S->ACC + i32.shl AK->ACC,i32.load8_u A->ACC,i32.mul AK->ACC} + i32.add AS->SLOT
+{i32.mul SK->ACC,i32.mul SS->ACC,i32.rem_u AS->ACC + i32.shl AK->ACC} + i32.add AS->SLOT
+{i32.rotl SK->ACC + i32.xor AS->ACC,i32.shl AK->ACC,i32.shl SK->ACC} + i32.add AS->SLOT
+{i32.shr_u AK->ACC,i32.shr_u SK->ACC + i32.xor AS->ACC,i32.xor AS->ACC} + i32.add AS->SLOT
+i32.xor SK->ACC + i32.shr_u AK->ACC + i32.add AS->SLOT
+{copy S->SLOT,f32.load A->ACC + f32.mul AS->SLOT,f32.load A->SLOT} + i32.add SK->ACC
+{f32.mul AS->SLOT,f64.load A->ACC + f64.sub SA->SLOT} + i32.add SK->ACC
+{f64.load A->SLOT + f64.mul AS->SLOT,f64.mul AS->SLOT} + i32.add SK->ACC
+{f64.mul AS->SLOT + f64.mul SS->SLOT,f64.mul SS->SLOT,f64.sub SA->SLOT} + i32.add SK->ACC
+{i32.add AK->SLOT,i32.add AS->SLOT,i32.add SK->ACC + f32.load A->SLOT} + i32.add SK->ACC
+{i32.add SK->ACC + i32.load8_u A->SLOT,i32.add SK->ACC + i32.store AS} + i32.add SK->ACC
+{i32.add SK->SLOT,i32.add SS->ACC + i32.load8_u A->SLOT,i32.and AK->SLOT} + i32.add SK->ACC
+{i32.load A->ACC + i32.add AS->SLOT,i32.load8_u A->SLOT,i32.store AS} + i32.add SK->ACC
+{i32.store SA,i32.store SA + i32.add SK->SLOT} + i32.add SK->ACC
+{i32.xor AS->ACC + i32.add AS->SLOT,i32.xor AS->SLOT} + i32.add SK->ACC
+i32.add SK->SLOT + {br ->JUMP,br_if A->LOOP_IF,br_if S->LOOP_IF,call,f64.load A->ACC}
+i32.add SK->SLOT + {f64.mul SS->ACC,i32.add SS->SLOT,i32.and AK->SLOT,i32.const K->SLOT}
+i32.add SK->SLOT + {i32.gt_s AS->SLOT,i32.gt_u SK->SLOT,i32.load A->ACC,i32.load S->SLOT}
+i32.add SK->SLOT + {i32.load8_u A->ACC,i32.load8_u A->SLOT,i32.lt_u AS->LOOP_IF}
+i32.add SK->SLOT + {i32.ne AK->LOOP_IF,i32.ne AS->LOOP_IF,i32.shl AK->ACC,i32.shl SK->ACC}
+i32.add SK->SLOT + {i32.store SA,i64.add SK->SLOT,i64.load A->ACC}
+{i32.add AS->ACC + i32.mul AK->ACC,i32.add AS->SLOT + i32.add SK->ACC} + i32.add AS->ACC
+{i32.add SK->ACC,i32.add SK->ACC + i32.and AK->SLOT} + i32.add AS->ACC
+{i32.add SK->SLOT + i32.and AK->SLOT,i32.add SK->SLOT + i32.shl AK->ACC} + i32.add AS->ACC
+{i32.add SK->SLOT + i32.shl SK->ACC,i32.add SS->ACC + i32.load8_u A->ACC} + i32.add AS->ACC
+{i32.and AK->SLOT,i32.load S->ACC,i32.load S->ACC + i32.shl AK->ACC} + i32.add AS->ACC
+{i32.load S->SLOT + i32.mul SK->ACC,i32.load S->SLOT + i32.shl SK->ACC} + i32.add AS->ACC
+{i32.mul AK->ACC,i32.mul SK->ACC,i32.shl AK->ACC,i32.shl SK->ACC} + i32.add AS->ACC
+{i32.shr_u AK->ACC,i32.shr_u SK->ACC,i32.shr_u SK->ACC + i32.xor AS->ACC} + i32.add AS->ACC
+{i32.wrap_i64 S->ACC,i32.xor AS->ACC} + i32.add AS->ACC
+i32.add SK->ACC + {f32.load A->ACC,f32.load A->SLOT,f64.load A->ACC,f64.load A->SLOT}
+i32.add SK->ACC + {i32.add AK->SLOT,i32.and AK->ACC,i32.and AK->SLOT,i32.load A->ACC}
+i32.add SK->ACC + {i32.load A->SLOT,i32.load8_u A->ACC,i32.load8_u A->SLOT,i32.store AS}
+i32.add SK->ACC + {i32.store SA,i32.store8 AS,i32.store8 SA}
+{copy A->SLOT,copy A->SLOT + copy S->SLOT,copy S->SLOT,copy S->SLOT + copy S->SLOT} + call
+{global.get ->SLOT + copy S->SLOT,i32.add SK->SLOT + copy S->SLOT} + call
+{i32.add SK->SLOT + i32.const K->SLOT,i32.const K->SLOT,i32.const K->SLOT + copy S->SLOT} + call
+{i32.const K->SLOT + i32.const K->SLOT,i32.load S->SLOT,i32.load S->SLOT + copy S->SLOT} + call
+{i32.shr_u AK->SLOT + copy S->SLOT,i64.const K->SLOT} + call
+{global.get ->ACC,i32.add AK->SLOT,i32.add AS->ACC} + i32.load A->SLOT
+{i32.add AS->SLOT + i32.add SK->ACC,i32.add SS->SLOT} + i32.load A->SLOT
+{i32.and AK->ACC + i32.shl AK->ACC,i32.load A->SLOT,i32.load S->ACC} + i32.load A->SLOT
+{i32.load S->SLOT,i32.load S->SLOT + i32.load A->SLOT,i32.shl AK->ACC} + i32.load A->SLOT
+{i32.shl AK->SLOT,i32.shl SK->ACC + i32.add AS->ACC} + i32.load A->SLOT
+{f64.add AS->ACC + f64.add AS->SLOT,f64.add AS->SLOT} + i32.add SS->SLOT
+{f64.mul AS->ACC + f64.add AS->SLOT,i32.add AS->SLOT} + i32.add SS->SLOT
+{i32.add AS->SLOT + i32.add AS->SLOT,i32.add SK->ACC + f32.load A->SLOT} + i32.add SS->SLOT
+{i32.add SS->SLOT,i32.add SS->SLOT + i32.load8_u A->SLOT,i32.load8_u A->SLOT} + i32.add SS->SLOT
+{i32.store8 AS + i32.add SK->SLOT,i32.store8 SA,i32.store8 SK} + i32.add SS->SLOT
+{copy S->SLOT,i32.const K->SLOT,i32.load A->ACC + i32.store SA} + br ->JUMP
+{i32.load S->ACC + i32.store SA,i32.load S->SLOT,i32.store SA,i64.add AS->SLOT} + br ->JUMP
+{i64.mul SK->ACC + i64.add AS->SLOT,i64.mul SL->SLOT,i64.rotl SK->SLOT} + br ->JUMP
+{i64.sub SS->SLOT,i64.xor SS->SLOT} + br ->JUMP
+{copy S->SLOT,i32.add AS->SLOT,i32.load A->SLOT} + i32.load S->SLOT
+{i32.load A->SLOT + i32.load A->SLOT,i32.load A->SLOT + i32.load S->SLOT} + i32.load S->SLOT
+{i32.load S->SLOT,i32.load S->SLOT + i32.load S->SLOT} + i32.load S->SLOT
+{i32.mul AK->ACC + i32.add AS->SLOT,i32.store SS,i32.store SS + i32.store SS} + i32.load S->SLOT
+{copy S->SLOT + i32.and SS->ACC,i32.add SK->ACC + i32.load8_u A->ACC} + i32.xor AS->ACC
+{i32.and SK->ACC,i32.and SS->ACC,i32.load8_u A->ACC,i32.mul AK->ACC} + i32.xor AS->ACC
+{i32.rotl SK->ACC,i32.shr_u SK->ACC,i32.xor AS->SLOT} + i32.xor AS->ACC
+i32.xor AS->SLOT + i32.rotl SK->ACC + i32.xor AS->ACC
+{i32.add AS->ACC,i32.add AS->SLOT + i32.add SS->ACC,i32.add SS->ACC} + i32.load8_u A->ACC
+{i32.add SS->SLOT,i32.add SS->SLOT + i32.add SS->ACC} + i32.load8_u A->ACC
+{i32.and AK->SLOT + i32.add AS->ACC,i32.load8_u A->SLOT + i32.add SK->ACC} + i32.load8_u A->ACC
+i32.load8_u A->SLOT + i32.add SK->SLOT + i32.load8_u A->ACC
+i32.wrap_i64 S->ACC + i32.add AS->ACC + i32.load8_u A->ACC
+{f64.sub SS->ACC + f64.add AS->SLOT,i32.add SK->SLOT + i32.add SK->SLOT} + i32.const K->SLOT
+{i32.add SS->SLOT + i32.add SS->SLOT,i32.const K->SLOT} + i32.const K->SLOT
+{i32.const K->SLOT + i32.const K->SLOT,i32.lt_u SK->SLOT} + i32.const K->SLOT
+{i32.shl SK->SLOT + i32.lt_u SK->SLOT,i32.sub KS->SLOT,zero} + i32.const K->SLOT
+{f64.add SS->ACC,f64.const L->ACC + f64.div AS->SLOT,f64.div AS->SLOT} + f64.mul AS->ACC
+{f64.div AS->SLOT + f64.load S->ACC,f64.load A->ACC + f64.sub SA->SLOT} + f64.mul AS->ACC
+{f64.load S->ACC,f64.load S->SLOT + f64.load S->ACC} + f64.mul AS->ACC
+{f64.load S->SLOT + f64.mul SS->ACC,f64.mul SS->ACC} + f64.mul AS->ACC
+{copy S->SLOT + i32.add SK->ACC,i32.add AK->ACC,i32.add AS->ACC} + i32.store SA
+{i32.add AS->SLOT + i32.load A->ACC,i32.add SK->ACC + i32.load A->ACC} + i32.store SA
+{i32.load A->ACC,i32.load S->ACC,i32.load S->SLOT + i32.load S->ACC} + i32.store SA
+i32.xor AS->ACC + i32.add AS->ACC + i32.store SA
+{f64.add AS->ACC,f64.add SS->ACC + f64.mul AS->ACC} + f64.add AS->SLOT
+{f64.load K->ACC + f64.mul AL->ACC,f64.load S->ACC + f64.mul AS->ACC} + f64.add AS->SLOT
+{f64.mul AL->ACC,f64.mul AS->ACC,f64.mul AS->ACC + f64.add AS->ACC} + f64.add AS->SLOT
+f64.sub SS->ACC + f64.add AS->SLOT
+{i32.and SS->ACC,i32.and SS->SLOT + i32.and SS->ACC} + i32.xor AS->SLOT
+{i32.load A->SLOT + i32.shr_u SK->ACC,i32.mul SK->ACC} + i32.xor AS->SLOT
+{i32.rotl AK->SLOT + i32.rotl SK->ACC,i32.rotl SK->ACC} + i32.xor AS->SLOT
+{i32.rotl SK->SLOT + i32.rotl SK->ACC,i32.shr_u SK->ACC} + i32.xor AS->SLOT
+{copy S->SLOT + i32.add SK->SLOT,i32.add SK->SLOT + i32.add SK->SLOT} + i32.shl AK->ACC
+{i32.and AK->ACC,i32.and SK->ACC,i32.load S->ACC,i32.rem_u AS->ACC} + i32.shl AK->ACC
+{i32.shr_u AK->ACC + i32.rem_u AS->ACC,i32.xor AS->ACC + i32.and AK->ACC} + i32.shl AK->ACC
+{i32.add AK->ACC,i32.add AS->ACC,i32.add AS->SLOT} + i32.load A->ACC
+{i32.add SK->ACC + i32.add AS->ACC,i32.add SS->ACC,i32.load S->SLOT} + i32.load A->ACC
+{i32.shl AK->ACC + i32.add AS->ACC,i32.shl AK->ACC + i32.add AS->SLOT} + i32.load A->ACC
+{f64.load A->ACC,f64.load A->ACC + f64.sub SA->SLOT,f64.load A->SLOT} + f64.mul AS->SLOT
+{f64.mul SS->ACC,f64.sqrt A->ACC,f64.sub SA->SLOT} + f64.mul AS->SLOT
+{f64.sub SS->ACC + f64.add AS->SLOT,i32.add SK->ACC + f64.load A->SLOT} + f64.mul AS->SLOT
+i32.add SS->SLOT + {i32.add AK->ACC,i32.add SS->ACC,i32.load8_u A->SLOT,i32.lt_u AS->LOOP_IF}
+i32.add SS->SLOT + {i32.ne AK->IF,i32.ne SS->SLOT,i64.add SS->SLOT}
+{copy S->SLOT + i32.add SK->SLOT,f32.add AS->SLOT + i32.add SK->SLOT} + br_if A->LOOP_IF
+{i32.add SK->SLOT + i32.add SK->SLOT,i32.add SK->SLOT + i32.load8_u A->ACC} + br_if A->LOOP_IF
+{i32.load S->SLOT + i32.add SK->SLOT,i32.load8_u S->ACC} + br_if A->LOOP_IF
+i32.xor AS->SLOT + i32.add SK->SLOT + br_if A->LOOP_IF
+f64.mul AS->SLOT + {f64.add AS->ACC,f64.add SS->ACC,f64.const L->ACC,f64.load A->ACC}
+f64.mul AS->SLOT + {f64.load S->SLOT,f64.mul SS->SLOT}
+copy S->SLOT + {br ->LOOP,br_if S->LOOP_IF,call_indirect S,i32.and SS->ACC,i32.ne SK->LOOP_IF}
+copy S->SLOT + i32.xor SS->SLOT
+{i32.add AS->ACC + i32.load8_u A->ACC,i32.and AK->ACC,i32.and AS->SLOT} + br_if A->IF
+{i32.load8_u A->ACC,i32.sub SA->SLOT,i32.xor AK->ACC + i32.and AS->SLOT} + br_if A->IF
+{i32.add AK->ACC,i32.add SK->ACC + i32.load8_u A->ACC} + i32.store8 SA
+{i32.add SK->SLOT + i32.load8_u A->ACC,i32.add SS->ACC + i32.load8_u A->ACC} + i32.store8 SA
+{i32.add SS->SLOT + i32.load8_u A->ACC,i32.load8_u A->ACC} + i32.store8 SA
+{i32.add AS->SLOT + i32.rotl SK->SLOT,i32.rotl AK->SLOT} + i32.rotl SK->ACC
+{i32.rotl SK->ACC + i32.xor AS->SLOT,i32.rotl SK->SLOT,i32.xor AS->SLOT} + i32.rotl SK->ACC
+i32.xor AS->SLOT + i32.rotl SK->SLOT + i32.rotl SK->ACC
+i32.load A->SLOT + {i32.load S->ACC,i32.lt_s AS->IF,i32.rotl AK->SLOT,i32.shr_u SK->ACC}
+i32.load A->SLOT + i32.store SS
+i32.load S->SLOT + {i32.eq AS->IF,i32.eqz A->IF,i32.load S->ACC,i32.mul SK->ACC,i32.shl SK->ACC}
+{i32.add AK->ACC,i32.add AS->ACC + i32.add AK->ACC,i32.load S->ACC} + br_table A
+{i32.rem_u AK->ACC,i32.wrap_i64 S->ACC + i32.rem_u AK->ACC} + br_table A
+{f32.add AS->ACC,f32.add AS->ACC + f32.add AS->ACC} + f32.add AS->ACC
+{f32.load A->ACC + f32.mul AS->ACC,f32.mul AS->ACC} + f32.add AS->ACC
+f32.mul AS->ACC + f32.add AS->ACC + f32.add AS->ACC
+{f64.load A->ACC,f64.load S->ACC + f64.mul AS->ACC,f64.mul AS->ACC} + f64.add AS->ACC
+{f64.mul AS->SLOT + f64.load A->ACC,f64.mul SS->SLOT + f64.mul SS->SLOT} + f64.add AS->ACC
+{f64.load S->SLOT + i32.add SK->SLOT,f64.mul AS->SLOT + i32.add SK->ACC} + f64.load A->ACC
+{f64.mul SS->ACC + f64.mul AS->SLOT,f64.mul SS->SLOT + i32.add SK->ACC} + f64.load A->ACC
+i32.add SS->ACC + f64.load A->ACC
+{i32.add AS->ACC,i32.add SS->ACC,i32.load S->ACC} + i32.add AK->ACC
+{i32.mul AK->ACC + i32.sub SA->ACC,i32.sub SA->ACC} + i32.add AK->ACC
+{global.get ->ACC,global.get ->SLOT,i32.add AS->ACC} + i32.add AK->SLOT
+{i32.add SK->ACC + i32.add AS->SLOT,i32.load S->SLOT + i32.mul SK->ACC} + i32.add AK->SLOT
+{i32.load8_u A->ACC + i32.xor AS->ACC,i32.load8_u S->ACC,i32.xor AS->ACC} + i32.and AK->ACC
+i32.xor AS->SLOT + i32.xor AS->ACC + i32.and AK->ACC
+{i32.add AS->ACC,i32.div_u SK->SLOT,i32.mul AK->ACC + i32.add AS->ACC} + i32.mul AK->ACC
+i32.mul SK->ACC + i32.add AS->ACC + i32.mul AK->ACC
+{f64.load A->ACC + f64.mul AS->SLOT,f64.load S->SLOT,f64.store SA} + f64.load S->SLOT
+f64.sub SA->ACC + f64.store SA + f64.load S->SLOT
+{copy S->SLOT + i32.add SK->SLOT,i32.add SK->SLOT + i32.add SK->SLOT} + i32.ne AK->LOOP_IF
+{i32.const K->SLOT + i32.add SK->SLOT,i32.store SA + i32.add SK->SLOT} + i32.ne AK->LOOP_IF
+{f64.le AL->ACC,i32.and AK->ACC,i32.and SK->ACC,i32.load8_u S->ACC} + i32.eqz A->IF
+{f64.add AS->ACC,f64.load A->ACC + f64.add AS->ACC} + f64.store SA
+{f64.mul AS->ACC + f64.sub SA->ACC,f64.sub SA->ACC} + f64.store SA
+{i32.add SS->ACC,i32.add SS->SLOT + i32.add AK->ACC} + i32.load8_u A->SLOT
+{i32.const K->SLOT + i32.add SS->ACC,i32.store8 SS + i32.add SK->SLOT} + i32.load8_u A->SLOT
+{i32.add SK->SLOT + i32.add SK->SLOT,i32.store SA + copy S->SLOT} + br ->LOOP
+{i32.store SA + i32.add SK->SLOT,i32.xor SK->SLOT} + br ->LOOP
+{i32.add AS->SLOT,i32.and SS->ACC + i32.xor AS->SLOT} + i32.rotl SK->SLOT
+{i32.xor AS->ACC + i32.add AS->SLOT,i32.xor AS->SLOT} + i32.rotl SK->SLOT
+i32.const K->SLOT + {i32.add SS->ACC,i32.lt_u SK->IF,select SSS->SLOT}
+i32.or SS->ACC + {i32.or AS->ACC,i32.shl AK->SLOT,i32.shr_u AK->SLOT}
+i32.load8_u S->SLOT + {i32.gt_u SK->IF,i32.load8_u S->ACC,i32.load8_u S->SLOT}
+{i32.rotl SK->ACC + i32.xor AS->SLOT,i32.shl AK->ACC + i32.load A->SLOT} + i32.shr_u SK->ACC
+i32.xor AS->SLOT + i32.shr_u SK->ACC
+{f32.load A->ACC,i32.add AK->ACC + f32.load A->ACC} + f32.mul AS->SLOT
+i32.add SK->ACC + f32.load A->ACC + f32.mul AS->SLOT
+{i32.add SS->ACC,i32.lt_u SS->ACC + i32.sub SA->ACC,i32.sub SA->ACC} + return_value A
+{f64.const L->ACC,f64.convert_i32_u A->SLOT + f64.const L->ACC} + f64.div AS->SLOT
+f64.mul AS->SLOT + f64.const L->ACC + f64.div AS->SLOT
+{i32.add AS->ACC,i32.shr_u AK->ACC + i32.add AS->ACC} + f64.convert_i32_u A->SLOT
+i32.shr_u SK->ACC + i32.add AS->ACC + f64.convert_i32_u A->SLOT
+{f64.convert_i32_u A->SLOT,f64.sqrt A->ACC + f64.mul AS->SLOT} + f64.const L->ACC
+i32.add AS->ACC + f64.convert_i32_u A->SLOT + f64.const L->ACC
+{f64.const L->ACC + f64.div AS->SLOT,f64.div AS->SLOT,f64.load S->SLOT} + f64.load S->ACC
+{i32.load A->ACC + i32.store SA,i32.store SA,i32.store SS} + i32.store SS
+{f32.load A->SLOT + i32.add SK->ACC,i32.add AK->ACC} + f32.load A->ACC
+i32.add SS->SLOT + i32.add AK->ACC + f32.load A->ACC
+{i32.or AS->SLOT,i32.or SS->ACC + i32.shl AK->SLOT,i32.shl AK->SLOT} + i32.or SS->ACC
+{copy S->SLOT + copy S->SLOT,i32.add SS->SLOT + i32.ne SS->SLOT} + i32.xor SS->SLOT
+i32.ne SS->SLOT + i32.xor SS->SLOT
+{i32.gt_u SK->SLOT + copy S->SLOT,i32.load8_u S->SLOT + i32.add SK->SLOT} + br_if S->LOOP_IF
+i32.xor SS->SLOT + br_if S->LOOP_IF
+{f64.div AS->SLOT + f64.mul AS->ACC,f64.mul AS->ACC} + f64.sub SA->ACC
+f64.mul SS->ACC + f64.mul AS->ACC + f64.sub SA->ACC
+{f64.load S->SLOT,f64.store SA + f64.load S->SLOT} + f64.mul SS->ACC
+f64.store SA + i32.add SK->SLOT + f64.mul SS->ACC
+{i32.add AK->SLOT,i32.mul AS->ACC,i32.xor SK->ACC} + i32.shr_u AK->ACC
+{i32.div_u SK->SLOT + i32.mul AK->ACC,i32.lt_u SS->ACC,i32.mul AK->ACC} + i32.sub SA->ACC
+{i32.add AS->SLOT + i32.add SK->SLOT,i32.load8_u A->SLOT + i32.add SK->ACC} + i32.and AK->SLOT
+i32.xor AS->ACC + i32.and AK->SLOT
+{i64.load A->ACC + i64.store SA,i64.load S->ACC + i64.store SA} + i64.load S->ACC
+i64.load S->SLOT + i64.load S->ACC
+i32.add SS->SLOT + i32.add SK->SLOT + {copy A->SLOT,i32.gt_u AK->LOOP_IF}
+f64.add AS->ACC + {f64.le AL->ACC,f64.le AL->IF}
+i32.mul AK->SLOT + {i32.load8_u S->SLOT,i32.mul SK->ACC}
+i32.load S->SLOT + i32.load S->SLOT + {i32.lt_u AS->SLOT,i32.mul SK->ACC}
+f64.add AS->SLOT + {f64.sqrt A->ACC,f64.store KA}
+i32.xor SS->SLOT + copy S->SLOT + {i32.and SS->ACC,i32.and SS->SLOT}
+i32.store8 SA + i32.add SK->SLOT + {i32.gt_u SK->SLOT,i32.lt_u AS->LOOP_IF}
+i32.add SK->ACC + i32.load8_u A->ACC + {i32.eq AS->IF,i32.mul AK->SLOT}
+i32.add SK->ACC + i32.load A->SLOT + {i32.load S->ACC,i32.rotl AK->SLOT}
+{i32.add AS->SLOT,i32.add SK->ACC + f64.load A->SLOT} + i32.add SS->ACC
+{i32.add SK->SLOT + i32.add SK->SLOT,i32.store8 SS + i32.add SK->SLOT} + i32.ne AS->LOOP_IF
+{i64.load A->ACC,i64.load S->ACC} + i64.store SA
+{i32.load8_u A->ACC + i32.store8 SA,i32.store8 SA} + i32.store8 SS
+{i32.sub KS->ACC,i32.xor AK->ACC} + i32.and AS->SLOT
+{i32.or AS->ACC,i32.or SS->ACC + i32.or AS->ACC} + i32.xor AK->ACC
+{f64.mul SS->SLOT,f64.sub SA->SLOT + f64.mul AS->SLOT} + f64.mul SS->SLOT
+{f64.load A->ACC,i32.add SK->ACC + f64.load A->ACC} + f64.sub SA->SLOT
+{f32.load A->ACC,i32.add SK->ACC + f32.load A->ACC} + f32.mul AS->ACC
+{f32.add AS->ACC,f32.add AS->ACC + f32.add AS->ACC} + f32.add AS->SLOT
+{i32.add SK->ACC + i32.add AS->ACC,i32.add SS->ACC + i32.add AK->ACC} + i32.store8 AS
+{f64.load K->ACC,f64.store KA + f64.load K->ACC} + f64.mul AL->ACC
+{f64.add AS->SLOT + f64.store KA,f64.store KA} + f64.load K->ACC
+{i32.const K->SLOT + i32.const K->SLOT,i32.lt_u SK->SLOT + i32.const K->SLOT} + select SSS->SLOT
+{i32.add AK->SLOT + i32.shr_u AK->ACC,i32.shr_u AK->ACC} + i32.rem_u AS->ACC
+{i32.const K->SLOT + select SSS->SLOT,select SSS->SLOT} + i32.le_u AS->IF
+i64.add SK->SLOT + i64.ne AS->LOOP_IF
+i32.wrap_i64 S->ACC + i32.rem_u AK->ACC
+i64.add SS->SLOT + i64.lt_u AS->LOOP_IF
+i32.store8 SK + i32.add SS->SLOT + i64.add SS->SLOT
+zero + i32.const K->SLOT + i32.lt_u SK->IF
+copy A->SLOT + i32.load8_u S->ACC
+f32.mul AS->SLOT + i32.add SK->ACC + f32.load A->SLOT
+copy S->SLOT + i32.add SK->SLOT + i32.load S->ACC
+i32.store AS + i32.add SK->ACC + i32.store AS
+zero + i32.ne SS->IF
+i32.sub KS->ACC + i32.and AS->SLOT + i32.or AS->SLOT
+i32.or AS->SLOT + i32.or SS->ACC + i32.shl AK->SLOT
+i32.shl AK->SLOT + i32.or SS->ACC + i32.shr_u AK->SLOT
+f64.mul AS->SLOT + f64.add AS->ACC + f64.le AL->ACC
+i64.shr_u SK->ACC + i64.xor AS->SLOT
+i32.add SS->SLOT + i32.add AK->ACC + i32.mul AS->ACC
+i32.and SK->ACC + i32.xor AS->ACC + i32.mul AK->SLOT
+i32.lt_u AS->SLOT + i32.lt_u SS->ACC
+i32.load8_u S->SLOT + i32.load8_u S->ACC + i32.sub SA->SLOT
+i32.load8_u S->SLOT + i32.load8_u S->SLOT + i32.eq AS->LOOP_IF
+i32.load8_u A->ACC + i32.ne AS->IF
+i32.add SS->SLOT + copy S->SLOT + call_indirect S
+i64.mul SK->ACC + i64.add AS->SLOT
+i32.and SS->SLOT + i32.and SS->ACC
+f64.sub SA->SLOT + i32.add SK->ACC + f64.load A->SLOT
+f64.add AS->ACC + f64.add AS->SLOT + f64.sqrt A->ACC
+i32.shl SK->SLOT + i32.lt_u SK->SLOT
+i32.load8_u S->ACC + i32.ne AK->IF
+global.get ->ACC + i32.load A->SLOT + i32.lt_s AS->IF
+f64.mul AL->ACC + f64.add AS->SLOT + f64.store KA
 """
 
 
-def pairs() -> list[tuple[str, str]]:
-    """Names of the first and second form of every pair, in order, without repetition."""
-    lines = [line for line in PAIRS.splitlines() if line]
-    found = dict.fromkeys(name for line in lines for name in _expand(line))
-    return [(first, second) for first, _, second in (name.partition(" + ") for name in found)]
+def chains() -> list[tuple[str, ...]]:
+    """Names of the forms in every chain, the beginnings of a chain before it, each once."""
+    found: dict[tuple[str, ...], None] = {}
+    for line in CHAINS.splitlines():
+        for text in _expand(line) if line else ():
+            chain = tuple(text.split(" + "))
+            found |= dict.fromkeys(chain[:n] for n in range(2, len(chain) + 1))
+    return list(found)
 
 
 def _expand(text: str) -> list[str]:

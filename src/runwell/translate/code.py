@@ -16,7 +16,7 @@ _WORD_BYTES = 4
 
 
 class Part(NamedTuple):
-    """A form of its own, or one half of a fused one, with its words.
+    """A form of its own, or a part of a fused one, with its words.
 
     Attributes:
         form: the form.
@@ -32,7 +32,7 @@ class Part(NamedTuple):
 
 
 class Instruction(NamedTuple):
-    """An instruction: where it is, in bytes from the first, and its one or two parts."""
+    """An instruction: where it is, in bytes from the first, and its parts."""
 
     at: int
     form: Form | FusedForm
@@ -48,11 +48,6 @@ class Instruction(NamedTuple):
                 if kind == Word.TARGETS:
                     assert isinstance(value, tuple)
                     yield from value
-
-
-def forms_of(form: Form | FusedForm) -> tuple[Form, ...]:
-    """The parts of a form."""
-    return (form.first, form.second) if isinstance(form, FusedForm) else (form,)
 
 
 class _Reader:
@@ -104,7 +99,7 @@ def decode_code(words: Sequence[int], form_at: Mapping[int, int]) -> list[Instru
         try:
             handler = reader.number(HANDLER_WORDS)
             form = FORMS[form_at[handler]]
-            parts = tuple([reader.part(f) for f in forms_of(form)])
+            parts = tuple([reader.part(f) for f in form.parts])
         except LookupError:
             raise ValueError(f"no instruction at byte {at * _WORD_BYTES}") from None
         found.append(Instruction(at * _WORD_BYTES, form, parts))

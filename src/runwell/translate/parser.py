@@ -62,12 +62,13 @@ def _counts(immediates: tuple[int | tuple[str, ...], ...]) -> tuple[int | tuple[
 
 
 def _form(line: _Line, forms: list[Form]) -> Form | FusedForm:
-    if len(forms) == 1:
-        return forms[0]
-    fused = FUSED_BY_PAIR.get((forms[0].index, forms[1].index)) if len(forms) == 2 else None
-    if fused is None:
-        raise line.error(f"no fused form {' + '.join(f.name for f in forms)}")
-    return fused
+    found: Form | FusedForm = forms[0]
+    for form in forms[1:]:
+        fused = FUSED_BY_PAIR.get((found.index, form.index))
+        if fused is None:
+            raise line.error(f"no fused form {' + '.join(f.name for f in forms)}")
+        found = fused
+    return found
 
 
 def _part(line: _Line, text: str) -> _Draft:

@@ -3,7 +3,7 @@
 import ctypes
 import struct
 
-from runwell.isa.form import FORMS, Dst, FusedForm, Src
+from runwell.isa.form import FORMS, Dst, Src
 from runwell.isa.register import Word
 
 BY_NAME = {form.name: form for form in FORMS}
@@ -26,7 +26,7 @@ class Assembler:
         start, form, rest = self.size, BY_NAME[name], list(operands)
         self.handlers.append((start, form.index))
         self.size += 8
-        for part in (form.first, form.second) if isinstance(form, FusedForm) else (form,):
+        for part in form.parts:
             self._emit_operands(part, rest)
         assert not rest, f"{name}: too many operands"
         return start

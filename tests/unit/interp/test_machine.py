@@ -5,7 +5,7 @@ from tests.unit.interp.assembler import BY_NAME, Assembler
 from tests.unit.interp.guest import Guest
 
 from runwell.base.traps import TrapCode
-from runwell.isa.form import Form, Mode
+from runwell.isa.form import Mode
 from runwell.isa.register import Kind
 
 MASK = (1 << 64) - 1
@@ -300,9 +300,8 @@ def test_traps_of_their_own(worker):
 def faulting_forms():
     """Forms that access guarded memory, alone or fused."""
     for form in BY_NAME.values():
-        parts = (form,) if isinstance(form, Form) else (form.first, form.second)
-        kinds = [part.op.kind for part in parts]
-        if any(k in (Kind.LOAD, Kind.STORE) for k in kinds) and parts[0].mode == Mode.GUARD:
+        kinds = [part.op.kind for part in form.parts]
+        if any(k in (Kind.LOAD, Kind.STORE) for k in kinds) and form.parts[0].mode == Mode.GUARD:
             yield form.name
 
 
@@ -319,8 +318,7 @@ def _fault(guest, name):
     # An integer in the accumulator, and all slots, are addresses far inside the guard.
     a.emit("copy S->SLOT", 64, 72)
     at = a.size
-    parts = (form,) if isinstance(form, Form) else (form.first, form.second)
-    a.emit(name, *(operand for part in parts for operand in _operands(part)))
+    a.emit(name, *(operand for part in form.parts for operand in _operands(part)))
     a.label("target")
     a.emit("exit")
     guest.functions.clear()

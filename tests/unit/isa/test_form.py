@@ -41,19 +41,16 @@ def check_form(form):
         assert form.imms[-1] == Word.MEMORY
 
 
-def test_fused_forms_are_two():
+def test_fused_forms():
     for form in FUSED:
         check_fused(form)
 
 
 def check_fused(form):
-    first, second = form.first, form.second
-    assert not first.dst.is_branch
-    assert first.op.kind != Kind.LEAVE
-    if Src.ACC in second.srcs:
-        assert first.dst in (Dst.SLOT, Dst.ACC)
-        ty = second.params[second.srcs.index(Src.ACC)]
-        assert ty.is_int == first.op.results[0].is_int, "of one class"
+    for part in form.parts[:-1]:
+        assert not part.dst.is_branch
+        assert part.op.kind != Kind.LEAVE
+    assert form.words == sum(part.words for part in form.parts)
     if form.acc_form is not None:
         assert form.acc_form.words == form.words - 1
 

@@ -1,18 +1,23 @@
 from runwell.isa.form import FORM_BY_NAME
-from runwell.isa.fusion import PAIRS, pairs
+from runwell.isa.fusion import CHAINS, chains
 
 
 def test_names_are_forms():
-    for first, second in pairs():
-        assert first in FORM_BY_NAME
-        assert second in FORM_BY_NAME
+    assert {name for chain in chains() for name in chain} <= set(FORM_BY_NAME)
 
 
-def test_no_pair_twice():
-    assert len(set(pairs())) == len(pairs())
+def test_no_chain_twice():
+    assert len(set(chains())) == len(chains())
+
+
+def test_beginnings_come_first():
+    seen = set()
+    for chain in chains():
+        assert len(chain) == 2 or chain[:-1] in seen
+        seen.add(chain)
 
 
 def test_braces():
-    lines = [line for line in PAIRS.splitlines() if line]
-    assert len(pairs()) > len(lines)
-    assert not any("{" in name for pair in pairs() for name in pair)
+    lines = [line for line in CHAINS.splitlines() if line]
+    assert len(chains()) > len(lines)
+    assert not any("{" in name for chain in chains() for name in chain)

@@ -28,11 +28,18 @@ def translator(built):
     return built
 
 
+@pytest.fixture(scope="session")
+def built_plain():
+    return harness.build(fuses=False)
+
+
 @pytest.fixture
-def code(translator):
-    """Register code of the first function of a text, as text."""
+def code(built_plain):
+    """Register code of the first function of a text, as text; nothing is fused."""
 
     def translate(text):
+        translator = built_plain
+        translator.poison()
         module = translator.prepare(parse(f"(module {harness.PRELUDE} {text})"))
         trouble = translator.validate(module)
         assert trouble is None, trouble.code

@@ -22,7 +22,8 @@ CASES = {
         """,
         """
         L0:
-          i32.add [0], 1 -> [0] ; i32.lt_s acc, [8] -> loop_if L0
+          i32.add [0], 1 -> [0]
+          i32.lt_s acc, [8] -> loop_if L0
           return slot:16
         """,
     ),

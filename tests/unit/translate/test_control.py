@@ -10,7 +10,8 @@ CASES = {
         """,
         """
           i32.ge_u [0], [8] -> if L0
-          copy [0] -> [32] ; br -> jump L1
+          copy [0] -> [32]
+          br -> jump L1
         L0:
           i32.const 9 -> [32]
         L1:

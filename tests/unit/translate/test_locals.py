@@ -46,7 +46,8 @@ CASES = {
           i32.add [0], 1 -> acc
           i32.mul acc, [0] -> acc
           i32.rotl acc, [0] -> [32]
-          copy [0] -> [24] ; copy [32] -> [0]
+          copy [0] -> [24]
+          copy [32] -> [0]
           return_value [24] slot:8
         """,
     ),
@@ -76,7 +77,8 @@ CASES = {
         (func (param i32 i32) local.get 0 local.get 1 local.set 0 local.set 1)
         """,
         """
-          copy [0] -> [32] ; copy [8] -> [0]
+          copy [0] -> [32]
+          copy [8] -> [0]
           copy [32] -> [8]
           return slot:16
         """,

@@ -9,7 +9,8 @@ CASES = {
         (local.get 0)) (i32.const 1))))
         """,
         """
-          i32.load [0] offset:4 -> acc ; i32.add acc, 1 -> acc
+          i32.load [0] offset:4 -> acc
+          i32.add acc, 1 -> acc
           i32.store [0], acc offset:8
           return slot:8
         """,

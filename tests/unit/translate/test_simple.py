@@ -114,7 +114,8 @@ CASES = {
         0)) (local.get 1))))
         """,
         """
-          f64.mul [0], [0] -> acc ; f64.add acc, [8] -> acc
+          f64.mul [0], [0] -> acc
+          f64.add acc, [8] -> acc
           f64.sqrt acc -> acc
           return_value_f64 acc slot:16
         """,

@@ -20,7 +20,7 @@ from runwell.runtime import code as runtime_code
 from runwell.runtime import code_kernels
 from runwell.runtime.layout import Context, FuncCode
 from runwell.runtime.native import Native
-from runwell.translate import exports, pool
+from runwell.translate import exports, pool, tables
 from runwell.translate.code import Instruction, Part, decode_code, instruction_words
 from runwell.translate.errors import Error
 from runwell.translate.layout import Trouble
@@ -62,10 +62,17 @@ def _add_tables(module: ModuleText) -> None:
     module.add_global("@stub_translate = constant i64 0")
 
 
-def build(level: int = 0) -> "Translator":
-    """Compile the kernels."""
-    tables = Unit("tables", [], _add_tables)
-    return Translator(bind_units([Unit("translator", KERNELS, is_debug=True), tables], level=level))
+def build(level: int = 0, *, fuses: bool = True) -> "Translator":
+    """Compile the kernels; without fusion the code does not depend on how that is tuned."""
+    units = [Unit("translator", KERNELS, is_debug=True), Unit("tables", [], _add_tables)]
+    rows: Any = tables.FUSION_ROW
+    kept = rows.values()
+    if not fuses:
+        rows._values = (0,) * len(FORMS)
+    try:
+        return Translator(bind_units(units, level=level))
+    finally:
+        rows._values = kept
 
 
 def _sample(form: Form, target: int) -> Part:
