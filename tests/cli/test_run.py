@@ -215,3 +215,17 @@ def test_a_full_disk_is_the_guest_s_business():
             text=True,
         )
     assert "Traceback" not in done.stderr
+
+
+def test_our_own_output_to_a_full_disk_is_one_clear_line():
+    if not os.path.exists("/dev/full"):
+        pytest.skip("this system has no /dev/full")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-u", "-m", "runwell", "validate", EXAMPLES / "hello.wasm"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 73
+    assert len(done.stderr.splitlines()) == 1

@@ -45,12 +45,13 @@ def main(argv: list[str] | None = None) -> int:
         name = getattr(args, "file", "")
         print(f"runwell: {name + ': ' if name else ''}{e}", file=sys.stderr)
         return BAD_MODULE
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as e:
-        print(f"runwell: {e.filename}: {e.strerror}", file=sys.stderr)
-        return NO_INPUT
     except BrokenPipeError:
         sys.stderr.close()
         return CANNOT_WRITE
+    except OSError as e:
+        where = f"{e.filename}: " if e.filename else ""
+        print(f"runwell: {where}{e.strerror or e}", file=sys.stderr)
+        return NO_INPUT if e.filename else CANNOT_WRITE
     except InternalError as e:
         print(f"runwell: internal error: {e}\nPlease report this, with the module.",
               file=sys.stderr)  # fmt: skip
