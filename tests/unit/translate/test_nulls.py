@@ -22,7 +22,8 @@ CASES = {
         """
           zero_refs ref_slot:8 count:8
           ref.is_null {0} -> unless L0
-          copy [0] -> [24] ; br -> jump L1
+          copy [0] -> [24]
+          br -> jump L1
         L0:
           copy [0] -> [24]
         L1:
