@@ -6,6 +6,7 @@ Translation itself needs no Python: a function's first call leads to ``translate
 from __future__ import annotations
 
 from array import array
+from itertools import pairwise
 
 from runwell.base.errors import InternalError, InvalidError, MalformedError, RunwellError
 from runwell.base.types import I32, I64, ValType
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 # Address space for the code of one function, for each byte of its body and beside that.
 _ROOM_FACTOR, _ROOM = 64, 8 << 20
 _NOTE_BYTES = 8
+# Bytes of code that are worth a thread; checking them takes some ten milliseconds.
+_PART_BYTES, _MOST_PARTS = 4 << 20, 8
 # Functions whose origins are remembered, for backtraces.
 _REMEMBERED = 64
 _UNKNOWN_TYPE, _UNKNOWN_HEAP = 0x80, 0x68
@@ -38,7 +41,11 @@ def validate(code: ModuleCode) -> None:
         MalformedError: the first whose bytes are no instructions.
     """
     validate_constants(code)
-    _check(code, code.module.n_imported_functions, code.n_functions)
+    parts = _parts(code)
+    if len(parts) == 1:
+        _check(code, *parts[0])
+    else:
+        _check_together(code, parts)
 
 
 def validate_function(code: ModuleCode, function: int) -> None:
@@ -52,12 +59,48 @@ def validate_function(code: ModuleCode, function: int) -> None:
 
 
 def _check(code: ModuleCode, first: int, last: int) -> None:
+    trouble = _find_trouble(code, first, last)
+    if trouble is not None:
+        raise _error(code.module, trouble, int(trouble.function))
+
+
+def _find_trouble(code: ModuleCode, first: int, last: int) -> Any:
+    """The first trouble in a range of functions, or None."""
     from ctypes import addressof
 
     trouble: Any = ctype_of(Trouble)()
     entry = _entry("validate_code", 4)
-    if entry(code.address, first, last, addressof(trouble)):
-        raise _error(code.module, trouble, int(trouble.function))
+    return trouble if entry(code.address, first, last, addressof(trouble)) else None
+
+
+def _parts(code: ModuleCode) -> list[tuple[int, int]]:
+    """Ranges of functions for several processors, about equal in bytes; one unless it pays."""
+    from bisect import bisect_right
+
+    bodies, first = code.module.bodies, code.module.n_imported_functions
+    size = bodies[-1] - bodies[0] if bodies else 0
+    count = 1
+    if size >= 2 * _PART_BYTES:
+        from os import sched_getaffinity
+
+        count = min(len(sched_getaffinity(0)), size // _PART_BYTES, _MOST_PARTS)
+    starts = bodies[::2]
+    ends = [bisect_right(starts, bodies[0] + size * i // count) for i in range(1, count)]
+    bounds = [first, *(first + end for end in ends), code.n_functions]
+    return list(pairwise(bounds))
+
+
+def _check_together(code: ModuleCode, parts: list[tuple[int, int]]) -> None:
+    """Check parts at the same time; what is raised is what checking one by one would raise."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(len(parts) - 1) as pool:
+        others = [pool.submit(_find_trouble, code, *part) for part in parts[1:]]
+        _check(code, *parts[0])
+        for other in others:
+            trouble = other.result()
+            if trouble is not None:
+                raise _error(code.module, trouble, int(trouble.function))
 
 
 def validate_constants(code: ModuleCode) -> None:

@@ -67,6 +67,28 @@ def test_one_function(prepare):
         subject.validate_function(code, 1)
 
 
+@pytest.fixture
+def in_parts(monkeypatch):
+    monkeypatch.setattr(subject, "_PART_BYTES", 20)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
+
+
+def test_parts_cover_all_functions(prepare, in_parts):
+    code = prepare(parse('(module (import "" "" (func)) ' + "(func nop nop nop) " * 50 + ")"))
+    parts = subject._parts(code)
+    assert len(parts) == 3
+    assert [x for part in parts for x in range(*part)] == list(range(1, 51))
+    assert max(b - a for a, b in parts) - min(b - a for a, b in parts) <= 2
+    subject.validate(code)
+
+
+@pytest.mark.parametrize("bad", [(7,), (29,), (44,), (21, 44), (3, 29), (17, 18, 49)])
+def test_the_first_of_several_errors_is_raised(bad, prepare, in_parts):
+    functions = ["(func drop)" if x in bad else "(func nop nop nop)" for x in range(50)]
+    error = refused(prepare, f"(module {' '.join(functions)})")
+    assert error.function == bad[0]
+
+
 CONSTANTS = {
     "global": "(module (global i32 (i64.const 1)))",
     "later global": "(module (global i32 (global.get 1)) (global i32 (i32.const 1)))",
