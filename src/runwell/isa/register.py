@@ -199,6 +199,8 @@ def _trap(code: TrapCode) -> Body:
 # The operation of form 0, so that zeroed code traps.
 _op("invalid", body=_trap(TrapCode.INTERNAL), kind=Kind.LEAVE)
 _op("unreachable", body=_trap(TrapCode.UNREACHABLE), kind=Kind.LEAVE)
+# In place of an instruction that needs the heap.
+_op("no_heap", body=_trap(TrapCode.NO_HEAP), kind=Kind.LEAVE)
 
 
 # Moving values.

@@ -28,7 +28,7 @@ from runwell.module.types import (
     TagType,
 )
 from runwell.runtime import layout
-from runwell.runtime.constant import How, read_constant
+from runwell.runtime.constant import How, named_functions, read_constant
 from runwell.runtime.mapping import Block, Mapping
 from runwell.runtime.memory import is_guarded
 from runwell.runtime.native import native
@@ -294,6 +294,9 @@ class ModuleCode:
             constant = read_constant(module.data, span)
             if constant.how == How.FUNC:
                 declare(constant.value)
+            elif constant.how == How.RUN:
+                for x in named_functions(module.data, span):
+                    declare(x)
 
         for export in module.exports:
             if export.kind == ExternKind.FUNC:

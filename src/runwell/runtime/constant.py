@@ -28,6 +28,33 @@ class Constant(NamedTuple):
     span: Span
 
 
+def named_functions(data: bytes, span: Span) -> list[int]:
+    """The functions that an expression refers to, as far as it is well formed."""
+    from runwell.base.errors import MalformedError
+    from runwell.isa.imms import decode_imms
+    from runwell.isa.op import Rule
+    from runwell.isa.table import PREFIXES, TABLE
+
+    at, end = span
+    found = []
+    while at < end:
+        prefix, code = 0, data[at]
+        at += 1
+        try:
+            if code in PREFIXES[1:]:
+                prefix = code
+                code, at = decode_unsigned(data, at, end)
+            op = TABLE.at(prefix, code)
+            if op is None:
+                break
+            immediates, at = decode_imms(op, data, at, end)
+        except MalformedError:
+            break  # validation says what is wrong
+        if op.rule == Rule.REF_FUNC:
+            found.append(immediates[0])
+    return found
+
+
 NULL = Constant(How.LITERAL, 0, Span(0, 0))
 
 _END = 0x0B

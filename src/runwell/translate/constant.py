@@ -26,7 +26,11 @@ from runwell.translate.variables import get_global
 from runwell.translate.vector import vector_constant
 from runwell.translate.work import Work
 
-_RULES = (Rule.CONST, Rule.END, Rule.GLOBAL_GET, Rule.REF_NULL, Rule.REF_FUNC)
+_RULES = (
+    Rule.CONST, Rule.END, Rule.GLOBAL_GET, Rule.REF_NULL, Rule.REF_FUNC, Rule.REF_I31,
+    Rule.STRUCT_NEW, Rule.STRUCT_NEW_DEFAULT, Rule.ARRAY_NEW, Rule.ARRAY_NEW_DEFAULT,
+    Rule.ARRAY_NEW_FIXED, Rule.ANY_CONVERT_EXTERN, Rule.EXTERN_CONVERT_ANY,
+)  # fmt: skip
 _ARITHMETIC = tuple(f"{ty}.{name}" for ty in ("i32", "i64") for name in ("add", "sub", "mul"))
 PLAIN, EXTENDED = 1, 2
 EXTENDED_CONST = BIT["extended-const"]

@@ -23,6 +23,7 @@ from runwell.translate.value_types import (
     IS_FUNC,
     REF,
     REF_NULL,
+    check_type_feature,
     is_match,
     is_one_byte_type,
     next_value_type,
@@ -96,6 +97,7 @@ def next_block_type(w: Work, f: Control) -> None:
     else:
         index = next_signed(w, 33)
         if index < 0:
+            check_type_feature(w, byte)
             refuse(w, Error.MALFORMED_VALUE_TYPE, byte)
         if index >= i64(w.module.n_types) or w.module.types[index].kind != IS_FUNC:
             refuse(w, Error.UNKNOWN_TYPE, u32(index))

@@ -5,6 +5,7 @@ The kernels raise ``Invalid`` with a code; texts begin with the words of the off
 
 from enum import IntEnum
 
+from runwell.base.features import FEATURES
 from runwell.kernel.declare import Failure
 
 
@@ -26,6 +27,8 @@ class Error(IntEnum):
     MALFORMED_VALUE_TYPE = 8
     MALFORMED_REFERENCE_TYPE = 9
     DATA_COUNT_REQUIRED = 10
+    MALFORMED_CAST_FLAGS = 24
+    FEATURE_OFF = 25
     TOO_MANY_LOCALS = 11
     ELSE_WITHOUT_IF = 12
     CONTENT_AFTER_END = 13
@@ -48,6 +51,12 @@ class Error(IntEnum):
     CONSTANT_REQUIRED = 47
     LANE_INDEX = 48
     UNINITIALIZED_LOCAL = 49
+    UNKNOWN_FIELD = 56
+    IMMUTABLE_FIELD = 57
+    IMMUTABLE_ARRAY = 58
+    ARRAY_TYPES = 59
+    NOT_NUMERIC = 60
+    NO_DEFAULT = 61
     # They exceed a limit.
     LOCALS_LIMIT = 64
     NESTING_LIMIT = 65
@@ -63,7 +72,8 @@ class Error(IntEnum):
 
     def text(self, detail: int = 0) -> str:
         """The message; ``detail`` is the index, opcode or limit that it is about."""
-        return _TEXTS[self].format(detail)
+        shown = FEATURES[detail] if self == Error.FEATURE_OFF else detail
+        return _TEXTS[self].format(shown)
 
 
 _TEXTS = {
@@ -97,6 +107,14 @@ _TEXTS = {
     Error.UNDECLARED_FUNCTION: "undeclared function reference {}",
     Error.CONSTANT_REQUIRED: "constant expression required",
     Error.LANE_INDEX: "invalid lane index",
+    Error.FEATURE_OFF: "this module needs the feature {!r}, which is off",
+    Error.MALFORMED_CAST_FLAGS: "malformed br_on_cast flags {}",
+    Error.UNKNOWN_FIELD: "unknown field {}",
+    Error.IMMUTABLE_FIELD: "immutable field",
+    Error.IMMUTABLE_ARRAY: "immutable array",
+    Error.ARRAY_TYPES: "array types do not match",
+    Error.NOT_NUMERIC: "array type is not numeric or vector",
+    Error.NO_DEFAULT: "type mismatch: a field has no default value",
     Error.UNINITIALIZED_LOCAL: "uninitialized local {}",
     Error.LOCALS_LIMIT: "too many locals: the limit is {}",
     Error.NESTING_LIMIT: "blocks nested too deeply: the limit is {}",

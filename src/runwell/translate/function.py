@@ -35,6 +35,7 @@ from runwell.translate.control import (
 )
 from runwell.translate.emit import begin, finish, label_here, set_handler
 from runwell.translate.errors import Error, Invalid
+from runwell.translate.heap import heap_op
 from runwell.translate.locals import LINK_BYTES, declare_locals, get_local, set_local
 from runwell.translate.memory import (
     drop_data,
@@ -108,8 +109,9 @@ def rule_of(row: u64) -> u32:
 @kernel(inline=True)
 def check_feature(w: Work, row: u64) -> None:
     """Fail if the module may not use the instruction."""
-    if unlikely(w.features >> (row >> FEATURE_SHIFT & 31) & 1 == 0):
-        refuse_opcode(w)
+    feature = row >> FEATURE_SHIFT & 31
+    if unlikely(w.features >> feature & 1 == 0):
+        refuse(w, Error.FEATURE_OFF, u32(feature))
 
 
 @kernel
@@ -185,7 +187,9 @@ def translate_rare(w: Work, row: u64) -> None:
         case Rule.BR_ON_NON_NULL:
             branch_on_non_null(w)
         case _:
-            refuse_opcode(w)
+            if rule_of(row) < Rule.REF_EQ or rule_of(row) > Rule.I31_GET:
+                refuse_opcode(w)
+            heap_op(w, row, rule_of(row))
 
 
 @kernel

@@ -3,7 +3,7 @@
 A defined type goes by the lowest index of an equal one, so equal types are equal numbers.
 """
 
-from runwell.base.features import BIT
+from runwell.base.features import FEATURES
 from runwell.base.types import INDEX_SHIFT, NON_NULL, ValType
 from runwell.kernel import i64, kernel, u32, u64
 from runwell.translate.emit import is_ref
@@ -13,14 +13,14 @@ from runwell.translate.tables import FIRST_HEAP, HEAP_MATCHES, HEAPS, TYPE_FEATU
 from runwell.translate.work import UNKNOWN, Work
 
 REF_NULL, REF = 0x63, 0x64
-TYPED_REFERENCES = BIT["function-references"]
+TYPED_REFERENCES = FEATURES.index("function-references")
 NOFUNC, NONE = int(ValType.NULLFUNCREF), int(ValType.NULLREF)
 FUNC, STRUCT, ARRAY = int(ValType.FUNCREF), int(ValType.STRUCTREF), int(ValType.ARRAYREF)
 CODE = 0xFF
 # The heap type of references from unreachable code, which are of every type.
 BOTTOM = 0x68
 # Kinds of defined types.
-IS_FUNC, IS_STRUCT = 0, 1
+IS_FUNC, IS_STRUCT, IS_ARRAY = 0, 1, 2
 
 
 @kernel(inline=True)
@@ -31,11 +31,29 @@ def is_one_byte_type(w: Work, byte: u32) -> bool:
 
 
 @kernel
+def check_type_feature(w: Work, byte: u32) -> None:
+    """Fail if a type is one of a feature that is off."""
+    feature = u32(TYPE_FEATURE[byte])
+    if feature != 0:
+        need_feature(w, feature - 1)
+
+
+@kernel
+def need_feature(w: Work, feature: u32) -> None:
+    """Fail unless a feature, given by its number, is on."""
+    if w.features >> u64(feature) & 1 == 0:
+        refuse(w, Error.FEATURE_OFF, feature)
+
+
+@kernel
 def next_defined_type(w: Work) -> u32:
     """The index of a defined type, as the type of nullable references to it."""
     index = next_signed(w, 33)
-    if index < 0 or w.features & TYPED_REFERENCES == 0:
+    if index < 0:
+        if index >= -0x40:
+            check_type_feature(w, u32(index) & 0x7F)
         refuse(w, Error.MALFORMED_REFERENCE_TYPE, u32(index) & 0x7F)
+    need_feature(w, TYPED_REFERENCES)
     if index >= i64(w.module.n_types):
         refuse(w, Error.UNKNOWN_TYPE, u32(index))
     canon: u32 = w.module.types[index].canon
@@ -60,8 +78,10 @@ def next_value_type(w: Work) -> u32:
     byte = u32(next_byte(w))
     if is_one_byte_type(w, byte):
         return byte
-    if byte < REF_NULL or byte > REF or w.features & TYPED_REFERENCES == 0:
+    if byte < REF_NULL or byte > REF:
+        check_type_feature(w, byte)
         refuse(w, Error.MALFORMED_VALUE_TYPE, byte)
+    need_feature(w, TYPED_REFERENCES)
     heap = next_heap_type(w)
     return heap | NON_NULL if byte == REF else heap
 

@@ -53,8 +53,7 @@ VALID = [
     "(func (param (ref null $t)) (result (ref $t)) (ref.as_non_null (local.get 0)))",
     "(func (param (ref null $t)) (result (ref $t)) (block (br_on_null 0 (local.get 0)) return)"
     " unreachable)",
-    "(func (param funcref) (result (ref func))"
-    " (br_on_non_null 0 (local.get 0)) unreachable)",
+    "(func (param funcref) (result (ref func)) (br_on_non_null 0 (local.get 0)) unreachable)",
     "(func (param i32 funcref) (result i32 (ref func))"
     " (block (result i32 (ref func)) (br_on_non_null 0 (local.get 0) (local.get 1)) unreachable))",
     "(func (param funcref) (loop (br_on_null 0 (local.get 0)) drop))",
