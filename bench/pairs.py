@@ -30,8 +30,10 @@ from runwell.kernel.types import ctype_of
 from runwell.runtime import layout, signals
 from runwell.runtime.context import current_context
 from runwell.runtime.native import native
+from runwell.translate import tables
 from runwell.translate.code import Instruction, decode_code
 
+COUNT = len(FORMS)
 # One counter a word of code; which word is told by the low bits of its address.
 WORDS = 1 << 24
 # Functions of a module that is not run, and how much more often a loop's body is executed.
@@ -40,11 +42,15 @@ FUNCTIONS, LOOP = 3000, 8
 BATCH = 10
 
 
-class Block(NamedTuple):
-    """Instructions that are executed equally often, as a share of all of a program."""
+class Step(NamedTuple):
+    """An unfused instruction, and how often it is executed, as a share of all of a program."""
 
-    steps: tuple[Form, ...]
+    form: Form
     share: float
+
+
+Block = list[Step]  # instructions that nothing branches to, but for the first
+Chain = tuple[str, ...]
 
 
 def counting(module: ModuleText, form: Form | FusedForm) -> FunctionText:
@@ -63,9 +69,11 @@ def counters(module: ModuleText) -> None:
     module.add_global(f"@profile_counts = global [{WORDS} x i32] zeroinitializer")
 
 
-def load_counting_core() -> ctypes.Array[ctypes.c_uint32]:
+def load_counting_core(*, fuses: bool) -> ctypes.Array[ctypes.c_uint32]:
     """Build and install the core; its counters."""
     handlers.begin_handler = counting
+    if not fuses:
+        tables.FUSION_ROW._values = (0,) * COUNT
     units = [*interp_unit.core_units(), Unit("counters", [], counters)]
     exports = [*interp_unit.core_exports(units), "profile_counts"]
     library = load_library(link(compile_units(units, 2, level=1), exports=exports))
@@ -123,41 +131,39 @@ def executed(
             yield Code(i, count, i.at in targets)
 
 
-def blocks_of(listed: list[Code]) -> Iterator[Block]:
-    """The code that was executed, cut at targets and where counts change."""
+def blocks_of(listed: list[Code], weight: float) -> Iterator[Block]:
+    """The code that was executed, cut at targets."""
     total = sum(code.count * len(code.instruction.parts) for code in listed)
-    steps: list[Form] = []
-    last = 0
+    block: Block = []
     for code in listed:
-        if steps and (code.count != last or code.is_target):
-            yield Block(tuple(steps), last / total)
-            steps = []
-        last = code.count
-        steps += [part.form for part in code.instruction.parts]
-    yield Block(tuple(steps), last / total)
+        if code.is_target and block:
+            yield block
+            block = []
+        share = code.count * weight / total
+        block += [Step(part.form, share) for part in code.instruction.parts]
+    yield block
 
 
-def may_be_first(form: Form) -> bool:
-    return not form.dst.is_branch and form.op.kind != Kind.LEAVE
-
-
-Chain = tuple[str, ...]
+def may_go_on(form: Form) -> bool:
+    """May another form follow in the same handler?"""
+    return form.op.kind != Kind.LEAVE and (not form.dst.is_branch or form.dst.is_conditional)
 
 
 def dispatches(block: Block, fused: set[Chain], gains: Counter[Chain]) -> float:
     """Share of dispatches in a block with these chains; adds to what longer ones would save."""
-    n, chain = 0, ()
+    total = 0.0
+    chain: Chain = ()
     last: Form | None = None
-    for form in block.steps:
+    for form, share in block:
         longer = (*chain, form.name)
-        if last is not None and may_be_first(last):
+        if last is not None and may_go_on(last):
             if longer in fused:
                 chain, last = longer, form
                 continue
-            gains[longer] += block.share
-        n += 1
+            gains[longer] += share
+        total += share
         chain, last = (form.name,), form
-    return n * block.share
+    return total
 
 
 def suggest(blocks: list[Block], wanted: int, longest: int) -> list[Chain]:
@@ -166,7 +172,7 @@ def suggest(blocks: list[Block], wanted: int, longest: int) -> list[Chain]:
     while True:
         gains: Counter[Chain] = Counter()
         share = sum(dispatches(block, set(chosen), gains) for block in blocks)
-        print(f"# {len(chosen)} pairs: {share:.3f}", flush=True)
+        print(f"# {len(chosen)} chains: {share:.3f} dispatches an instruction", flush=True)
         if len(chosen) >= wanted or not gains:
             return list(chosen)
         short = Counter({chain: g for chain, g in gains.items() if len(chain) <= longest and g})
@@ -196,13 +202,13 @@ def main() -> None:
     parser.add_argument("--suggest", type=int, default=0, metavar="N")
     parser.add_argument("--longest", type=int, default=3, metavar="N", help="forms in one")
     args = parser.parse_args()
-    counts = load_counting_core()
+    counts = load_counting_core(fuses=not args.suggest)
     names = args.programs or list(programs.SIZES)
     found: list[tuple[str, float, list[Code]]] = []
     for name in names:
         ctypes.memset(counts, 0, ctypes.sizeof(counts))
         module = run(name)
-        found.append((name, 1, [code for code in executed(module, counts) if code.count]))
+        found.append((name, 1, list(executed(module, counts))))
     found += [(path, args.weight, list(executed(translate(path), None))) for path in args.module]
     weights = sum(weight for _, weight, _ in found)
     blocks: list[Block] = []
@@ -213,7 +219,7 @@ def main() -> None:
         print(f"# {name:12} {total:12} dispatches, {fused / total:4.0%} of them fused")
         for code in listed:
             forms[code.instruction.form.name] += code.count / total * weight / weights
-        blocks += [Block(b.steps, b.share * weight / weights) for b in blocks_of(listed)]
+        blocks += blocks_of(listed, weight / weights)
     if args.suggest:
         for chain in suggest(blocks, args.suggest, args.longest):
             print(" + ".join(chain))

@@ -150,7 +150,7 @@ class HandlerMachine(LlvmMachine, ControlMachine[Value]):
         dispatch(self.f, self.r._replace(ip=ip))
 
     def branch(self, dst: Dst, cond: Value | None = None) -> None:
-        """Take the branch whose offset is the next word, if the condition says so."""
+        """Take the branch whose distance is the next word, if the condition says so."""
         if cond is None:
             self._jump(dst)
             return
@@ -161,10 +161,9 @@ class HandlerMachine(LlvmMachine, ControlMachine[Value]):
             odds = self.module.weights(*((9, 1) if yes == taken else (1, 9)))
         self.f.end(f"br {cond}, label %{yes}, label %{no}{odds}")
         self.f.label(taken)
-        # Two tails, each with a dispatch of its own: the processor predicts them apart.
+        # Each way has a dispatch of its own: the processor predicts them apart.
         self._jump(dst)
         self.f.label(passed)
-        self.next()
 
     def _jump(self, dst: Dst) -> None:
         field = self._word_address()

@@ -71,6 +71,11 @@ class Dst(IntEnum):
         return self >= Dst.IF
 
     @property
+    def is_conditional(self) -> bool:
+        """Is it a branch that may not be taken?"""
+        return Dst.IF <= self <= Dst.LOOP_UNLESS
+
+    @property
     def is_backward(self) -> bool:
         """Is it a branch to a loop?"""
         return self in (Dst.LOOP_IF, Dst.LOOP_UNLESS, Dst.LOOP)
@@ -152,7 +157,7 @@ class FusedForm:
 
     Attributes:
         index: position in ``FORMS``.
-        first: what is done first; its destination is no branch.
+        first: what is done first; the rest only if it does not branch.
         second: what is done then.
         parts: all forms, in order.
         words: length of the code after the handler, in words.

@@ -8,24 +8,26 @@ code of two large modules that were compiled from C++.
 """
 
 CHAINS = """
-{copy S->SLOT,copy S->SLOT + copy S->SLOT,f32.add AS->SLOT} + i32.add SK->SLOT
-{f64.add AS->ACC + f64.store SA,f64.add AS->SLOT} + i32.add SK->SLOT
+{br_if A->IF,br_if A->IF + i32.add SK->SLOT,br_if S->UNLESS,copy S->SLOT} + i32.add SK->SLOT
+{copy S->SLOT + copy S->SLOT,f32.add AS->ACC + f32.add AS->SLOT} + i32.add SK->SLOT
+{f32.add AS->SLOT,f64.add AS->ACC + f64.store SA,f64.add AS->SLOT} + i32.add SK->SLOT
 {f64.add AS->SLOT + i32.add SK->SLOT,f64.add AS->SLOT + i32.add SS->SLOT} + i32.add SK->SLOT
 {f64.load S->SLOT,f64.mul AS->ACC + f64.add AS->SLOT,f64.store SA} + i32.add SK->SLOT
 {f64.store SA + copy S->SLOT,f64.sub SA->ACC + f64.store SA} + i32.add SK->SLOT
 {global.get ->SLOT + i32.add AK->SLOT,i32.add AK->ACC + i32.store8 SA} + i32.add SK->SLOT
 {i32.add AK->SLOT,i32.add AK->SLOT + i32.load A->SLOT} + i32.add SK->SLOT
 {i32.add AS->ACC + i32.store SA,i32.add AS->SLOT} + i32.add SK->SLOT
-{i32.add AS->SLOT + i32.load S->SLOT,i32.add SK->ACC + i32.add AK->SLOT} + i32.add SK->SLOT
-{i32.add SK->ACC + i32.store8 AS,i32.add SK->SLOT} + i32.add SK->SLOT
-{i32.add SK->SLOT + copy S->SLOT,i32.add SK->SLOT + i32.add SK->SLOT} + i32.add SK->SLOT
-{i32.add SK->SLOT + i32.add SS->SLOT,i32.add SK->SLOT + i32.gt_s AS->SLOT} + i32.add SK->SLOT
-{i32.add SK->SLOT + i32.load8_u A->SLOT,i32.add SS->SLOT} + i32.add SK->SLOT
-{i32.add SS->SLOT + i32.add SK->SLOT,i32.add SS->SLOT + i32.add SS->SLOT} + i32.add SK->SLOT
-{i32.const K->SLOT,i32.gt_s AS->SLOT,i32.load A->ACC + i32.store SA} + i32.add SK->SLOT
-{i32.load A->SLOT,i32.load S->ACC + i32.store SA,i32.load S->SLOT} + i32.add SK->SLOT
+{i32.add AS->SLOT + i32.const K->SLOT,i32.add AS->SLOT + i32.load S->SLOT} + i32.add SK->SLOT
+{i32.add SK->ACC + i32.add AK->SLOT,i32.add SK->ACC + i32.store8 AS} + i32.add SK->SLOT
+{i32.add SK->SLOT,i32.add SK->SLOT + copy S->SLOT} + i32.add SK->SLOT
+{i32.add SK->SLOT + i32.add SK->SLOT,i32.add SK->SLOT + i32.add SS->SLOT} + i32.add SK->SLOT
+{i32.add SK->SLOT + i32.gt_s AS->SLOT,i32.add SK->SLOT + i32.load8_u A->SLOT} + i32.add SK->SLOT
+{i32.add SS->SLOT,i32.add SS->SLOT + i32.add SK->SLOT} + i32.add SK->SLOT
+{i32.add SS->SLOT + i32.add SS->SLOT,i32.const K->SLOT,i32.gt_s AS->SLOT} + i32.add SK->SLOT
+{i32.load A->ACC + i32.store SA,i32.load A->SLOT} + i32.add SK->SLOT
+{i32.load S->ACC + i32.store SA,i32.load S->SLOT} + i32.add SK->SLOT
 {i32.load8_u A->ACC + i32.add AS->SLOT,i32.load8_u A->ACC + i32.store8 SA} + i32.add SK->SLOT
-{i32.load8_u A->SLOT,i32.load8_u S->SLOT} + i32.add SK->SLOT
+{i32.load8_u A->SLOT,i32.load8_u S->SLOT,i32.lt_s SK->IF} + i32.add SK->SLOT
 {i32.shr_u SK->ACC + i32.xor AS->SLOT,i32.store SA} + i32.add SK->SLOT
 {i32.store SA + i32.add SK->SLOT,i32.store SA + i32.store SS,i32.store SS} + i32.add SK->SLOT
 {i32.store SS + i32.add SK->SLOT,i32.store8 AS,i32.store8 SA} + i32.add SK->SLOT
@@ -33,41 +35,39 @@ CHAINS = """
 {i64.load S->ACC + i64.store SA,i64.store SA} + i32.add SK->SLOT
 {copy A->SLOT,copy S->SLOT,copy S->SLOT + copy S->SLOT} + copy S->SLOT
 {copy S->SLOT + i32.xor SS->SLOT,f64.add AS->ACC + f64.store SA,f64.store SA} + copy S->SLOT
-{global.get ->SLOT,i32.add AS->SLOT + i32.add SS->SLOT,i32.add SK->SLOT} + copy S->SLOT
-{i32.add SK->SLOT + i32.add SK->SLOT,i32.add SK->SLOT + i32.add SS->SLOT} + copy S->SLOT
-{i32.add SS->SLOT,i32.add SS->SLOT + copy S->SLOT,i32.const K->SLOT} + copy S->SLOT
+{i32.add AS->SLOT + i32.add SS->SLOT,i32.add SK->SLOT} + copy S->SLOT
+{i32.add SK->SLOT + i32.add SK->SLOT,i32.add SS->SLOT} + copy S->SLOT
+{i32.add SS->SLOT + copy S->SLOT,i32.const K->SLOT} + copy S->SLOT
 {i32.const K->SLOT + copy S->SLOT,i32.const K->SLOT + i32.const K->SLOT} + copy S->SLOT
 {i32.gt_u SK->SLOT,i32.load A->SLOT,i32.load A->SLOT + copy S->SLOT} + copy S->SLOT
 {i32.load A->SLOT + i32.add SK->SLOT,i32.load S->SLOT} + copy S->SLOT
 {i32.load S->SLOT + copy S->SLOT,i32.or SS->ACC + i32.shr_u AK->SLOT} + copy S->SLOT
-{i32.shr_u AK->SLOT,i32.store SA,i32.xor AS->ACC + i32.add AS->SLOT} + copy S->SLOT
-i32.xor SS->SLOT + copy S->SLOT
+{i32.shr_u AK->SLOT,i32.store SA,i32.store8 AS} + copy S->SLOT
+{i32.xor AS->ACC + i32.add AS->SLOT,i32.xor SS->SLOT} + copy S->SLOT
+i32.add SK->SLOT + {br ->JUMP,br_if A->LOOP_IF,br_if S->LOOP_IF,call,f64.load A->ACC}
+i32.add SK->SLOT + {f64.mul SS->ACC,i32.add SK->ACC,i32.add SS->SLOT,i32.and AK->SLOT}
+i32.add SK->SLOT + {i32.const K->SLOT,i32.gt_s AS->SLOT,i32.gt_u SK->SLOT,i32.load S->SLOT}
+i32.add SK->SLOT + {i32.load8_u A->ACC,i32.load8_u A->SLOT,i32.load8_u S->SLOT}
+i32.add SK->SLOT + {i32.lt_u AS->LOOP_IF,i32.ne AK->LOOP_IF,i32.ne AS->LOOP_IF,i32.shl AK->ACC}
+i32.add SK->SLOT + {i32.shl SK->ACC,i32.store SA,i64.add SK->SLOT,i64.load A->ACC}
 {i32.add AS->ACC + i32.load A->ACC,i32.add AS->ACC + i32.load8_u A->ACC} + i32.add AS->SLOT
 {i32.add AS->ACC + i32.mul AK->ACC,i32.add AS->SLOT,i32.add SK->ACC} + i32.add AS->SLOT
 {i32.add SK->ACC + i32.load A->ACC,i32.add SK->SLOT + i32.shl SK->ACC} + i32.add AS->SLOT
 {i32.add SS->ACC + i32.load8_u A->ACC,i32.and SS->ACC + i32.xor AS->ACC} + i32.add AS->SLOT
-{i32.load A->ACC,i32.load A->ACC + i32.add AS->SLOT,i32.load S->ACC} + i32.add AS->SLOT
-{i32.load S->ACC + i32.shl AK->ACC,i32.load8_u A->ACC,i32.mul AK->ACC} + i32.add AS->SLOT
-{i32.mul SK->ACC,i32.mul SS->ACC,i32.rem_u AS->ACC + i32.shl AK->ACC} + i32.add AS->SLOT
-{i32.rotl SK->ACC + i32.xor AS->ACC,i32.shl AK->ACC,i32.shl SK->ACC} + i32.add AS->SLOT
-{i32.shr_u AK->ACC,i32.shr_u SK->ACC + i32.xor AS->ACC,i32.xor AS->ACC} + i32.add AS->SLOT
-i32.xor SK->ACC + i32.shr_u AK->ACC + i32.add AS->SLOT
+{i32.load A->ACC,i32.load S->ACC,i32.load S->ACC + i32.shl AK->ACC} + i32.add AS->SLOT
+{i32.load8_u A->ACC,i32.mul AK->ACC,i32.mul SK->ACC} + i32.add AS->SLOT
+{i32.rem_u AS->ACC + i32.shl AK->ACC,i32.rotl SK->ACC + i32.xor AS->ACC} + i32.add AS->SLOT
+{i32.shl AK->ACC,i32.shl SK->ACC,i32.shr_u AK->ACC} + i32.add AS->SLOT
+{i32.shr_u SK->ACC + i32.xor AS->ACC,i32.xor AS->ACC} + i32.add AS->SLOT
 {copy S->SLOT,f32.load A->ACC + f32.mul AS->SLOT,f32.load A->SLOT} + i32.add SK->ACC
-{f32.mul AS->SLOT,f64.load A->ACC + f64.sub SA->SLOT} + i32.add SK->ACC
-{f64.load A->SLOT + f64.mul AS->SLOT,f64.mul AS->SLOT} + i32.add SK->ACC
+{f32.mul AS->SLOT,f64.load A->ACC + f64.sub SA->SLOT,f64.mul AS->SLOT} + i32.add SK->ACC
 {f64.mul AS->SLOT + f64.mul SS->SLOT,f64.mul SS->SLOT,f64.sub SA->SLOT} + i32.add SK->ACC
 {i32.add AK->SLOT,i32.add AS->SLOT,i32.add SK->ACC + f32.load A->SLOT} + i32.add SK->ACC
 {i32.add SK->ACC + i32.load8_u A->SLOT,i32.add SK->ACC + i32.store AS} + i32.add SK->ACC
-{i32.add SK->SLOT,i32.add SS->ACC + i32.load8_u A->SLOT,i32.and AK->SLOT} + i32.add SK->ACC
+{i32.add SS->ACC + i32.load8_u A->SLOT,i32.and AK->SLOT} + i32.add SK->ACC
 {i32.load A->ACC + i32.add AS->SLOT,i32.load8_u A->SLOT,i32.store AS} + i32.add SK->ACC
 {i32.store SA,i32.store SA + i32.add SK->SLOT} + i32.add SK->ACC
-{i32.xor AS->ACC + i32.add AS->SLOT,i32.xor AS->SLOT} + i32.add SK->ACC
-i32.add SK->SLOT + {br ->JUMP,br_if A->LOOP_IF,br_if S->LOOP_IF,call,f64.load A->ACC}
-i32.add SK->SLOT + {f64.mul SS->ACC,i32.add SS->SLOT,i32.and AK->SLOT,i32.const K->SLOT}
-i32.add SK->SLOT + {i32.gt_s AS->SLOT,i32.gt_u SK->SLOT,i32.load A->ACC,i32.load S->SLOT}
-i32.add SK->SLOT + {i32.load8_u A->ACC,i32.load8_u A->SLOT,i32.lt_u AS->LOOP_IF}
-i32.add SK->SLOT + {i32.ne AK->LOOP_IF,i32.ne AS->LOOP_IF,i32.shl AK->ACC,i32.shl SK->ACC}
-i32.add SK->SLOT + {i32.store SA,i64.add SK->SLOT,i64.load A->ACC}
+i32.xor AS->ACC + i32.add AS->SLOT + i32.add SK->ACC
 {i32.add AS->ACC + i32.mul AK->ACC,i32.add AS->SLOT + i32.add SK->ACC} + i32.add AS->ACC
 {i32.add SK->ACC,i32.add SK->ACC + i32.and AK->SLOT} + i32.add AS->ACC
 {i32.add SK->SLOT + i32.and AK->SLOT,i32.add SK->SLOT + i32.shl AK->ACC} + i32.add AS->ACC
@@ -80,59 +80,51 @@ i32.add SK->SLOT + {i32.store SA,i64.add SK->SLOT,i64.load A->ACC}
 i32.add SK->ACC + {f32.load A->ACC,f32.load A->SLOT,f64.load A->ACC,f64.load A->SLOT}
 i32.add SK->ACC + {i32.add AK->SLOT,i32.and AK->ACC,i32.and AK->SLOT,i32.load A->ACC}
 i32.add SK->ACC + {i32.load A->SLOT,i32.load8_u A->ACC,i32.load8_u A->SLOT,i32.store AS}
-i32.add SK->ACC + {i32.store SA,i32.store8 AS,i32.store8 SA}
+i32.add SK->ACC + {i32.store SA,i32.store8 AS}
+{f64.add AS->SLOT,f64.sub SS->ACC + f64.add AS->SLOT,i32.add AS->SLOT} + i32.const K->SLOT
+{i32.add SK->SLOT + i32.add SK->SLOT,i32.add SS->SLOT} + i32.const K->SLOT
+{i32.add SS->SLOT + i32.add SS->SLOT,i32.const K->SLOT} + i32.const K->SLOT
+{i32.const K->SLOT + i32.const K->SLOT,i32.load S->SLOT + br_if A->UNLESS} + i32.const K->SLOT
+{i32.lt_u SK->SLOT,i32.shl SK->ACC + i32.add AS->SLOT} + i32.const K->SLOT
+{i32.shl SK->SLOT + i32.lt_u SK->SLOT,i32.sub KS->SLOT,zero} + i32.const K->SLOT
 {copy A->SLOT,copy A->SLOT + copy S->SLOT,copy S->SLOT,copy S->SLOT + copy S->SLOT} + call
-{global.get ->SLOT + copy S->SLOT,i32.add SK->SLOT + copy S->SLOT} + call
-{i32.add SK->SLOT + i32.const K->SLOT,i32.const K->SLOT,i32.const K->SLOT + copy S->SLOT} + call
-{i32.const K->SLOT + i32.const K->SLOT,i32.load S->SLOT,i32.load S->SLOT + copy S->SLOT} + call
-{i32.shr_u AK->SLOT + copy S->SLOT,i64.const K->SLOT} + call
-{global.get ->ACC,i32.add AK->SLOT,i32.add AS->ACC} + i32.load A->SLOT
-{i32.add AS->SLOT + i32.add SK->ACC,i32.add SS->SLOT} + i32.load A->SLOT
-{i32.and AK->ACC + i32.shl AK->ACC,i32.load A->SLOT,i32.load S->ACC} + i32.load A->SLOT
-{i32.load S->SLOT,i32.load S->SLOT + i32.load A->SLOT,i32.shl AK->ACC} + i32.load A->SLOT
-{i32.shl AK->SLOT,i32.shl SK->ACC + i32.add AS->ACC} + i32.load A->SLOT
-{f64.add AS->ACC + f64.add AS->SLOT,f64.add AS->SLOT} + i32.add SS->SLOT
+{i32.add SK->SLOT + copy S->SLOT,i32.add SK->SLOT + i32.const K->SLOT,i32.const K->SLOT} + call
+{i32.const K->SLOT + copy S->SLOT,i32.const K->SLOT + i32.const K->SLOT,i32.load S->SLOT} + call
+{i32.load S->SLOT + copy S->SLOT,i32.shr_u AK->SLOT + copy S->SLOT,i64.const K->SLOT} + call
+{br_if S->UNLESS,f64.add AS->ACC + f64.add AS->SLOT,f64.add AS->SLOT} + i32.add SS->SLOT
 {f64.mul AS->ACC + f64.add AS->SLOT,i32.add AS->SLOT} + i32.add SS->SLOT
 {i32.add AS->SLOT + i32.add AS->SLOT,i32.add SK->ACC + f32.load A->SLOT} + i32.add SS->SLOT
-{i32.add SS->SLOT,i32.add SS->SLOT + i32.load8_u A->SLOT,i32.load8_u A->SLOT} + i32.add SS->SLOT
-{i32.store8 AS + i32.add SK->SLOT,i32.store8 SA,i32.store8 SK} + i32.add SS->SLOT
+{i32.add SS->SLOT,i32.add SS->SLOT + i32.load8_u A->SLOT} + i32.add SS->SLOT
+{i32.const K->SLOT + i32.lt_u SK->IF,i32.load8_u A->SLOT,i32.store8 SA} + i32.add SS->SLOT
+i32.store8 SK + i32.add SS->SLOT
+{global.get ->ACC,i32.add AK->ACC,i32.add AK->SLOT,i32.add AS->ACC} + i32.load A->SLOT
+{i32.add AS->SLOT + i32.add SK->ACC,i32.and AK->ACC + i32.shl AK->ACC} + i32.load A->SLOT
+{i32.load A->SLOT,i32.load S->ACC,i32.load S->SLOT} + i32.load A->SLOT
+{i32.load S->SLOT + i32.load A->SLOT,i32.shl AK->ACC} + i32.load A->SLOT
+i32.shl SK->ACC + i32.add AS->ACC + i32.load A->SLOT
 {copy S->SLOT,i32.const K->SLOT,i32.load A->ACC + i32.store SA} + br ->JUMP
 {i32.load S->ACC + i32.store SA,i32.load S->SLOT,i32.store SA,i64.add AS->SLOT} + br ->JUMP
 {i64.mul SK->ACC + i64.add AS->SLOT,i64.mul SL->SLOT,i64.rotl SK->SLOT} + br ->JUMP
 {i64.sub SS->SLOT,i64.xor SS->SLOT} + br ->JUMP
-{copy S->SLOT,i32.add AS->SLOT,i32.load A->SLOT} + i32.load S->SLOT
+{br_if S->LOOP_IF,copy S->SLOT,i32.add AS->SLOT,i32.load A->SLOT} + i32.load S->SLOT
 {i32.load A->SLOT + i32.load A->SLOT,i32.load A->SLOT + i32.load S->SLOT} + i32.load S->SLOT
 {i32.load S->SLOT,i32.load S->SLOT + i32.load S->SLOT} + i32.load S->SLOT
 {i32.mul AK->ACC + i32.add AS->SLOT,i32.store SS,i32.store SS + i32.store SS} + i32.load S->SLOT
-{copy S->SLOT + i32.and SS->ACC,i32.add SK->ACC + i32.load8_u A->ACC} + i32.xor AS->ACC
-{i32.and SK->ACC,i32.and SS->ACC,i32.load8_u A->ACC,i32.mul AK->ACC} + i32.xor AS->ACC
-{i32.rotl SK->ACC,i32.shr_u SK->ACC,i32.xor AS->SLOT} + i32.xor AS->ACC
-i32.xor AS->SLOT + i32.rotl SK->ACC + i32.xor AS->ACC
 {i32.add AS->ACC,i32.add AS->SLOT + i32.add SS->ACC,i32.add SS->ACC} + i32.load8_u A->ACC
 {i32.add SS->SLOT,i32.add SS->SLOT + i32.add SS->ACC} + i32.load8_u A->ACC
 {i32.and AK->SLOT + i32.add AS->ACC,i32.load8_u A->SLOT + i32.add SK->ACC} + i32.load8_u A->ACC
 i32.load8_u A->SLOT + i32.add SK->SLOT + i32.load8_u A->ACC
+i32.load8_u A->SLOT + i32.add SS->SLOT + i32.load8_u A->ACC
 i32.wrap_i64 S->ACC + i32.add AS->ACC + i32.load8_u A->ACC
-{f64.sub SS->ACC + f64.add AS->SLOT,i32.add SK->SLOT + i32.add SK->SLOT} + i32.const K->SLOT
-{i32.add SS->SLOT + i32.add SS->SLOT,i32.const K->SLOT} + i32.const K->SLOT
-{i32.const K->SLOT + i32.const K->SLOT,i32.lt_u SK->SLOT} + i32.const K->SLOT
-{i32.shl SK->SLOT + i32.lt_u SK->SLOT,i32.sub KS->SLOT,zero} + i32.const K->SLOT
-{f64.add SS->ACC,f64.const L->ACC + f64.div AS->SLOT,f64.div AS->SLOT} + f64.mul AS->ACC
+{br_if A->UNLESS + f64.add SS->ACC,f64.add SS->ACC} + f64.mul AS->ACC
+{f64.const L->ACC + f64.div AS->SLOT,f64.div AS->SLOT} + f64.mul AS->ACC
 {f64.div AS->SLOT + f64.load S->ACC,f64.load A->ACC + f64.sub SA->SLOT} + f64.mul AS->ACC
 {f64.load S->ACC,f64.load S->SLOT + f64.load S->ACC} + f64.mul AS->ACC
 {f64.load S->SLOT + f64.mul SS->ACC,f64.mul SS->ACC} + f64.mul AS->ACC
-{copy S->SLOT + i32.add SK->ACC,i32.add AK->ACC,i32.add AS->ACC} + i32.store SA
-{i32.add AS->SLOT + i32.load A->ACC,i32.add SK->ACC + i32.load A->ACC} + i32.store SA
-{i32.load A->ACC,i32.load S->ACC,i32.load S->SLOT + i32.load S->ACC} + i32.store SA
-i32.xor AS->ACC + i32.add AS->ACC + i32.store SA
-{f64.add AS->ACC,f64.add SS->ACC + f64.mul AS->ACC} + f64.add AS->SLOT
-{f64.load K->ACC + f64.mul AL->ACC,f64.load S->ACC + f64.mul AS->ACC} + f64.add AS->SLOT
-{f64.mul AL->ACC,f64.mul AS->ACC,f64.mul AS->ACC + f64.add AS->ACC} + f64.add AS->SLOT
-f64.sub SS->ACC + f64.add AS->SLOT
-{i32.and SS->ACC,i32.and SS->SLOT + i32.and SS->ACC} + i32.xor AS->SLOT
-{i32.load A->SLOT + i32.shr_u SK->ACC,i32.mul SK->ACC} + i32.xor AS->SLOT
-{i32.rotl AK->SLOT + i32.rotl SK->ACC,i32.rotl SK->ACC} + i32.xor AS->SLOT
-{i32.rotl SK->SLOT + i32.rotl SK->ACC,i32.shr_u SK->ACC} + i32.xor AS->SLOT
+{f64.add AS->ACC,f64.add AS->SLOT + f64.sub SS->ACC} + f64.add AS->SLOT
+{f64.add SS->ACC + f64.mul AS->ACC,f64.load K->ACC + f64.mul AL->ACC} + f64.add AS->SLOT
+{f64.load S->ACC + f64.mul AS->ACC,f64.mul AL->ACC,f64.mul AS->ACC} + f64.add AS->SLOT
+{f64.mul AS->ACC + f64.add AS->ACC,f64.sub SS->ACC} + f64.add AS->SLOT
 {copy S->SLOT + i32.add SK->SLOT,i32.add SK->SLOT + i32.add SK->SLOT} + i32.shl AK->ACC
 {i32.and AK->ACC,i32.and SK->ACC,i32.load S->ACC,i32.rem_u AS->ACC} + i32.shl AK->ACC
 {i32.shr_u AK->ACC + i32.rem_u AS->ACC,i32.xor AS->ACC + i32.and AK->ACC} + i32.shl AK->ACC
@@ -142,27 +134,34 @@ f64.sub SS->ACC + f64.add AS->SLOT
 {f64.load A->ACC,f64.load A->ACC + f64.sub SA->SLOT,f64.load A->SLOT} + f64.mul AS->SLOT
 {f64.mul SS->ACC,f64.sqrt A->ACC,f64.sub SA->SLOT} + f64.mul AS->SLOT
 {f64.sub SS->ACC + f64.add AS->SLOT,i32.add SK->ACC + f64.load A->SLOT} + f64.mul AS->SLOT
-i32.add SS->SLOT + {i32.add AK->ACC,i32.add SS->ACC,i32.load8_u A->SLOT,i32.lt_u AS->LOOP_IF}
-i32.add SS->SLOT + {i32.ne AK->IF,i32.ne SS->SLOT,i64.add SS->SLOT}
+{i32.add AK->ACC,i32.add AS->ACC,i32.add AS->SLOT + i32.load A->ACC} + i32.store SA
+{i32.add SK->ACC + i32.load A->ACC,i32.load A->ACC,i32.load S->ACC} + i32.store SA
+i32.load S->SLOT + i32.load S->ACC + i32.store SA
 {copy S->SLOT + i32.add SK->SLOT,f32.add AS->SLOT + i32.add SK->SLOT} + br_if A->LOOP_IF
 {i32.add SK->SLOT + i32.add SK->SLOT,i32.add SK->SLOT + i32.load8_u A->ACC} + br_if A->LOOP_IF
 {i32.load S->SLOT + i32.add SK->SLOT,i32.load8_u S->ACC} + br_if A->LOOP_IF
 i32.xor AS->SLOT + i32.add SK->SLOT + br_if A->LOOP_IF
+{copy S->SLOT + i32.and SS->ACC,i32.and SK->ACC,i32.and SS->ACC} + i32.xor AS->ACC
+{i32.load8_u A->ACC,i32.rotl SK->ACC,i32.shr_u SK->ACC,i32.xor AS->SLOT} + i32.xor AS->ACC
+{i32.add AK->ACC,i32.add SK->ACC + i32.load8_u A->ACC} + i32.store8 SA
+{i32.add SK->SLOT + i32.load8_u A->ACC,i32.add SS->ACC + i32.load8_u A->ACC} + i32.store8 SA
+{i32.add SS->SLOT + i32.load8_u A->ACC,i32.load8_u A->ACC} + i32.store8 SA
+i32.sub SA->ACC + i32.add AK->ACC + i32.store8 SA
+i32.add SS->SLOT + {i32.add AK->ACC,i32.add SS->ACC,i32.load8_u A->SLOT,i32.ne AK->IF}
+i32.add SS->SLOT + {i32.ne SS->SLOT,i64.add SS->SLOT}
 f64.mul AS->SLOT + {f64.add AS->ACC,f64.add SS->ACC,f64.const L->ACC,f64.load A->ACC}
 f64.mul AS->SLOT + {f64.load S->SLOT,f64.mul SS->SLOT}
 copy S->SLOT + {br ->LOOP,br_if S->LOOP_IF,call_indirect S,i32.and SS->ACC,i32.ne SK->LOOP_IF}
 copy S->SLOT + i32.xor SS->SLOT
+{i32.and SS->ACC,i32.load A->SLOT + i32.shr_u SK->ACC} + i32.xor AS->SLOT
+{i32.rotl AK->SLOT + i32.rotl SK->ACC,i32.rotl SK->ACC} + i32.xor AS->SLOT
+{i32.rotl SK->SLOT + i32.rotl SK->ACC,i32.shr_u SK->ACC} + i32.xor AS->SLOT
 {i32.add AS->ACC + i32.load8_u A->ACC,i32.and AK->ACC,i32.and AS->SLOT} + br_if A->IF
 {i32.load8_u A->ACC,i32.sub SA->SLOT,i32.xor AK->ACC + i32.and AS->SLOT} + br_if A->IF
-{i32.add AK->ACC,i32.add SK->ACC + i32.load8_u A->ACC} + i32.store8 SA
-{i32.add SK->SLOT + i32.load8_u A->ACC,i32.add SS->ACC + i32.load8_u A->ACC} + i32.store8 SA
-{i32.add SS->SLOT + i32.load8_u A->ACC,i32.load8_u A->ACC} + i32.store8 SA
-{i32.add AS->SLOT + i32.rotl SK->SLOT,i32.rotl AK->SLOT} + i32.rotl SK->ACC
-{i32.rotl SK->ACC + i32.xor AS->SLOT,i32.rotl SK->SLOT,i32.xor AS->SLOT} + i32.rotl SK->ACC
-i32.xor AS->SLOT + i32.rotl SK->SLOT + i32.rotl SK->ACC
 i32.load A->SLOT + {i32.load S->ACC,i32.lt_s AS->IF,i32.rotl AK->SLOT,i32.shr_u SK->ACC}
 i32.load A->SLOT + i32.store SS
-i32.load S->SLOT + {i32.eq AS->IF,i32.eqz A->IF,i32.load S->ACC,i32.mul SK->ACC,i32.shl SK->ACC}
+i32.load S->SLOT + {br_if A->UNLESS,i32.eq AS->IF,i32.load S->ACC,i32.mul SK->ACC}
+i32.load S->SLOT + i32.shl SK->ACC
 {i32.add AK->ACC,i32.add AS->ACC + i32.add AK->ACC,i32.load S->ACC} + br_table A
 {i32.rem_u AK->ACC,i32.wrap_i64 S->ACC + i32.rem_u AK->ACC} + br_table A
 {f32.add AS->ACC,f32.add AS->ACC + f32.add AS->ACC} + f32.add AS->ACC
@@ -170,38 +169,31 @@ i32.load S->SLOT + {i32.eq AS->IF,i32.eqz A->IF,i32.load S->ACC,i32.mul SK->ACC,
 f32.mul AS->ACC + f32.add AS->ACC + f32.add AS->ACC
 {f64.load A->ACC,f64.load S->ACC + f64.mul AS->ACC,f64.mul AS->ACC} + f64.add AS->ACC
 {f64.mul AS->SLOT + f64.load A->ACC,f64.mul SS->SLOT + f64.mul SS->SLOT} + f64.add AS->ACC
-{f64.load S->SLOT + i32.add SK->SLOT,f64.mul AS->SLOT + i32.add SK->ACC} + f64.load A->ACC
-{f64.mul SS->ACC + f64.mul AS->SLOT,f64.mul SS->SLOT + i32.add SK->ACC} + f64.load A->ACC
-i32.add SS->ACC + f64.load A->ACC
-{i32.add AS->ACC,i32.add SS->ACC,i32.load S->ACC} + i32.add AK->ACC
-{i32.mul AK->ACC + i32.sub SA->ACC,i32.sub SA->ACC} + i32.add AK->ACC
+{i32.add AS->SLOT + i32.rotl SK->SLOT,i32.rotl AK->SLOT} + i32.rotl SK->ACC
+{i32.rotl SK->ACC + i32.xor AS->SLOT,i32.rotl SK->SLOT,i32.xor AS->SLOT} + i32.rotl SK->ACC
 {global.get ->ACC,global.get ->SLOT,i32.add AS->ACC} + i32.add AK->SLOT
 {i32.add SK->ACC + i32.add AS->SLOT,i32.load S->SLOT + i32.mul SK->ACC} + i32.add AK->SLOT
-{i32.load8_u A->ACC + i32.xor AS->ACC,i32.load8_u S->ACC,i32.xor AS->ACC} + i32.and AK->ACC
-i32.xor AS->SLOT + i32.xor AS->ACC + i32.and AK->ACC
+i32.add SS->ACC + {f64.load A->ACC,i32.add AK->ACC,i32.load8_u A->SLOT,return_value A}
 {i32.add AS->ACC,i32.div_u SK->SLOT,i32.mul AK->ACC + i32.add AS->ACC} + i32.mul AK->ACC
 i32.mul SK->ACC + i32.add AS->ACC + i32.mul AK->ACC
 {f64.load A->ACC + f64.mul AS->SLOT,f64.load S->SLOT,f64.store SA} + f64.load S->SLOT
 f64.sub SA->ACC + f64.store SA + f64.load S->SLOT
 {copy S->SLOT + i32.add SK->SLOT,i32.add SK->SLOT + i32.add SK->SLOT} + i32.ne AK->LOOP_IF
 {i32.const K->SLOT + i32.add SK->SLOT,i32.store SA + i32.add SK->SLOT} + i32.ne AK->LOOP_IF
-{f64.le AL->ACC,i32.and AK->ACC,i32.and SK->ACC,i32.load8_u S->ACC} + i32.eqz A->IF
+{f64.le AL->ACC,i32.and AK->ACC,i32.and SK->ACC,i32.load8_u S->ACC} + br_if A->UNLESS
 {f64.add AS->ACC,f64.load A->ACC + f64.add AS->ACC} + f64.store SA
 {f64.mul AS->ACC + f64.sub SA->ACC,f64.sub SA->ACC} + f64.store SA
-{i32.add SS->ACC,i32.add SS->SLOT + i32.add AK->ACC} + i32.load8_u A->SLOT
-{i32.const K->SLOT + i32.add SS->ACC,i32.store8 SS + i32.add SK->SLOT} + i32.load8_u A->SLOT
 {i32.add SK->SLOT + i32.add SK->SLOT,i32.store SA + copy S->SLOT} + br ->LOOP
 {i32.store SA + i32.add SK->SLOT,i32.xor SK->SLOT} + br ->LOOP
-{i32.add AS->SLOT,i32.and SS->ACC + i32.xor AS->SLOT} + i32.rotl SK->SLOT
-{i32.xor AS->ACC + i32.add AS->SLOT,i32.xor AS->SLOT} + i32.rotl SK->SLOT
 i32.const K->SLOT + {i32.add SS->ACC,i32.lt_u SK->IF,select SSS->SLOT}
 i32.or SS->ACC + {i32.or AS->ACC,i32.shl AK->SLOT,i32.shr_u AK->SLOT}
-i32.load8_u S->SLOT + {i32.gt_u SK->IF,i32.load8_u S->ACC,i32.load8_u S->SLOT}
+i32.add SS->SLOT + i32.add AK->ACC + {f32.load A->ACC,i32.load8_u A->SLOT,i32.mul AS->ACC}
+{i32.load8_u A->ACC + i32.xor AS->ACC,i32.xor AS->ACC} + i32.and AK->ACC
+i32.xor AS->SLOT + i32.xor AS->ACC + i32.and AK->ACC
 {i32.rotl SK->ACC + i32.xor AS->SLOT,i32.shl AK->ACC + i32.load A->SLOT} + i32.shr_u SK->ACC
 i32.xor AS->SLOT + i32.shr_u SK->ACC
 {f32.load A->ACC,i32.add AK->ACC + f32.load A->ACC} + f32.mul AS->SLOT
 i32.add SK->ACC + f32.load A->ACC + f32.mul AS->SLOT
-{i32.add SS->ACC,i32.lt_u SS->ACC + i32.sub SA->ACC,i32.sub SA->ACC} + return_value A
 {f64.const L->ACC,f64.convert_i32_u A->SLOT + f64.const L->ACC} + f64.div AS->SLOT
 f64.mul AS->SLOT + f64.const L->ACC + f64.div AS->SLOT
 {i32.add AS->ACC,i32.shr_u AK->ACC + i32.add AS->ACC} + f64.convert_i32_u A->SLOT
@@ -210,8 +202,6 @@ i32.shr_u SK->ACC + i32.add AS->ACC + f64.convert_i32_u A->SLOT
 i32.add AS->ACC + f64.convert_i32_u A->SLOT + f64.const L->ACC
 {f64.const L->ACC + f64.div AS->SLOT,f64.div AS->SLOT,f64.load S->SLOT} + f64.load S->ACC
 {i32.load A->ACC + i32.store SA,i32.store SA,i32.store SS} + i32.store SS
-{f32.load A->SLOT + i32.add SK->ACC,i32.add AK->ACC} + f32.load A->ACC
-i32.add SS->SLOT + i32.add AK->ACC + f32.load A->ACC
 {i32.or AS->SLOT,i32.or SS->ACC + i32.shl AK->SLOT,i32.shl AK->SLOT} + i32.or SS->ACC
 {copy S->SLOT + copy S->SLOT,i32.add SS->SLOT + i32.ne SS->SLOT} + i32.xor SS->SLOT
 i32.ne SS->SLOT + i32.xor SS->SLOT
@@ -221,32 +211,39 @@ i32.xor SS->SLOT + br_if S->LOOP_IF
 f64.mul SS->ACC + f64.mul AS->ACC + f64.sub SA->ACC
 {f64.load S->SLOT,f64.store SA + f64.load S->SLOT} + f64.mul SS->ACC
 f64.store SA + i32.add SK->SLOT + f64.mul SS->ACC
+{f64.load S->SLOT + i32.add SK->SLOT,f64.mul AS->SLOT + i32.add SK->ACC} + f64.load A->ACC
+f64.mul SS->ACC + f64.mul AS->SLOT + f64.load A->ACC
 {i32.add AK->SLOT,i32.mul AS->ACC,i32.xor SK->ACC} + i32.shr_u AK->ACC
 {i32.div_u SK->SLOT + i32.mul AK->ACC,i32.lt_u SS->ACC,i32.mul AK->ACC} + i32.sub SA->ACC
-{i32.add AS->SLOT + i32.add SK->SLOT,i32.load8_u A->SLOT + i32.add SK->ACC} + i32.and AK->SLOT
-i32.xor AS->ACC + i32.and AK->SLOT
+{i32.add AS->ACC,i32.load S->ACC,i32.sub SA->ACC} + i32.add AK->ACC
+{i32.add SK->SLOT + i32.ne AS->LOOP_IF,i32.and SK->ACC + br_if A->UNLESS} + br_if S->UNLESS
+i32.ne AS->LOOP_IF + br_if S->UNLESS
 {i64.load A->ACC + i64.store SA,i64.load S->ACC + i64.store SA} + i64.load S->ACC
 i64.load S->SLOT + i64.load S->ACC
+{i32.add AS->SLOT,i32.and SS->ACC + i32.xor AS->SLOT} + i32.rotl SK->SLOT
+i32.xor AS->ACC + i32.add AS->SLOT + i32.rotl SK->SLOT
 i32.add SS->SLOT + i32.add SK->SLOT + {copy A->SLOT,i32.gt_u AK->LOOP_IF}
 f64.add AS->ACC + {f64.le AL->ACC,f64.le AL->IF}
-i32.mul AK->SLOT + {i32.load8_u S->SLOT,i32.mul SK->ACC}
+f64.add AS->SLOT + {f64.store KA,f64.sub SS->ACC}
+i32.load8_u S->SLOT + {i32.load8_u S->ACC,i32.load8_u S->SLOT}
 i32.load S->SLOT + i32.load S->SLOT + {i32.lt_u AS->SLOT,i32.mul SK->ACC}
-f64.add AS->SLOT + {f64.sqrt A->ACC,f64.store KA}
+i32.store8 SS + i32.add SK->SLOT + {i32.load8_u A->SLOT,i32.ne AS->LOOP_IF}
 i32.xor SS->SLOT + copy S->SLOT + {i32.and SS->ACC,i32.and SS->SLOT}
 i32.store8 SA + i32.add SK->SLOT + {i32.gt_u SK->SLOT,i32.lt_u AS->LOOP_IF}
-i32.add SK->ACC + i32.load8_u A->ACC + {i32.eq AS->IF,i32.mul AK->SLOT}
 i32.add SK->ACC + i32.load A->SLOT + {i32.load S->ACC,i32.rotl AK->SLOT}
 {i32.add AS->SLOT,i32.add SK->ACC + f64.load A->SLOT} + i32.add SS->ACC
-{i32.add SK->SLOT + i32.add SK->SLOT,i32.store8 SS + i32.add SK->SLOT} + i32.ne AS->LOOP_IF
 {i64.load A->ACC,i64.load S->ACC} + i64.store SA
+{f32.load A->SLOT + i32.add SK->ACC,i32.add AK->ACC} + f32.load A->ACC
 {i32.load8_u A->ACC + i32.store8 SA,i32.store8 SA} + i32.store8 SS
 {i32.sub KS->ACC,i32.xor AK->ACC} + i32.and AS->SLOT
 {i32.or AS->ACC,i32.or SS->ACC + i32.or AS->ACC} + i32.xor AK->ACC
 {f64.mul SS->SLOT,f64.sub SA->SLOT + f64.mul AS->SLOT} + f64.mul SS->SLOT
 {f64.load A->ACC,i32.add SK->ACC + f64.load A->ACC} + f64.sub SA->SLOT
+{br_if A->UNLESS,f64.le AL->ACC + br_if A->UNLESS} + f64.add SS->ACC
 {f32.load A->ACC,i32.add SK->ACC + f32.load A->ACC} + f32.mul AS->ACC
 {f32.add AS->ACC,f32.add AS->ACC + f32.add AS->ACC} + f32.add AS->SLOT
-{i32.add SK->ACC + i32.add AS->ACC,i32.add SS->ACC + i32.add AK->ACC} + i32.store8 AS
+{i32.lt_u SS->ACC + i32.sub SA->ACC,i32.sub SA->ACC} + return_value A
+{i32.add AS->SLOT + i32.add SK->SLOT,i32.load8_u A->SLOT + i32.add SK->ACC} + i32.and AK->SLOT
 {f64.load K->ACC,f64.store KA + f64.load K->ACC} + f64.mul AL->ACC
 {f64.add AS->SLOT + f64.store KA,f64.store KA} + f64.load K->ACC
 {i32.const K->SLOT + i32.const K->SLOT,i32.lt_u SK->SLOT + i32.const K->SLOT} + select SSS->SLOT
@@ -256,6 +253,7 @@ i64.add SK->SLOT + i64.ne AS->LOOP_IF
 i32.wrap_i64 S->ACC + i32.rem_u AK->ACC
 i64.add SS->SLOT + i64.lt_u AS->LOOP_IF
 i32.store8 SK + i32.add SS->SLOT + i64.add SS->SLOT
+i32.add SK->SLOT + i32.add SK->SLOT + i32.ne AS->LOOP_IF
 zero + i32.const K->SLOT + i32.lt_u SK->IF
 copy A->SLOT + i32.load8_u S->ACC
 f32.mul AS->SLOT + i32.add SK->ACC + f32.load A->SLOT
@@ -267,21 +265,29 @@ i32.or AS->SLOT + i32.or SS->ACC + i32.shl AK->SLOT
 i32.shl AK->SLOT + i32.or SS->ACC + i32.shr_u AK->SLOT
 f64.mul AS->SLOT + f64.add AS->ACC + f64.le AL->ACC
 i64.shr_u SK->ACC + i64.xor AS->SLOT
-i32.add SS->SLOT + i32.add AK->ACC + i32.mul AS->ACC
+f64.mul AS->ACC + f64.add AS->SLOT + f64.sub SS->ACC
 i32.and SK->ACC + i32.xor AS->ACC + i32.mul AK->SLOT
+i32.mul AK->SLOT + i32.load8_u S->SLOT
 i32.lt_u AS->SLOT + i32.lt_u SS->ACC
+br_if S->LOOP_IF + return_value S
+i32.add SS->ACC + i32.add AK->ACC + i32.store8 AS
+i32.const K->SLOT + i32.add SS->ACC + i32.load8_u A->SLOT
 i32.load8_u S->SLOT + i32.load8_u S->ACC + i32.sub SA->SLOT
 i32.load8_u S->SLOT + i32.load8_u S->SLOT + i32.eq AS->LOOP_IF
+i32.lt_s SK->IF + i32.add SK->SLOT + i32.shl SK->ACC
 i32.load8_u A->ACC + i32.ne AS->IF
 i32.add SS->SLOT + copy S->SLOT + call_indirect S
 i64.mul SK->ACC + i64.add AS->SLOT
+f64.mul AL->ACC + f64.add AS->SLOT + f64.store KA
+i32.and AS->SLOT + br_if A->IF + return_value K
 i32.and SS->SLOT + i32.and SS->ACC
 f64.sub SA->SLOT + i32.add SK->ACC + f64.load A->SLOT
 f64.add AS->ACC + f64.add AS->SLOT + f64.sqrt A->ACC
+i32.add SK->ACC + i32.load8_u A->ACC + i32.eq AS->IF
 i32.shl SK->SLOT + i32.lt_u SK->SLOT
 i32.load8_u S->ACC + i32.ne AK->IF
 global.get ->ACC + i32.load A->SLOT + i32.lt_s AS->IF
-f64.mul AL->ACC + f64.add AS->SLOT + f64.store KA
+br_if S->UNLESS + copy A->SLOT
 """
 
 
