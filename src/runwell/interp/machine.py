@@ -473,9 +473,29 @@ class HandlerMachine(LlvmMachine, ControlMachine[Value]):
     def func_ref(self, func: Value) -> Value:
         return self.emit("i64", f"ptrtoint ptr {self._pointee('funcs', func)} to i64")
 
-    def func_type(self, ref: Value) -> Value:
+    def check_func(self, ref: Value, type_: Value) -> None:
         at = self.f.ins(f"inttoptr {ref} to ptr")
-        return Value(load_field(self.f, at, FuncRef, "type"), "i32")
+        found = Value(load_field(self.f, at, FuncRef, "type"), "i32")
+        self._unless(self.ne(found, type_).text, lambda: self._check_supers(at, type_))
+
+    def _check_supers(self, ref: str, type_: Value) -> None:
+        """Trap unless a type is among the supertypes of a function's; their numbers end with 0."""
+        supers = load_field(self.f, ref, FuncRef, "supers")
+        loop, more = self.f.fresh("super"), self.f.fresh("more")
+        found, missing = self.f.fresh("found"), self.f.fresh("missing")
+        before = self.f.block
+        self.f.label(loop)
+        place, following = "%" + self.f.fresh("place"), "%" + self.f.fresh("following")
+        self.f.do(f"{place} = phi ptr [ {supers}, %{before} ], [ {following}, %{more} ]")
+        number = self.emit("i32", f"load i32, ptr {place}, align 4")
+        self.f.do(f"{following} = getelementptr i8, ptr {place}, i64 4")
+        self.f.end(f"br {self.eq(number, type_)}, label %{found}, label %{more}")
+        self.f.label(more)
+        ends = self.eq(number, constant(I32, 0))
+        self.f.end(f"br {ends}, label %{missing}, label %{loop}")
+        self.f.label(missing)
+        self.on_trap(TrapCode.INDIRECT_CALL_TYPE_MISMATCH)
+        self.f.label(found)
 
     def invoke(self, kernel: str, *args: Value) -> None:
         code = self.invoke_value(I32, kernel, *args)

@@ -76,7 +76,6 @@ _COMPARES = (
 )  # fmt: skip
 _SIZES: dict[str, Type] = {
     "bitmask": I32,
-    "func_type": I32,
     "memory_size": I64,
     "table_size": I64,
     "table_get": I64,
@@ -128,6 +127,8 @@ class _Record:
             self.traps.add(TrapCode.OUT_OF_BOUNDS_MEMORY)
         if verb in _ATOMIC and _note(args[0]).width > 8:
             self.traps.add(TrapCode.UNALIGNED_ATOMIC)
+        if verb == "check_func":
+            self.traps.add(TrapCode.INDIRECT_CALL_TYPE_MISMATCH)
         if verb in _CALLS or verb == "enter_big":
             self.traps.add(TrapCode.STACK_EXHAUSTED)
         if verb == "invoke":
@@ -148,7 +149,7 @@ _Facts: Any = type("FactsMachine", (ControlMachine,), {verb: _method(verb) for v
 
 _IMPURE = (*_READS, *_WRITES, *_LEAVES, "fence", "move", "zero", "zero_refs", "ref_frame",
            "enter_big", "global_get", "global_set", "memory_size", "table_size", "table_get",
-           "table_set", "invoke", "invoke_value")  # fmt: skip
+           "table_set", "check_func", "invoke", "invoke_value")  # fmt: skip
 PURE = frozenset(_VERBS) - frozenset(_IMPURE)
 
 

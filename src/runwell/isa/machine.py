@@ -491,8 +491,8 @@ class ControlMachine(Machine[V]):
         """The reference to function ``func`` of this instance."""
 
     @abstractmethod
-    def func_type(self, ref: V) -> V:
-        """Canonical type number (``i32``) of a function reference; requires it is not null."""
+    def check_func(self, ref: V, type_: V) -> None:
+        """Trap unless a function, not null, is of a canonical type (``i32``) or one below it."""
 
     @abstractmethod
     def invoke(self, kernel: str, *args: V) -> None:

@@ -266,7 +266,7 @@ def _element(m: ControlMachine[V], index_type: ValType, index: V, type_: V, tabl
     m.trap_if(m.ge_u(wide, m.table_size(table)), TrapCode.UNDEFINED_ELEMENT)
     ref = m.table_get(table, wide)
     m.trap_if(m.eq(ref, m.const(I64, 0)), TrapCode.UNINITIALIZED_ELEMENT)
-    m.trap_if(m.ne(m.func_type(ref), type_), TrapCode.INDIRECT_CALL_TYPE_MISMATCH)
+    m.check_func(ref, type_)
     return ref
 
 

@@ -53,7 +53,7 @@ class Guest:
     def at(self):
         return ctypes.addressof(self.instance)
 
-    def function(self, code, params=0, ref_params=0, kind=0):
+    def function(self, code, params=0, ref_params=0, kind=0, supers=(0,)):
         """Add a function; its index."""
         index = len(self.functions)
         buffer = self.hold(code.place(self.table_of_handlers)) if code else None
@@ -61,12 +61,13 @@ class Guest:
         f = self.codes[index]
         f.entry = ctypes.addressof(buffer) if code else self.address("stub_translate")
         f.index, f.param_bytes, f.ref_param_bytes = index, 8 * params, 8 * ref_params
-        self._refer(index, ctypes.addressof(f), self.at, kind)
+        self._refer(index, ctypes.addressof(f), self.at, kind, supers)
         return index
 
-    def _refer(self, index, code, instance, kind):
+    def _refer(self, index, code, instance, kind, supers=(0,)):
         ref = self.func_refs[index]
         ref.code, ref.instance, ref.type = code, instance, kind
+        ref.supers = ctypes.addressof(self.hold((ctypes.c_uint32 * len(supers))(*supers)))
         self.funcs[index] = ctypes.addressof(ref)
 
     def host(self, function, params=0, results=0, kind=0):

@@ -152,14 +152,15 @@ def _jump(index, from_acc):
 
 
 def indirect(index):
-    """A table of: null, a function of type 5, one of type 6."""
+    """A table of: null, a function of type 5, one of type 6, one of a type below 5."""
     guest = Guest()
     caller = guest.function(
         code(("call_indirect S", 0, 5, 0, 24, 0, 0), ("return_value S", 24, 8)), params=1
     )
     right = guest.function(code(("return_value K", 42, 0)), kind=5)
-    wrong = guest.function(code(("return_value K", 43, 0)), kind=6)
-    guest.table([0, guest.funcs[right], guest.funcs[wrong]])
+    wrong = guest.function(code(("return_value K", 43, 0)), kind=6, supers=(9, 4, 0))
+    below = guest.function(code(("return_value K", 44, 0)), kind=7, supers=(9, 5, 4, 0))
+    guest.table([0, guest.funcs[right], guest.funcs[wrong], guest.funcs[below]])
     trap, values = guest.run(caller, index)
     return trap, values[0], guest.context.ip == guest.codes[caller].entry
 
@@ -169,7 +170,7 @@ def indirect(index):
     [
         (0, TrapCode.UNINITIALIZED_ELEMENT),
         (2, TrapCode.INDIRECT_CALL_TYPE_MISMATCH),
-        (3, TrapCode.UNDEFINED_ELEMENT),
+        (4, TrapCode.UNDEFINED_ELEMENT),
         (-1, TrapCode.UNDEFINED_ELEMENT),
     ],
 )
@@ -180,6 +181,7 @@ def test_call_indirect_checks(worker, index, trap):
 
 def test_call_indirect(worker):
     assert worker.run(indirect, 1)[:2] == (0, 42)
+    assert worker.run(indirect, 3)[:2] == (0, 44)
 
 
 def divide(a, b):
