@@ -111,6 +111,15 @@ HEAP_NAMES = {
     0x69: "exn",
 }
 
+# What modules need for types of one byte that are not in the first version of WebAssembly.
+FEATURE_OF_TYPE = dict.fromkeys(HEAP_NAMES, "gc") | {
+    0x7B: "simd",
+    0x74: "exception-handling",
+    0x70: "reference-types",
+    0x6F: "reference-types",
+    0x69: "exception-handling",
+}
+
 _BITS = {
     ValType.I32: 32,
     ValType.I64: 64,

@@ -51,7 +51,7 @@ def decode(data: bytes, features: int = DEFAULT) -> Module:
     _check_header(data, end)
     if end > limits.MODULE_BYTES:
         raise InvalidError(f"module too large: {end} bytes, the limit is {limits.MODULE_BYTES}")
-    r = Reader(data, 8, end)
+    r = Reader(data, 8, end, features)
     parts = _Parts()
     customs: list[Custom] = []
     rank, place = -1, CUSTOM

@@ -8,9 +8,10 @@ format of values and types.
 from array import array
 
 from runwell.base.errors import InvalidError, MalformedError
+from runwell.base.features import ALL, BIT
 from runwell.base.leb128 import decode_signed, decode_unsigned
 from runwell.base.light import final
-from runwell.base.types import HEAP_NAMES, INDEX_SHIFT, NON_NULL, ValType
+from runwell.base.types import FEATURE_OF_TYPE, HEAP_NAMES, INDEX_SHIFT, NON_NULL, ValType
 
 UNEXPECTED_END = "unexpected end of section or function"
 
@@ -18,17 +19,23 @@ _REF_NULL = 0x63
 _REF = 0x64
 _PACKED = (ValType.I8, ValType.I16)
 _BY_CODE = {int(t): t for t in ValType if t not in _PACKED}
+_NUMBERS = {int(t): t for t in (ValType.I32, ValType.I64, ValType.F32, ValType.F64)}
 _HEAP_BITS = 0x7F
+
+
+def needs(feature: str, at: int) -> MalformedError:
+    """What is wrong with a module that uses a feature that is off."""
+    return MalformedError(f"this module needs the feature {feature!r}, which is off", at)
 
 
 @final
 class Reader:
-    """A cursor: ``at`` is the offset of the next byte."""
+    """A cursor: ``at`` is the offset of the next byte; types of ``features`` may be read."""
 
-    __slots__ = ("at", "data", "end")
+    __slots__ = ("at", "data", "end", "features")
 
-    def __init__(self, data: bytes, at: int, end: int) -> None:
-        self.data, self.at, self.end = data, at, end
+    def __init__(self, data: bytes, at: int, end: int, features: int = ALL) -> None:
+        self.data, self.at, self.end, self.features = data, at, end, features
 
     def byte(self) -> int:
         """One byte."""
@@ -117,19 +124,31 @@ class Reader:
     def val_type(self) -> ValType:
         """A value type."""
         at = self.at
-        t = _BY_CODE.get(self.byte())
+        code = self.byte()
+        t = _NUMBERS.get(code)
         if t is not None:
             return t
+        if code == ValType.FUNCREF or code == ValType.V128:
+            self._need(FEATURE_OF_TYPE[code], at)
+            return _BY_CODE[code]
         self.at = at
         return self.ref_type("malformed value type")
+
+    def _need(self, feature: str, at: int) -> None:
+        if not self.features & BIT[feature]:
+            raise needs(feature, at)
 
     def ref_type(self, wrong: str = "malformed reference type") -> ValType:
         """A reference type; ``wrong`` says what was expected."""
         at = self.at
         code = self.byte()
         if code in (_REF, _REF_NULL):
+            self._need("function-references", at)
             return self._heap_type(code == _REF_NULL)
         if code in HEAP_NAMES:
+            # Tables of functions have always been there.
+            if code != ValType.FUNCREF:
+                self._need(FEATURE_OF_TYPE[code], at)
             return _BY_CODE[code]
         raise MalformedError(wrong, at)
 
@@ -141,6 +160,7 @@ class Reader:
         code = value & _HEAP_BITS
         if value < -0x40 or code not in HEAP_NAMES:
             raise MalformedError("malformed heap type", at)
+        self._need(FEATURE_OF_TYPE[code], at)
         return ValType(code if nullable else code | NON_NULL)
 
     def storage_type(self) -> ValType:

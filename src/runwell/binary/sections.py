@@ -11,7 +11,7 @@ from runwell.base.features import BIT
 from runwell.base.leb128 import decode_unsigned
 from runwell.base.types import FUNCREF, FuncType, ValType
 from runwell.binary.expressions import constant, skip_expression
-from runwell.binary.reader import UNEXPECTED_END, Reader
+from runwell.binary.reader import UNEXPECTED_END, Reader, needs
 from runwell.module.module import Data, Element, Export, Import, ImportDesc, SegmentMode, Span
 from runwell.module.types import (
     ArrayType,
@@ -43,7 +43,7 @@ def need(features: int, name: str, at: int) -> None:
         MalformedError: it is off.
     """
     if not features & BIT[name]:
-        raise MalformedError(f"this module needs the feature {name!r}, which is off", at)
+        raise needs(name, at)
 
 
 def types(r: Reader, features: int) -> tuple[tuple[SubType, ...], tuple[int, ...]]:

@@ -10,17 +10,7 @@ number to base ``KINDS`` that is added.  Form 0 means that there is none.
 from itertools import product
 
 from runwell.base.features import FEATURES
-from runwell.base.types import (
-    EXTERNREF,
-    F32,
-    F64,
-    FUNCREF,
-    HEAP_NAMES,
-    I32,
-    I64,
-    V128,
-    ValType,
-)
+from runwell.base.types import F32, F64, FEATURE_OF_TYPE, HEAP_NAMES, I32, I64
 from runwell.isa.form import FORM_BY_KEY, FORM_BY_NAME, FORMS, Dst, Form, FusedForm, Mode, Src
 from runwell.isa.op import Op, Rule
 from runwell.isa.register import BY_NAME, REG_OPS, Kind
@@ -206,21 +196,11 @@ LANES = const_array("translate_lanes", u8, lambda: [_lanes(op) for op in TABLE])
 
 # Types.
 
-_FEATURE_OF_TYPE = {
-    "mvp": (I32, I64, F32, F64),
-    "simd": (V128,),
-    "reference-types": (FUNCREF, EXTERNREF),
-    "exception-handling": (ValType.EXNREF, ValType.NULLEXNREF),
-}
-
 
 def _type_features() -> list[int]:
     features = [0] * 256
-    for code in HEAP_NAMES:
-        features[code] = FEATURES.index("gc") + 1
-    for name, types in _FEATURE_OF_TYPE.items():
-        for t in types:
-            features[t] = FEATURES.index(name) + 1
+    for code in (I32, I64, F32, F64, *FEATURE_OF_TYPE):
+        features[code] = FEATURES.index(FEATURE_OF_TYPE.get(code, "mvp")) + 1
     return features
 
 

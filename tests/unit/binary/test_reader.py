@@ -1,6 +1,7 @@
 import pytest
 
 from runwell.base.errors import InvalidError, MalformedError
+from runwell.base.features import ALL, BIT
 from runwell.base.leb128 import encode_unsigned
 from runwell.base.types import FUNCREF, I32, NON_NULL, V128, ValType, ref_to_index
 from runwell.binary.reader import Reader
@@ -93,3 +94,25 @@ def test_number_types_are_no_references():
 def test_names_are_strict_utf8(data):
     with pytest.raises(MalformedError, match="malformed UTF-8 encoding"):
         reader(data).name()
+
+
+@pytest.mark.parametrize(
+    ("feature", "data"),
+    [
+        ("simd", b"\x7b"),
+        ("reference-types", b"\x70"),
+        ("reference-types", b"\x6f"),
+        ("function-references", b"\x64\x00"),
+        ("gc", b"\x6e"),
+        ("exception-handling", b"\x63\x69"),
+    ],
+)
+def test_types_of_features(feature, data):
+    assert reader(data).val_type()
+    off = Reader(data, 0, len(data), ALL & ~BIT[feature])
+    with pytest.raises(MalformedError, match=f"needs the feature '{feature}'"):
+        off.val_type()
+
+
+def test_tables_of_functions_need_no_feature():
+    assert Reader(b"\x70", 0, 1, BIT["mvp"]).ref_type() == FUNCREF

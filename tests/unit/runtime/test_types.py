@@ -1,9 +1,12 @@
 import gc
 import threading
 
-from runwell.base.types import F64, I32, I64, FuncType
+import pytest
+
+from runwell.base.types import F64, I32, I64, FuncType, ref_to_index
+from runwell.module.types import FieldType, StructType, SubType
 from runwell.runtime import types
-from runwell.runtime.types import TypeNumber, type_of_number
+from runwell.runtime.types import TypeNumber, hold_types, type_of_number
 
 UNARY = FuncType((I32,), (I64,))
 
@@ -61,3 +64,60 @@ def test_threads_agree():
     for number in made:
         assert by_type.setdefault(number.type, number) == number
     assert len(set(made)) == 300
+
+
+def struct(*types):
+    return SubType(StructType(tuple(FieldType(t) for t in types)))
+
+
+def test_recursive_groups_are_one_across_modules():
+    pair = [struct(ref_to_index(1, True)), struct(ref_to_index(0, True))]
+    one = hold_types(pair, (2,))
+    other = hold_types(
+        [SubType(UNARY), struct(ref_to_index(2, True)), struct(ref_to_index(1, True))], (1, 2)
+    )
+    assert other[1:] == one
+    assert one[0] != one[1]
+    alone = hold_types([struct(ref_to_index(0, True))])
+    assert alone[0] not in one
+    fields = types.type_at(one[0]).composite.fields
+    assert fields[0].type == ref_to_index(one[1], True)
+
+
+def test_a_type_holds_those_that_it_refers_to():
+    inner, outer = hold_types(
+        [SubType(FuncType((F64,) * 79, ())), SubType(FuncType((ref_to_index(0, False),), ()))]
+    )
+    number = int(inner)
+    held = TypeNumber(outer.type)
+    assert held == outer
+    del inner, outer
+    assert number in types._by_number
+    del held
+    gc.collect()
+    assert number not in types._by_number
+
+
+def test_supertypes_nearest_first():
+    from ctypes import c_uint32
+
+    shape = FuncType((F64,) * 80, ())
+    a, b, c = hold_types(
+        [
+            SubType(shape, final=False),
+            SubType(shape, final=False, supers=(0,)),
+            SubType(shape, final=True, supers=(1,)),
+        ]
+    )
+    assert list((c_uint32 * 3).from_address(c.supers)) == [b, a, 0]
+    assert c_uint32.from_address(a.supers).value == 0
+    assert types.relation().is_declared_subtype(c, a)
+    assert not types.relation().is_declared_subtype(a, c)
+    assert types.relation().matches(ref_to_index(c, False), ref_to_index(b, True))
+    assert TypeNumber(shape) not in (a, b, c)
+    assert types.describe_func(c).startswith("final sub func")
+
+
+def test_a_type_that_nobody_holds():
+    with pytest.raises(LookupError):
+        TypeNumber(FuncType((ref_to_index(1 << 40, True),), ()))
