@@ -25,6 +25,7 @@ class Unit:
 
     Attributes:
         name: for progress messages.
+        level: optimisation level, 0 to 3, unless None.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Unit:
         *,
         elsewhere: Iterable[object] = (),
         is_debug: bool = False,
+        level: int | None = None,
     ) -> None:
         """Describe a unit; nothing is compiled yet.
 
@@ -45,8 +47,9 @@ class Unit:
             extra: adds text of its own to the module.
             elsewhere: kernels and tables that other units define.
             is_debug: compile assertions.
+            level: optimisation level that is enough, whatever ``compile_units`` is told.
         """
-        self.name = name
+        self.name, self.level = name, level
         self._roots = [_declared(k) for k in kernels]
         self._elsewhere = [k for k in map(_declared, elsewhere) if k not in self._roots]
         self._extra, self._is_debug = extra, is_debug
@@ -111,17 +114,17 @@ def compile_units(
         units: what to compile; the order of the answer.
         jobs: how many processes at most; 0 compiles in this one.
         progress: is told, in this thread, what was done.
-        level: optimisation level, 0 to 3.
+        level: optimisation level, 0 to 3, of units that have none of their own.
 
     Raises:
         KernelError: a kernel is ill typed.
         CodegenError: a unit's extra text is wrong.
     """
-    pool = _Pool(min(jobs, len(units)), level)
+    pool = _Pool(min(jobs, len(units)))
     objects: list[bytes] = [b""] * len(units)
     try:
         for n, unit in enumerate(units):
-            pool.submit(n, unit.text())
+            pool.submit(n, unit.text(), level if unit.level is None else unit.level)
         for done in range(1, len(units) + 1):
             n, result = pool.take()
             if isinstance(result, Exception):
@@ -137,9 +140,9 @@ def compile_units(
 class _Pool:
     """Worker processes, each with a thread that feeds it."""
 
-    def __init__(self, jobs: int, level: int) -> None:
-        self.level, self.closed = level, threading.Event()
-        self.todo: queue.Queue[tuple[int, str] | None] = queue.Queue()
+    def __init__(self, jobs: int) -> None:
+        self.closed = threading.Event()
+        self.todo: queue.Queue[tuple[int, str, int] | None] = queue.Queue()
         self.done: queue.Queue[tuple[int, bytes | Exception]] = queue.Queue()
         self.workers = [w for w in (_start_worker() for _ in range(jobs)) if w is not None]
         feeders: list[subprocess.Popen[bytes] | None] = [*self.workers]
@@ -149,9 +152,9 @@ class _Pool:
         for thread in self.threads:
             thread.start()
 
-    def submit(self, n: int, text: str) -> None:
+    def submit(self, n: int, text: str, level: int) -> None:
         """Queue a text."""
-        self.todo.put((n, text))
+        self.todo.put((n, text, level))
 
     def take(self) -> tuple[int, bytes | Exception]:
         """Wait for an answer."""
@@ -160,15 +163,15 @@ class _Pool:
     def feed(self, worker: subprocess.Popen[bytes] | None) -> None:
         """Give queued texts to one worker; do the work here once it is no use."""
         while not self.closed.is_set() and (item := self.todo.get()) is not None:
-            n, text = item
+            n, text, level = item
             try:
-                answer = None if worker is None else _ask(worker, text, self.level)
+                answer = None if worker is None else _ask(worker, text, level)
                 if self.closed.is_set():
                     return
                 if answer is None:
                     from runwell.codegen.object import compile_text
 
-                    worker, answer = None, compile_text(text, self.level)
+                    worker, answer = None, compile_text(text, level)
                 self.done.put((n, answer))
             except Exception as e:  # noqa: BLE001 (goes to the caller)
                 self.done.put((n, e))

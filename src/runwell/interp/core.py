@@ -31,7 +31,7 @@ _SOURCES: dict[str, tuple[str, ...]] = {
     "runtime": ("_kernels", "c_library", "layout", "native", "types"),
     "translate": (),
 }
-# Handlers and kernels alike: -O3 makes them larger, not faster.
+# -O3 makes kernels larger, not faster.
 _LEVEL = 2
 
 

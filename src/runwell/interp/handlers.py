@@ -16,7 +16,7 @@ from runwell.isa.form import FORMS, Form, FusedForm, Mode
 from runwell.isa.register import STUBS, Kind
 from runwell.kernel.text import FunctionText, ModuleText
 
-PARTS = 3
+PARTS = 4
 LOW, HIGH = "handlers_low", "handlers_high"
 
 

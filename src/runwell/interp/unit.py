@@ -43,7 +43,8 @@ def handler_units() -> list[Unit]:
     arch = os.uname().machine
 
     def part(n: int) -> Unit:
-        return Unit(f"handlers {n + 1}", [], lambda module: add_handlers(module, n, arch))
+        # They are short and straight: more passes would find nothing.
+        return Unit(f"handlers {n + 1}", [], lambda module: add_handlers(module, n, arch), level=1)
 
     def table(module: ModuleText) -> None:
         add_table(module, arch)
