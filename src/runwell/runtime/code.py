@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Address space for register code: for each byte of the code section, and beside it, because the
-# translator wants room for the longest instruction before each.  The most that a byte becomes is in a
-# `br_table` whose branches carry values: a branch of its own each.
+# translator wants room for the longest instruction before each.  A byte becomes the most code in a
+# `br_table` whose branches carry values: each gets a branch of its own.
 ARENA_FACTOR, ARENA_BYTES = 64, 8 << 20
 
 MEMORY_IS_64, MEMORY_SHARED, MEMORY_CHECKED = 1, 2, 4

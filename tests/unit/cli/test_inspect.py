@@ -72,7 +72,8 @@ def test_disassembly(inspect, name):
 def test_register_code(inspect):
     code, out, _ = inspect(ir="add")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == ["i32.add", "return_value"]
+    assert out.startswith("i32.add ")
+    assert "return_value" in out
 
 
 def test_wat_parses_back(inspect):
