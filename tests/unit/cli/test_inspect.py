@@ -72,7 +72,7 @@ def test_disassembly(inspect, name):
 def test_register_code(inspect):
     code, out, _ = inspect(ir="add")
     assert code == 0
-    assert out.startswith("i32.add ")
+    assert "i32.add" in out
     assert "return_value" in out
 
 
