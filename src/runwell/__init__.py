@@ -38,6 +38,7 @@ _HOMES = {
     "RunwellError": "runwell.base.errors",
     "Table": "runwell.embed.table",
     "TableType": "runwell.module.types",
+    "Tag": "runwell.host.tag",
     "TagType": "runwell.module.types",
     "Trap": "runwell.base.errors",
     "TrapCode": "runwell.base.traps",
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from runwell.embed.table import Table as Table
     from runwell.host.func import Func as Func
     from runwell.host.memory import Memory as Memory
+    from runwell.host.tag import Tag as Tag
     from runwell.module.types import ExportType as ExportType
     from runwell.module.types import ExternKind as ExternKind
     from runwell.module.types import GlobalType as GlobalType
@@ -79,7 +81,7 @@ if TYPE_CHECKING:
     from runwell.wasi.config import WasiConfig as WasiConfig
 else:
     # Types that exist only when the native core is loaded.
-    _NATIVE = ("Func", "Memory")
+    _NATIVE = ("Func", "Memory", "Tag")
 
     def __getattr__(name):  # noqa: ANN001, ANN202
         home = _HOMES.get(name)

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from runwell.base.types import FuncType
 
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+
 class RunwellError(Exception):
     """Base of everything a guest, or a wrong argument, can cause."""
 
@@ -136,7 +142,48 @@ class OutOfFuel(ExhaustionError):
 
 
 class WasmException(RunwellError):
-    """A guest exception that nobody in the guest caught."""
+    """An exception of WebAssembly.
+
+    It is raised where one leaves a guest that did not catch it.  A host function that raises it
+    throws an exception that guests can catch.
+
+    Args:
+        tag: a ``runwell.Tag``.
+        values: what it carries, as the tag says.
+
+    Raises:
+        TypeError: the number or a type of the values is wrong.
+        OverflowError: a number does not fit its type.
+
+    Attributes:
+        tag: its tag.
+        backtrace: guest frames where it was thrown, innermost first; empty if Python made it.
+    """
+
+    tag: Any
+    backtrace: tuple[Frame, ...]
+    held: Any  # the exception as guests know it, once there is one
+    _values: tuple[Any, ...] | None
+
+    def __init__(self, tag: Any, values: Sequence[object] = ()) -> None:
+        super().__init__(tag, values)
+        self._values = tuple(values)
+        tag.check(self._values)
+        self.tag, self.backtrace, self.held = tag, (), None
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """What it carries."""
+        if self._values is None:
+            # Not before: it may carry an exception that carries one that carries one...
+            self._values = self.tag._values_of(self.held)
+        return self._values
+
+    def __str__(self) -> str:
+        values = ", ".join(map(repr, self.values))
+        lines = [f"uncaught exception ({values})"]
+        lines += [f"  {i}: {frame}" for i, frame in enumerate(self.backtrace)]
+        return "\n".join(lines)
 
 
 class InternalError(Exception):

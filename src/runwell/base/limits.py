@@ -26,6 +26,8 @@ SUBTYPE_DEPTH = 63
 # Not published, but every engine has them: nesting of blocks and height of the operand stack.
 CONTROL_DEPTH = 50_000
 OPERAND_HEIGHT = 100_000
+# Handlers of a function, and clauses of those.
+HANDLERS = 50_000
 # Frames of a call stack, unless the configuration says otherwise.
 FRAMES = 100_000
 

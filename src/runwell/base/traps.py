@@ -24,6 +24,8 @@ class TrapCode(IntEnum):
     INTERNAL = 16
     HOST_RAISED = 17
     UNALIGNED_ATOMIC = 18
+    UNCAUGHT_EXCEPTION = 24
+    NULL_EXCEPTION = 25
     NULL_FUNCTION_REFERENCE = 30
     NO_HEAP = 31
 
@@ -52,6 +54,8 @@ _MESSAGES = {
     TrapCode.INTERNAL: "internal error",
     TrapCode.HOST_RAISED: "host function raised",
     TrapCode.UNALIGNED_ATOMIC: "unaligned atomic",
+    TrapCode.UNCAUGHT_EXCEPTION: "uncaught exception",
+    TrapCode.NULL_EXCEPTION: "null exception reference",
     TrapCode.NULL_FUNCTION_REFERENCE: "null function reference",
     TrapCode.NO_HEAP: "instructions of the feature 'gc' cannot be executed yet",
 }

@@ -86,6 +86,11 @@ class ValType(IntEnum):
         return self & 0xFF < 0x75
 
     @property
+    def is_exception(self) -> bool:
+        """Is this the type of references to exceptions?"""
+        return self & 0xFF in (ValType.EXNREF, ValType.NULLEXNREF)
+
+    @property
     def is_nullable(self) -> bool:
         """Is this a reference type that has a null?"""
         return self & 0xFF < 0x75 and not self & NON_NULL
@@ -131,7 +136,7 @@ _BITS = {
 }
 
 I32, I64, F32, F64, V128 = ValType.I32, ValType.I64, ValType.F32, ValType.F64, ValType.V128
-FUNCREF, EXTERNREF = ValType.FUNCREF, ValType.EXTERNREF
+FUNCREF, EXTERNREF, EXNREF = ValType.FUNCREF, ValType.EXTERNREF, ValType.EXNREF
 
 
 def ref_type(heap: int, nullable: bool) -> ValType:

@@ -123,7 +123,9 @@ def _face(exports: Exports, entry: Export) -> Any:
     if entry.kind == ExternKind.MEMORY:
         return memory_faces.face(native.memories[entry.item])
     if entry.kind == ExternKind.TAG:
-        return native.code.module.type_of(entry.kind, entry.item)
+        from runwell.host.tag import face
+
+        return face(native.tags[entry.item])
     extern = native.extern(entry.kind, entry.item)
     if isinstance(extern, NativeTable):
         from runwell.embed import table

@@ -79,8 +79,9 @@ def _extern(wanted: ImportType, number: TypeNumber | None, value: Any) -> Extern
     from runwell.embed.globals import Global
     from runwell.embed.table import Table
     from runwell.host.memory import Memory
+    from runwell.host.tag import Tag
 
-    if isinstance(value, Table | Global):
+    if isinstance(value, Table | Global | Tag):
         return value.native
     if isinstance(value, Memory):
         return value._owner

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from _operator import index
 
+from runwell.base.errors import WasmException
 from runwell.base.types import FuncType, ValType, ref_to_index
 from runwell.host.signature import kind_of
 from runwell.runtime.func import admit
@@ -101,6 +102,8 @@ def _reference(type_: ValType, value: object, store: Store, what: Callable[[], s
             return value
         wanted = "None" if type_.is_nullable else "an object"
         raise TypeError(f"{what()} must be {wanted} for {type_.text}, not {_kind(value)}")
+    if kind == ValType.EXNREF:
+        return _exception(type_, value, store, what)
     if kind == ValType.NULLREF:
         raise TypeError(f"{what()} must be None for {type_.text}, not {_kind(value)}")
     if not isinstance(value, Func):
@@ -116,6 +119,16 @@ def _reference(type_: ValType, value: object, store: Store, what: Callable[[], s
             )
     admit(store, func)
     return value
+
+
+def _exception(type_: ValType, value: object, store: Store, what: Callable[[], str]) -> object:
+    from runwell.host.exception import hold_exception
+    from runwell.runtime.exception import Held
+
+    if isinstance(value, WasmException | Held) and type_ & 0xFF == ValType.EXNREF:
+        return hold_exception(store, value)
+    null = " or None" if type_.is_nullable else ""
+    raise TypeError(f"{what()} must be a runwell.WasmException{null}, not {_kind(value)}")
 
 
 def _int(value: Any, bits: int, what: Callable[[], str]) -> int:

@@ -6,7 +6,7 @@ frame is half written, and every message about a wrong value is made in Python.
 """
 
 from runwell.base.types import ValType
-from runwell.host.layout import SIGNATURE_HEAD, FuncObject, Hooks
+from runwell.host.layout import SIGNATURE_HEAD, FuncObject, Hooks, TupleObject
 from runwell.host.python_api import (
     Object,
     Py_DecRef,
@@ -34,6 +34,7 @@ from runwell.host.python_api import (
 )
 from runwell.kernel import (
     Ptr,
+    addr,
     cast,
     f32,
     f64,
@@ -207,6 +208,15 @@ def take(kind: u8, value: Object, at: Ptr[u64], held: Object, checked: bool) -> 
                 at[0] = u64(Ptr[FuncObject](value).ref)
                 return at[0] != 0
             return True
+        case ValType.EXNREF:
+            at[0] = 0
+            if value != none:
+                if not checked:
+                    return False
+                at[0] = PyLong_AsUnsignedLongLong(value)
+                is_taken: bool = PyErr_Occurred() == null
+                return is_taken
+            return True
         case _:
             return False
 
@@ -236,15 +246,15 @@ def take_many(
 
 
 @kernel
-def give_func(ref: u64) -> Object:
-    """The ``Func`` of a function reference; null with an exception set if that fails."""
+def give_by_hook(hook: Object, ref: u64) -> Object:
+    """What a hook makes of a reference; null with an exception set if that fails."""
     arguments = local_array(Object, 2)
     arguments[1] = PyLong_FromUnsignedLongLong(ref)
     if arguments[1] == null:
         return Object(null)
-    func = PyObject_Vectorcall(python_hooks[0].func, arguments + 1, VECTOR_1, null)
+    found = PyObject_Vectorcall(hook, arguments + 1, VECTOR_1, null)
     Py_DecRef(arguments[1])
-    return func
+    return found
 
 
 VECTOR_FLAG = 1 << 63  # PY_VECTORCALL_ARGUMENTS_OFFSET: the callee may use the word before
@@ -291,7 +301,10 @@ def give(kind: u8, at: Ptr[u64]) -> Object:
             return PyBytes_FromStringAndSize(Ptr[u8](at), 16)
         case ValType.FUNCREF | ValType.NULLFUNCREF:
             if at[0] != 0:
-                return give_func(at[0])
+                return give_by_hook(python_hooks[0].func, at[0])
+        case ValType.EXNREF:
+            if at[0] != 0:
+                return give_by_hook(python_hooks[0].exception, at[0])
         case ValType.NULLREF:
             pass
         case _:
@@ -321,6 +334,25 @@ def give_tuple(kinds: Ptr[u8], n: u32, frame: Ptr[u64], refs: Ptr[u64]) -> Objec
         else:
             frame += slots(kind)
     return tuple_
+
+
+@kernel(export=True)
+def give_values(signature: Ptr[u8], values: Ptr[u64], refs: Ptr[u64]) -> Object:
+    """A tuple of what an exception carries, whose tag has the signature's parameters."""
+    return give_tuple(kinds_of_params(signature), param_count(signature), values, refs)
+
+
+@kernel(export=True)
+def take_values(
+    signature: Ptr[u8], tuple_: Ptr[TupleObject], values: Ptr[u64], refs: Ptr[u64], held: Object
+) -> u64:
+    """Put a tuple of canonical values where an exception is made of them; 1, or 0 if it fails."""
+    n = param_count(signature)
+    kinds = kinds_of_params(signature)
+    if tuple_.size == i64(n) and take_many(kinds, n, addr(tuple_.first), values, refs, held, True):
+        return u64(1)
+    PyErr_Clear()
+    return u64(0)
 
 
 @kernel(inline=True)

@@ -66,6 +66,7 @@ class HostFunction:
         python.host.signature = self.signature.address
         python.host.frame_bytes = self.signature.frame_bytes
         python.host.ref_bytes = self.signature.ref_bytes
+        python.host.discard = self.signature.discard
         python.callable = id(function)
         python.object = id(self)
         python.held = id(self.store.held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runwell.base.errors import WasmException
 from runwell.host import func, memory
 from runwell.host.function import HostFunction
 from runwell.host.layout import THREAD_SLOTS, Hooks, PyObject, ThreadSlot
@@ -9,12 +10,16 @@ from runwell.host.native_type import types
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.runtime.context import current_context, on_context_end
 from runwell.runtime.func import object_at
+from runwell.runtime.native import hooks as runtime_hooks
 from runwell.runtime.native import native
 from runwell.runtime.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from runwell.base.errors import Frame
+    from runwell.runtime.exception import Held
 
 
 def install() -> None:
@@ -45,6 +50,8 @@ def install() -> None:
                 slot.thread_state = 0
 
     on_context_end.append(forget)
+    runtime_hooks.make_exception = _make_exception
+    runtime_hooks.hold_exception = _hold_exception
     _installed.append(types_to_make)
 
 
@@ -101,7 +108,39 @@ def _context() -> int:
     return current_context().address
 
 
+def _offer(raised: object, body: int) -> int:
+    """The exception that a guest may catch of what a host function raised, or 0."""
+    if not isinstance(raised, WasmException):
+        return 0
+    from runwell.host.exception import offer
+
+    return offer(raised, object_at(body) if body else None)
+
+
+def _error_at(address: int) -> WasmException:
+    """The Python error for an exception that a guest gave out."""
+    from runwell.host.exception import error_at
+
+    return error_at(address)
+
+
+def _make_exception(held: Held, frames: tuple[Frame, ...]) -> WasmException:
+    """The Python error for an exception that left a guest."""
+    from runwell.host.exception import make_exception
+
+    return make_exception(held, frames)
+
+
+def _hold_exception(store: Store, value: object) -> Held:
+    """The exception that guests get for a Python value."""
+    from runwell.host.exception import hold_exception
+
+    return hold_exception(store, value)
+
+
 _HOOKS: dict[str, Any] = {
+    "exception": _error_at,
+    "offer": _offer,
     "arguments": _arguments,
     "results": _results,
     "trap": _trap,

@@ -79,6 +79,9 @@ class Hooks:
     context: Ptr[PyObject]  # () -> address of this thread's context
     func: Ptr[PyObject]  # (FuncRef address) -> Func
     func_type: Ptr[PyObject]  # the type `runwell.Func`
+    exception: Ptr[PyObject]  # (address of an exception) -> WasmException
+    # (error, address of the body) -> address of the exception that it is to guests, held, or 0
+    offer: Ptr[PyObject]
 
 
 @struct

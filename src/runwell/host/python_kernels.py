@@ -9,6 +9,7 @@ taken back for each callback; the thread state waits in the context meanwhile.
 """
 
 from runwell.base.traps import TrapCode
+from runwell.base.types import ValType
 from runwell.host.convert_kernels import (
     VECTOR_FLAG,
     give,
@@ -36,6 +37,7 @@ from runwell.host.python_api import (
     Py_EnterRecursiveCall,
     Py_IncRef,
     Py_LeaveRecursiveCall,
+    PyErr_Clear,
     PyErr_Fetch,
     PyErr_NoMemory,
     PyErr_NormalizeException,
@@ -73,7 +75,12 @@ from runwell.kernel import (
     u64,
     unlikely,
 )
-from runwell.runtime.layout import Context
+from runwell.runtime.exception_kernels import (
+    exception_adopt,
+    exception_hold,
+    exception_release,
+)
+from runwell.runtime.layout import Context, ExceptionObject
 
 python_threads = static("python_threads", ThreadSlot, THREAD_SLOTS)
 in_host_function = const_array(
@@ -117,6 +124,30 @@ def current_context() -> Ptr[Context]:
 @kernel
 def call_trapped(func: Ptr[FuncObject], ctx: Ptr[Context], trap: u32) -> Object:
     """Raise what stopped the guest; an exception of a host function stays the object it is."""
+    if ctx != null:
+        raise_trapped(func, ctx, trap)
+    else:
+        raise_stopped(func, ctx, trap)
+    return Object(null)
+
+
+@kernel
+def raise_trapped(func: Ptr[FuncObject], ctx: Ptr[Context], trap: u32) -> None:
+    """Raise what stopped the guest, and forget where: the caller's place is the context's again."""
+    ip = ctx.caller_ip
+    fp = ctx.caller_fp
+    rp = ctx.caller_rp
+    instance = ctx.caller_instance
+    raise_stopped(func, ctx, trap)
+    ctx.ip = ip
+    ctx.fp = fp
+    ctx.rp = rp
+    ctx.instance = instance
+
+
+@kernel
+def raise_stopped(func: Ptr[FuncObject], ctx: Ptr[Context], trap: u32) -> None:
+    """Raise what stopped the guest, with the frames that the context was left with."""
     pending = local_array(Object, 3)
     PyErr_Fetch(pending, pending + 1, pending + 2)
     if pending[0] != null:
@@ -141,7 +172,6 @@ def call_trapped(func: Ptr[FuncObject], ctx: Ptr[Context], trap: u32) -> Object:
         PyErr_SetObject(Object(raised.type), raised)
     if raised != null:
         Py_DecRef(raised)
-    return Object(null)
 
 
 @kernel(inline=True)
@@ -279,7 +309,21 @@ def call_converted(func: Ptr[FuncObject], canonical: Object) -> Object:
         if PyErr_Occurred() == null:
             PyErr_SetString(system_error[0], not_canonical)
         return Object(null)
+    adopt_exceptions(ctx, kinds, n, Ptr[u64](ctx.ref_top))
     return finish(func, ctx)
+
+
+@kernel
+def adopt_exceptions(ctx: Ptr[Context], kinds: Ptr[u8], n: u32, refs: Ptr[u64]) -> None:
+    """Let the context hold the exceptions that Python puts on its stack."""
+    at = refs
+    for i in range(n):
+        if is_reference(kinds[i]):
+            at += 1
+            e = Ptr[ExceptionObject](at[-1])
+            if kinds[i] == ValType.EXNREF and e != null:
+                exception_hold(e)
+                exception_adopt(ctx, e, at)
 
 
 # From the guest into Python.
@@ -314,7 +358,9 @@ def results_slowly(
             kinds_of_results(signature), n, addr(tuple_.first), frame, refs, host.held, True
         )
     )
-    if not taken and PyErr_Occurred() == null:
+    if taken:
+        adopt_exceptions(ctx, kinds_of_results(signature), n, refs)
+    elif PyErr_Occurred() == null:
         PyErr_SetString(system_error[0], not_canonical)
     Py_DecRef(canonical)
     return taken
@@ -388,9 +434,49 @@ def into_python(ctx: Ptr[Context]) -> u64:
     return state
 
 
+@kernel
+def offer_exception(ctx: Ptr[Context]) -> None:
+    """Let the caller of a host function catch what that raised, if guests have such exceptions."""
+    pending = local_array(Object, 3)
+    PyErr_Fetch(pending, pending + 1, pending + 2)
+    if pending[0] == null:
+        return
+    PyErr_NormalizeException(pending, pending + 1, pending + 2)
+    body: u64 = 0
+    if ctx.instance != null:
+        body = ctx.instance.object
+    arguments = local_array(Object, 3)
+    arguments[1] = pending[1]
+    arguments[2] = PyLong_FromUnsignedLongLong(body)
+    address: u64 = 0
+    if arguments[2] != null:
+        hook = python_hooks[0].offer
+        found = PyObject_Vectorcall(hook, arguments + 1, VECTOR_FLAG | 2, Object(null))
+        Py_DecRef(arguments[2])
+        if found != null:
+            address = PyLong_AsUnsignedLongLong(found)
+            Py_DecRef(found)
+    # If the hook failed, the error that is pending is still the one to be seen.
+    PyErr_Clear()
+    exception_release(ctx.exception)
+    ctx.exception = Ptr[ExceptionObject](address)
+    PyErr_Restore(pending[0], pending[1], pending[2])
+
+
+@kernel(export=True)
+def host_discard(ctx: Ptr[Context]) -> None:
+    """A guest has caught what the host function raised."""
+    state = into_python(ctx)
+    PyErr_Clear()
+    if state != 0:
+        ctx.thread_state = PyEval_SaveThread()
+
+
 @kernel(inline=True)
 def out_of_python(ctx: Ptr[Context], state: u64, done: bool) -> u32:
     """Release the lock again; the trap code of a host function."""
+    if unlikely(not done):
+        offer_exception(ctx)
     if likely(state != 0):
         ctx.thread_state = PyEval_SaveThread()
     return 0 if done else TrapCode.HOST_RAISED

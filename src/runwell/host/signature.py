@@ -1,9 +1,9 @@
 """Function types as the native entries read them, and which entry serves a type.
 
 A compiled signature is two little-endian u16 counts, of parameters and of results, and then one
-byte for each value type.  A reference has one of five: those of ``funcref`` and ``externref``;
-``nullfuncref`` and ``nullexternref`` for narrower types of functions and of external references,
-which are checked in Python; and ``nullref`` if Python has no such values but None.
+byte for each value type.  A reference has one of six: those of ``funcref``, ``externref`` and
+``exnref``; ``nullfuncref`` and ``nullexternref`` for narrower types of functions and of external
+references, which are checked in Python; and ``nullref`` if Python has no such values but None.
 """
 
 from runwell.base.light import final
@@ -40,6 +40,8 @@ def kind_of(type_: ValType) -> int:
         return int(type_)
     if type_ & 0xFF in _EXTERNALS:
         return int(ValType.NULLEXTERNREF)
+    if type_.is_exception:
+        return int(ValType.EXNREF)
     heap = type_.heap_index
     is_function = type_ & 0xFF in _FUNCTIONS if heap is None else is_function_type(heap)
     return int(ValType.NULLFUNCREF if is_function else ValType.NULLREF)
@@ -56,6 +58,7 @@ class Signature:
         call_entry: address of the vectorcall of functions of this type.
         host_entry: address of the entry of host functions of this type.
         host_code: address of the code by which guests call host functions.
+        discard: address of what is called when a guest caught what a host function raised.
         frame_bytes: room for arguments or results, and the link, on the value stack.
         ref_bytes: room for arguments or results on the reference stack.
         param_bytes: of the value parameters.
@@ -67,6 +70,7 @@ class Signature:
         "_packed",
         "address",
         "call_entry",
+        "discard",
         "frame_bytes",
         "host_code",
         "host_entry",
@@ -93,6 +97,7 @@ class Signature:
         self.call_entry = native.address(f"call_{key}" if common else "call_generic")
         self.host_entry = native.address(f"host_{key}" if common else "host_generic")
         self.host_code = native.address("stub_call_host")
+        self.discard = native.address("host_discard")
         self.number = TypeNumber(type_)
 
 

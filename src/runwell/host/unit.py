@@ -19,8 +19,11 @@ TYPES = {letter: ValType(type_).text for type_, letter in LETTERS.items()}
 VISIBLE: list[Any] = [
     python_kernels.call_generic,
     python_kernels.host_generic,
+    python_kernels.host_discard,
     python_kernels.python_threads,
     convert_kernels.python_hooks,
+    convert_kernels.give_values,
+    convert_kernels.take_values,
     object_kernels.new_func,
     object_kernels.func_traverse,
     object_kernels.func_clear,

@@ -83,6 +83,18 @@ def _trap(code: TrapCode, name: str = "") -> FunctionText:
     return f
 
 
+def _caught(module: ModuleText) -> FunctionText:
+    """Go on where the context says, unless ``acc`` is a trap code."""
+    f = handler("caught", section="")
+    trap_unless_zero(f, module, f.ins("trunc i64 %acc to i32"), R)
+    ip, fp, rp, inst = (
+        load_field(f, "%ctx", Context, name) for name in ("ip", "fp", "rp", "instance")
+    )
+    mem = load_field(f, inst, Instance, "memory_base")
+    dispatch(f, R._replace(ip=ip, fp=fp, rp=rp, inst=inst, mem=mem))
+    return f
+
+
 def _fault_exit() -> FunctionText:
     """Where the signal handler sends a thread that faulted in a guarded memory."""
     f = _trap(TrapCode.OUT_OF_BOUNDS_MEMORY, "fault_exit")
@@ -226,9 +238,27 @@ def stub_call_host(f: FunctionText, module: ModuleText) -> None:
     store_field(f, "%ctx", Context, "ref_top", offset_by(f, "%rp", refs))
     entry = load_field(f, host, HostFunc, "entry")
     result = f.ins(f"call i32 {entry}(ptr %ctx, ptr {host}, ptr %fp, ptr %rp)")
-    trap_unless_zero(f, module, result, R._replace(ip=offset_by(f, ip, "-1"), fp=fp))
+    failed, ok = f.fresh("failed"), f.fresh("ok")
+    fine = f.ins(f"icmp eq i32 {result}, 0")
+    f.end(f"br i1 {fine}, label %{ok}, label %{failed}{module.weights(2000, 1)}")
+    f.label(failed)
+    _throw_from_host(f, module, host, result, R._replace(ip=ip, fp=fp))
+    f.label(ok)
     add_to_field(f, "%ctx", Context, "frames_left", 1)
     dispatch(f, R._replace(ip=ip, fp=fp))
+
+
+def _throw_from_host(
+    f: FunctionText, module: ModuleText, host: str, trap: str, r: Registers
+) -> None:
+    """A host function that would have returned to ``r`` failed: it may have thrown."""
+    save_state(f, r)
+    module.declare("throw_from_host", "declare i32 @throw_from_host(ptr, ptr, i32)")
+    trap = f.ins(f"call i32 @throw_from_host(ptr %ctx, ptr {host}, i32 {trap})")
+    module.declare("caught", declaration("caught"))
+    acc = f.ins(f"zext i32 {trap} to i64")
+    # A trap is reported at the call.
+    tail_call(f, "@caught", r._replace(ip=offset_by(f, r.ip, "-1"), acc=acc))
 
 
 STUB_BODIES = {
@@ -283,6 +313,7 @@ def add_entry(module: ModuleText, arch: str) -> None:
         _trap_in_acc(),
         *(_trap(code) for code in TrapCode),
         _fault_exit(),
+        _caught(module),
         _slow_budget(module),
         _slow_call(module),
         _switch_instance(module),

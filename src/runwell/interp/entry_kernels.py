@@ -45,6 +45,17 @@ def on_budget(ctx: Context, ip: Ptr[u8]) -> u32:
     return ctx.interrupt
 
 
+@kernel(inline=True)
+def keep_caller(
+    ctx: Context, ip: Ptr[u8], fp: Ptr[u8], rp: Ptr[u8], instance: Ptr[Instance]
+) -> None:
+    """Note where the host function was called that called the guest that trapped."""
+    ctx.caller_ip = ip
+    ctx.caller_fp = fp
+    ctx.caller_rp = rp
+    ctx.caller_instance = instance
+
+
 @kernel(export=True)
 def enter_guest(ctx: Context, ref: FuncRef, frame: Ptr[u64]) -> u32:
     """Call a function whose arguments are at ``frame``, and at ``ctx.ref_top`` if references.
@@ -59,6 +70,7 @@ def enter_guest(ctx: Context, ref: FuncRef, frame: Ptr[u64]) -> u32:
     elif base > ctx.stack_limit:
         trap = on_stack_limit(ctx, base)
     if trap != 0:
+        keep_caller(ctx, ctx.ip, ctx.fp, ctx.rp, ctx.instance)
         return trap
     code = ref.code
     top = ctx.top
@@ -91,4 +103,6 @@ def enter_guest(ctx: Context, ref: FuncRef, frame: Ptr[u64]) -> u32:
         ctx.fp = fp
         ctx.rp = rp
         ctx.instance = caller
+    else:
+        keep_caller(ctx, ip, fp, rp, caller)
     return trap

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from runwell.base.traps import TrapCode
 from runwell.base.types import F32, F64, I32, I64, V128, ValType
 from runwell.codegen.machine import LlvmMachine, Value, constant, ir_type
-from runwell.interp.entry import STUB_BODIES, trap_handler
+from runwell.interp.entry import STUB_BODIES, save_state, trap_handler
 from runwell.interp.registers import (
     Registers,
     add_to_field,
@@ -234,6 +234,50 @@ class HandlerMachine(LlvmMachine, ControlMachine[Value]):
         """Check accesses, which are to memory ``index``."""
         self.checked = True
         self.memory = self._pointee("memories", index)
+
+    # Exceptions.
+
+    def throw(self, func: Value, tag: Value, first: Value, ref_first: Value) -> None:
+        values, refs = self._slot(first), self._slot(ref_first, ref=True)
+        tag_at = self._pointee("tags", tag)
+        self._raise("throw_values", func, f"ptr {tag_at}", f"ptr {values}", f"ptr {refs}")
+
+    def throw_ref(self, ref: Value, func: Value) -> None:
+        at = self.f.ins(f"inttoptr {ref} to ptr")
+        self._raise("throw_again", func, f"ptr {at}")
+
+    def _raise(self, kernel: str, func: Value, *args: str) -> None:
+        """Have a kernel find the handler, and go on there."""
+        save_state(self.f, self.r)
+        code = self._element("codes", Instance, func, size_of(FuncCode))
+        types = ", ".join(["ptr"] * (2 + len(args)))
+        self.module.declare(kernel, f"declare i32 @{kernel}({types})")
+        values = ", ".join([f"ptr {self.r.ctx}", f"ptr {code}", *args])
+        trap = self.emit("i32", f"call i32 @{kernel}({values})")
+        wide = self.zext(I64, trap)
+        self._leave("caught", self.r._replace(acc=wide.text))
+
+    def _read_exception(self, cell: str, end: Value) -> Value:
+        name = "exception_read"
+        self.module.declare(name, f"declare i64 @{name}(ptr, ptr, ptr)")
+        where = self._slot(end, ref=True)
+        return self.emit("i64", f"call i64 @{name}(ptr {self.r.ctx}, ptr {cell}, ptr {where})")
+
+    def _write_exception(self, cell: str, value: Value) -> None:
+        self.module.declare("exception_put", "declare void @exception_put(ptr, i64)")
+        self.f.do(f"call void @exception_put(ptr {cell}, {value})")
+
+    def exception_get(self, cell: Value, end: Value, *, far: bool) -> Value:
+        return self._read_exception(self._cell(cell, far=far), end)
+
+    def exception_set(self, cell: Value, value: Value, *, far: bool) -> None:
+        self._write_exception(self._cell(cell, far=far), value)
+
+    def table_get_exception(self, table: Value, index: Value, end: Value) -> Value:
+        return self._read_exception(self._table_slot(table, index), end)
+
+    def table_set_exception(self, table: Value, index: Value, value: Value) -> None:
+        self._write_exception(self._table_slot(table, index), value)
 
     # Control.
 

@@ -6,13 +6,14 @@ from types import ModuleType
 
 from runwell.codegen.unit import Unit
 from runwell.host import unit as host_unit
-from runwell.interp import entry_kernels
+from runwell.interp import entry_kernels, unwind_kernels
 from runwell.interp.entry import EXPORTS
 from runwell.interp.handlers import PARTS, add_handlers, add_table
 from runwell.kernel.declare import Kernel
 from runwell.kernel.text import ModuleText
 from runwell.runtime import (
     code_kernels,
+    exception_kernels,
     memory_kernels,
     signal_kernels,
     table_kernels,
@@ -34,8 +35,15 @@ def _is_of(kernel: Kernel, module: ModuleType) -> bool:
     return str(kernel.function.__module__) == module.__name__
 
 
-ENTRY = exported(entry_kernels)
-RUNTIME = exported(code_kernels, memory_kernels, signal_kernels, table_kernels, trap_kernels)
+ENTRY = exported(entry_kernels, unwind_kernels)
+RUNTIME = exported(
+    code_kernels,
+    exception_kernels,
+    memory_kernels,
+    signal_kernels,
+    table_kernels,
+    trap_kernels,
+)
 
 
 def handler_units() -> list[Unit]:
@@ -49,7 +57,7 @@ def handler_units() -> list[Unit]:
     def table(module: ModuleText) -> None:
         add_table(module, arch)
 
-    return [*map(part, range(PARTS)), Unit("entry", ENTRY, table)]
+    return [*map(part, range(PARTS)), Unit("entry", ENTRY, table, elsewhere=RUNTIME)]
 
 
 def core_units() -> list[Unit]:

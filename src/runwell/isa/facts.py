@@ -63,8 +63,8 @@ _WRITES = ("store", "atomic_store", "atomic_rmw", "atomic_cmpxchg")
 _ATOMIC = ("atomic_load", "atomic_store", "atomic_rmw", "atomic_cmpxchg")
 _CALLS = ("call", "call_ref")
 _LEAVES = (
-    "trap", "branch_table", "call", "call_ref", "tail_call", "tail_call_ref", "return_",
-    "return_value", "return_ref", "return_many", "stub",
+    "trap", "branch_table", "throw", "throw_ref", "call", "call_ref", "tail_call", "tail_call_ref",
+    "return_", "return_value", "return_ref", "return_many", "stub",
 )  # fmt: skip
 _ROUNDS = (
     "fadd", "fsub", "fmul", "fdiv", "fmin", "fmax", "fsqrt", "fceil", "ffloor", "ftrunc",

@@ -407,6 +407,33 @@ class ControlMachine(Machine[V]):
         """Go to target ``index`` of the ``count`` + 1 that follow in the code, or to the last."""
 
     @abstractmethod
+    def throw(self, func: V, tag: V, first: V, ref_first: V) -> None:
+        """Throw an exception of a tag, in function ``func``, with what is at these offsets."""
+
+    @abstractmethod
+    def throw_ref(self, ref: V, func: V) -> None:
+        """Throw an exception again, in function ``func``; requires it is not null."""
+
+    @abstractmethod
+    def exception_get(self, cell: V, end: V, *, far: bool) -> V:
+        """Read a global cell that refers to an exception.
+
+        The reference frame is in use up to the byte offset ``end``.
+        """
+
+    @abstractmethod
+    def exception_set(self, cell: V, value: V, *, far: bool) -> None:
+        """Write a global cell that refers to an exception."""
+
+    @abstractmethod
+    def table_get_exception(self, table: V, index: V, end: V) -> V:
+        """As ``table_get`` where elements refer to exceptions; ``end`` as in ``exception_get``."""
+
+    @abstractmethod
+    def table_set_exception(self, table: V, index: V, value: V) -> None:
+        """As ``table_set`` where elements refer to exceptions."""
+
+    @abstractmethod
     def call(self, func: V, first: V, link: V, ref_first: V) -> None:
         """Call function ``func`` of this instance."""
 

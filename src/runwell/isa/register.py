@@ -439,6 +439,50 @@ _op("table64.init", (I64, I32, I32), (), (Word.ELEM, _T), _invoke32("table_init"
 _op("elem.drop", (), (), (Word.ELEM,), _drop("elem_drop"))
 
 
+# Exceptions.  References to them that are not on a stack are counted, so cells that hold them have
+# operations of their own; those that read one say how much of the reference frame is in use.
+
+
+def _throw_ref(m: ControlMachine[V], ty: ValType, ref: V, func: V) -> None:
+    m.trap_if(m.eq(ref, m.const(I64, 0)), TrapCode.NULL_EXCEPTION)
+    m.throw_ref(ref, func)
+
+
+def _exception_get(far: bool) -> Body:
+    return lambda m, ty, cell, end: m.exception_get(cell, end, far=far)
+
+
+def _exception_set(far: bool) -> Body:
+    return lambda m, ty, value, cell: m.exception_set(cell, value, far=far)
+
+
+def _table_get_exception(m: ControlMachine[V], ty: ValType, index: V, table: V, end: V) -> V:
+    return m.table_get_exception(table, _at(m, ty, index, table), end)
+
+
+def _table_set_exception(m: ControlMachine[V], ty: ValType, index: V, value: V, table: V) -> None:
+    m.table_set_exception(table, _at(m, ty, index, table), value)
+
+
+_op(
+    "throw",
+    (),
+    (),
+    (Word.FUNC, Word.TAG, Word.SLOT, Word.REF_SLOT),
+    lambda m, ty, *a: m.throw(*a),
+    Kind.LEAVE,
+)
+_op("throw_ref", (REF,), (), (Word.FUNC,), _throw_ref, Kind.LEAVE)
+for _far, _where in ((False, ""), (True, "_far")):
+    _get = (Word.GLOBAL, Word.REF_SLOT)
+    _op(f"global.get{_where}_exn", (), (REF,), _get, _exception_get(_far))
+    _op(f"global.set{_where}_exn", (REF,), (), (Word.GLOBAL,), _exception_set(_far))
+for _name, _ty in (("table", I32), ("table64", I64)):
+    _get = (_T, Word.REF_SLOT)
+    _op(f"{_name}.get_exn", (_ty,), (REF,), _get, _table_get_exception, ty=_ty)
+    _op(f"{_name}.set_exn", (_ty, REF), (), (_T,), _table_set_exception, ty=_ty)
+
+
 # References.
 
 _op("ref.null", (), (REF,), (), lambda m, ty: m.const(I64, 0))

@@ -81,6 +81,7 @@ class ModuleCode:
         "_blocks",
         "_canon",
         "_native",
+        "_tag_types",
         "address",
         "explicit",
         "max_frames",
@@ -116,7 +117,8 @@ class ModuleCode:
         self._canon: Sequence[int] = ()
         bodies = module.bodies
         size = bodies[-1] - bodies[0] if bodies else 0
-        self._arena = Mapping(ARENA_BYTES + ARENA_FACTOR * size)
+        directory = 8 * len(module.function_types)
+        self._arena = Mapping(ARENA_BYTES + ARENA_FACTOR * size + 2 * directory)
         block = self._block(sizeof(layout.ModuleCode))
         self.address = block.address
         self._native = ctype_of(layout.ModuleCode).from_address(self.address)
@@ -160,7 +162,11 @@ class ModuleCode:
         n.n_data = -1 if module.data_count is None else module.data_count
         n.features = features
         n.code = n.code_out = int(self._arena)
-        n.code_end = self._arena + self._arena.size
+        # The lists of what is translated, and of its handlers, have the arena's end.
+        n.handlers = self._arena + self._arena.size - directory
+        n.translated = n.code_end = n.handlers - directory
+        self._tag_types = array("I", module.tag_types)
+        n.tag_types, n.n_tags = self._tag_types.buffer_info()[0], len(module.tag_types)
         n.explicit_bounds = explicit
         n.object = id(self)
         n.source = address_of(module.data)
@@ -179,7 +185,7 @@ class ModuleCode:
 
     def contains(self, ip: int) -> bool:
         """Is an address in this module's register code?"""
-        return self._arena <= ip < self._arena + self._arena.size
+        return self._arena <= ip < int(self._native.code_end)
 
     def _block(self, size: int) -> Block:
         block = Block(size)

@@ -1,7 +1,8 @@
 """Kernels that lay out what a module and its instances need."""
 
-from runwell.kernel import Ptr, kernel, null, sizeof, u8, u32, u64
+from runwell.kernel import Ptr, addr, atomic_load, kernel, null, sizeof, u8, u32, u64
 from runwell.runtime.c_library import calloc, free, memmove
+from runwell.runtime.exception_kernels import release_globals
 from runwell.runtime.layout import (
     FuncCode,
     FuncRef,
@@ -11,6 +12,7 @@ from runwell.runtime.layout import (
     ModuleCode,
     Segment,
     Table,
+    Tag,
 )
 
 
@@ -37,16 +39,17 @@ def fill_codes(module: Ptr[ModuleCode], bodies: Ptr[u32], stub: Ptr[u8]) -> None
 @kernel(export=True)
 def find_code(module: Ptr[ModuleCode], ip: Ptr[u8]) -> Ptr[FuncCode]:
     """The function whose register code contains ``ip``; null if none of the module does."""
-    found: Ptr[FuncCode] = null
-    if ip >= module.code_end:
-        return found
-    best: Ptr[u8] = module.code - 1
-    for i in range(module.n_imported_functions, module.n_functions):
-        code = module.codes + i
-        # Untranslated functions point to the stub, which lies elsewhere.
-        if code.entry <= ip and code.entry > best and code.entry >= module.code:
-            best = code.entry
-            found = code
+    low: u32 = 0
+    high = atomic_load(addr(module.n_translated))
+    if high == 0 or ip < module.translated[0].entry or ip >= module.code_end:
+        return Ptr[FuncCode](0)
+    while high - low > 1:
+        middle = low + (high - low) // 2
+        if module.translated[middle].entry <= ip:
+            low = middle
+        else:
+            high = middle
+    found: Ptr[FuncCode] = module.translated[low]
     return found
 
 
@@ -55,7 +58,7 @@ def instance_new(plan: Ptr[InstancePlan], imports: Ptr[u64]) -> Ptr[Instance]:
     """Make an instance; null if there is no room.
 
     ``imports`` are addresses: of the imported functions' references, of all memories, of all
-    tables, of the imported globals' cells.
+    tables, of all tags, of the imported globals' cells.
     """
     base = calloc(plan.size, u64(1))
     if base == null:
@@ -69,6 +72,11 @@ def instance_new(plan: Ptr[InstancePlan], imports: Ptr[u64]) -> Ptr[Instance]:
     instance.tables = Ptr[Ptr[Table]](base + plan.tables)
     instance.data = Ptr[Segment](base + plan.data)
     instance.elements = Ptr[Segment](base + plan.elements)
+    instance.tags = Ptr[Ptr[Tag]](base + plan.tags)
+    instance.exception_cells = Ptr[u32](base + plan.cells_at)
+    instance.n_exception_cells = u64(plan.n_exception_cells)
+    for i in range(u32(0), plan.n_exception_cells):
+        instance.exception_cells[i] = plan.exception_cells[i]
     next_ = imports
     for i in range(u32(0), plan.n_imported_functions):
         instance.funcs[i] = Ptr[FuncRef](next_[0])
@@ -78,6 +86,9 @@ def instance_new(plan: Ptr[InstancePlan], imports: Ptr[u64]) -> Ptr[Instance]:
         next_ = next_ + 1
     for i in range(u32(0), plan.n_tables):
         instance.tables[i] = Ptr[Table](next_[0])
+        next_ = next_ + 1
+    for i in range(u32(0), plan.n_tags):
+        instance.tags[i] = Ptr[Tag](next_[0])
         next_ = next_ + 1
     if plan.n_memories != 0:
         instance.memory_base = instance.memories[0].base
@@ -106,4 +117,5 @@ def instance_new(plan: Ptr[InstancePlan], imports: Ptr[u64]) -> Ptr[Instance]:
 @kernel(export=True)
 def instance_free(instance: Ptr[Instance]) -> None:
     """Give an instance back."""
+    release_globals(instance)
     free(Ptr[u8](instance))

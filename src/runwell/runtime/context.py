@@ -45,6 +45,8 @@ class _Lease(int):
     ) -> None:
         for call in on_end:
             call(int(self))
+        # The struct is freed after this.
+        native.exceptions_forget(self)
         native.remove_context(self)
 
 

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from _ctypes import PyObj_FromPtr
 
+from runwell.base.errors import InternalError
 from runwell.base.light import NamedTuple
 from runwell.base.types import FuncType, ValType
 from runwell.kernel.types import ctype_of
 from runwell.runtime import layout
+from runwell.runtime.native import hooks
 from runwell.runtime.store import Store, carries_refs
 from runwell.runtime.types import type_of_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from runwell.runtime.exception import Held
 
 
 class Func(NamedTuple):
@@ -73,6 +77,8 @@ def encode_ref(store: Store, type_: ValType, value: object) -> int:
     """
     if value is None:
         return 0
+    if type_.is_exception:
+        return _hold_exception(store, value)
     if _is_extern(type_):
         return store.hold(value)
     if isinstance(value, Func):
@@ -85,6 +91,22 @@ def decode_ref(type_: ValType, bits: int) -> object:
     if bits == 0:
         return None
     return object_at(bits) if _is_extern(type_) else func_at(bits)
+
+
+def _hold_exception(store: Store, value: object) -> Held:
+    if hooks.hold_exception is None:
+        raise InternalError("nobody has lent a way to make exceptions")
+    return hooks.hold_exception(store, value)
+
+
+def read_exception(cell: int) -> object:
+    """The value that a cell for references to exceptions stands for."""
+    from runwell.runtime.exception import read_cell
+
+    held = read_cell(cell)
+    if held is None or hooks.make_exception is None:
+        return held
+    return hooks.make_exception(held, ())
 
 
 def _is_extern(type_: ValType) -> bool:

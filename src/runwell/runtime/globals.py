@@ -3,8 +3,9 @@
 from runwell.base.light import final
 from runwell.kernel.types import ctype_of, u64
 from runwell.module.types import GlobalType
-from runwell.runtime.func import decode_ref, encode_ref
+from runwell.runtime.func import decode_ref, encode_ref, read_exception
 from runwell.runtime.mapping import Block
+from runwell.runtime.native import Native, native
 from runwell.runtime.store import Store
 
 CELL_BYTES = 16
@@ -43,16 +44,37 @@ class Global:
     @property
     def reference(self) -> object:
         """The value of a global of reference type: None, a ``Func``, or a host object."""
+        if self.type.type.is_exception:
+            return read_exception(self.address)
         return decode_ref(self.type.type, self.bits)
 
     @reference.setter
     def reference(self, value: object) -> None:
-        self.bits = encode_ref(self.store, self.type.type, value)
+        bits = encode_ref(self.store, self.type.type, value)
+        if self.type.type.is_exception:
+            native.exception_put(self.address, bits)
+        else:
+            self.bits = bits
+
+
+@final
+class _ExceptionCell:
+    """The cell of a global that refers to exceptions."""
+
+    __slots__ = ("_block", "address")
+
+    def __init__(self) -> None:
+        self._block = Block(CELL_BYTES)
+        self.address = self._block.address
+
+    def __del__(self, native: Native = native) -> None:
+        native.exception_put(self.address, 0)
 
 
 def new_global(type_: GlobalType, bits: int = 0) -> Global:
     """Make a global of its own store."""
-    store, cell = Store(), Block(CELL_BYTES)
+    store = Store()
+    cell = _ExceptionCell() if type_.type.is_exception else Block(CELL_BYTES)
     store.keep(cell)
     result = Global(type_, store, cell.address)
     result.bits = bits

@@ -16,7 +16,7 @@ from runwell.base.light import final
 from runwell.base.types import I32, I64, FuncType, ValType
 from runwell.kernel.types import ctype_of, sizeof, u64
 from runwell.module.module import Import
-from runwell.module.types import ExternKind, ExternType, GlobalType, MemoryType, TableType
+from runwell.module.types import ExternKind, ExternType, GlobalType, MemoryType, TableType, TagType
 from runwell.runtime import layout
 from runwell.runtime.code import ModuleCode
 from runwell.runtime.constant import Constant, How
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
-Extern: TypeAlias = Func | Table | Memory | Global
+    from runwell.runtime.tag import Tag
+
+Extern: TypeAlias = "Func | Table | Memory | Global | Tag"
 
 
 @final
@@ -57,7 +59,7 @@ class InstanceBody:
         address: of the native ``Instance``.
         code: its module.
         store: a weak reference to the store that it is in.
-        segments: the passive element segments.
+        segments: the passive element segments, and what they refer to.
     """
 
     __slots__ = ("__weakref__", "address", "code", "segments", "store")
@@ -65,7 +67,7 @@ class InstanceBody:
     def __init__(self, address: int, code: ModuleCode) -> None:
         self.address = _Lease(address)
         self.code = code
-        self.segments: list[array[int]] = []
+        self.segments: list[object] = []
         self.store: ref[Store]
 
 
@@ -87,6 +89,7 @@ class Instance:
         address: of the native ``Instance``.
         memories: by memory index.
         tables: by table index.
+        tags: by tag index.
     """
 
     __slots__ = (
@@ -99,6 +102,7 @@ class Instance:
         "memories",
         "store",
         "tables",
+        "tags",
     )
 
     def __init__(
@@ -129,6 +133,7 @@ class Instance:
         addresses = array("Q")
         self.memories: list[Memory] = []
         self.tables: list[Table] = []
+        self.tags: list[Tag] = []
         self._imported_globals: list[Global] = []
         for extern in imports:
             if isinstance(extern, Func):
@@ -139,12 +144,15 @@ class Instance:
             elif isinstance(extern, Table):
                 store.join(extern.store)
                 self.tables.append(extern)
-            elif extern is not None:
+            elif isinstance(extern, Global):
                 if extern.type.type.is_ref:
                     store.join(extern.store)
                 else:
                     store.keep(extern.store)
                 self._imported_globals.append(extern)
+            elif extern is not None:
+                extern.admit(store)
+                self.tags.append(extern)
         for memory_type in plan.memories:
             memory = Memory(memory_type, limit_bytes=limit_bytes, explicit=code.explicit)
             store.keep(memory)
@@ -153,6 +161,9 @@ class Instance:
             self.tables.append(Table(table_type, limit=limit_elements, store=store))
         addresses.extend([m.address for m in self.memories])
         addresses.extend([t.address for t in self.tables])
+        if code.module.tag_types:
+            self._make_tags()
+        addresses.extend([t.address for t in self.tags])
         addresses.extend([g.address for g in self._imported_globals])
         address = native.instance_new(plan.address, addresses.buffer_info()[0])
         if not address:
@@ -166,6 +177,13 @@ class Instance:
         if self.memories and not code.explicit:
             recheck()
         self._initialise(plan)
+
+    def _make_tags(self) -> None:
+        from runwell.runtime.tag import Tag
+
+        code = self.code
+        for x in code.module.tag_types[code.module.n_imported_tags :]:
+            self.tags.append(Tag(code.numbers[x], self.store))
 
     def func(self, index: int) -> Func:
         """A function, by index; one that is imported, exported, or otherwise named as a value."""
@@ -188,6 +206,8 @@ class Instance:
             return self.memories[index]
         if kind == ExternKind.TABLE:
             return self.tables[index]
+        if kind == ExternKind.TAG:
+            return self.tags[index]
         return self.global_(index)
 
     def _func_ref(self, index: int) -> int:
@@ -201,7 +221,12 @@ class Instance:
     def _initialise(self, plan: Plan) -> None:
         module = self.code.module
         for x, constant in plan.globals:
-            self.global_(x).bits = self._value(constant, module.global_types[x].type)
+            type_ = module.global_types[x].type
+            value = self._value(constant, type_)
+            if type_.is_exception:
+                native.exception_put(self.global_(x).address, value)
+            else:
+                self.global_(x).bits = value
         for x, constant in plan.table_inits:
             table = self.tables[x]
             bits = self._value(constant, module.table_types[x].element)
@@ -235,6 +260,10 @@ class Instance:
         address, size = items.buffer_info()
         if element.table is None:
             self._body.segments.append(items)
+            if element.type.is_exception:
+                from runwell.runtime.exception import hold
+
+                self._body.segments += [hold(item) for item in items if item]
             at = self.address + self._plan.segments + sizeof(layout.Segment) * element.number
             segment = ctype_of(layout.Segment).from_address(at)
             segment.items, segment.size = address, size
@@ -325,12 +354,14 @@ def _match(
 def _fits(wanted: ExternType, number: int, extern: Extern) -> bool:
     """Does an extern match what an import wants?  Source: core spec 3.0, import matching.
 
-    ``number`` is that of a function's type.
+    ``number`` is that of a function's or tag's type.
     """
     if isinstance(wanted, FuncType):
         return isinstance(extern, Func) and (
             extern.number == number or relation().is_declared_subtype(extern.number, number)
         )
+    if isinstance(wanted, TagType):
+        return _is_tag(extern, number)
     if isinstance(wanted, GlobalType):
         return isinstance(extern, Global) and (
             extern.type == wanted
@@ -346,17 +377,22 @@ def _fits(wanted: ExternType, number: int, extern: Extern) -> bool:
             and extern.type.is_64 == wanted.is_64
             and _within(extern.size, extern.type.maximum, wanted.minimum, wanted.maximum)
         )
-    if isinstance(wanted, MemoryType):
-        found = extern.type
-        return (
-            isinstance(extern, Memory)
-            and isinstance(found, MemoryType)
-            and found.is_64 == wanted.is_64
-            and found.shared == wanted.shared
-            and found.page_bits == wanted.page_bits
-            and _within(extern.pages, found.maximum, wanted.minimum, wanted.maximum)
-        )
-    return False
+    found = extern.type
+    return (
+        isinstance(extern, Memory)
+        and isinstance(found, MemoryType)
+        and found.is_64 == wanted.is_64
+        and found.shared == wanted.shared
+        and found.page_bits == wanted.page_bits
+        and _within(extern.pages, found.maximum, wanted.minimum, wanted.maximum)
+    )
+
+
+def _is_tag(extern: Extern, number: int) -> bool:
+    """Is this a tag of the type that has a canonical number?"""
+    from runwell.runtime.tag import Tag
+
+    return isinstance(extern, Tag) and extern.number == number
 
 
 def _within(size: int, most: int | None, least: int, maximum: int | None) -> bool:

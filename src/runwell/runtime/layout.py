@@ -59,6 +59,61 @@ class HostFunc:
     signature: Ptr[u8]  # n_params, n_results, then one value type byte each
     frame_bytes: u32  # room that arguments or results need on the value stack
     ref_bytes: u32
+    # ``discard(ctx)``: the exception that the entry failed with was caught; null if it never offers
+    # one in ``Context.exception``.
+    discard: Fn[[Ptr[u8]], None]
+
+
+@struct
+class Tag:
+    """An exception tag; which one it is, its address says."""
+
+    holders: u32  # exceptions of this tag, and 1 for Python
+    value_bytes: u32  # what an exception carries
+    ref_bytes: u32
+    n_exceptions: u32  # how many of the references are to exceptions again
+    is_exception: Ptr[u8]  # by reference: is it?
+
+
+@struct
+class ExceptionObject:
+    """A thrown exception.  The values follow the struct, the references follow those."""
+
+    tag: Ptr[Tag]
+    next: Ptr[u8]  # while it is being freed: the one to be freed next
+    # Cells of tables and globals, contexts, Python objects, and exceptions that refer to it.
+    holders: u32
+    spare: u32
+
+
+@struct
+class TryRange:
+    """Register code whose exceptions are caught; those within follow the one around them."""
+
+    start: u32  # byte offset from the function's entry
+    end: u32
+    parent: u32  # number of the range around it, plus 1; 0 if there is none
+    first: u32  # its clauses
+    last: u32  # behind them
+
+
+@struct
+class CatchClause:
+    """Where an exception goes on."""
+
+    kind: u32  # as in the binary: bit 0: with a reference to the exception, bit 1: of any tag
+    tag: u32
+    target: u32  # byte offset from the function's entry
+    slot: u32  # where the values go in the frame
+    ref_slot: u32  # where the references go, and behind them that to the exception
+
+
+@struct
+class HandlerTable:
+    """A function's handlers; ranges, in the order of their start, and then clauses follow."""
+
+    n_ranges: u32
+    n_clauses: u32
 
 
 @struct
@@ -103,6 +158,9 @@ class Instance:
     elements: Ptr[Segment]
     module: Ptr[u8]  # Ptr[ModuleCode]
     object: u64  # PyObject* of the Python face, or 0
+    tags: Ptr[Ptr[Tag]]
+    exception_cells: Ptr[u32]  # byte offsets of the cells that hold exceptions
+    n_exception_cells: u64
 
 
 @struct
@@ -131,6 +189,17 @@ class Context:
     thread_state: u64  # PyThreadState* while the GIL is released, else 0
     object: u64  # PyObject* of the Python face
     culprit: u64  # Ptr[FuncCode] of what was translated last, for INVALID_FUNCTION
+    # An exception on its way out of a guest, or offered by a host function; held.
+    exception: Ptr[ExceptionObject]
+    # Those that references on this context's stack may be to; each held.
+    exceptions: Ptr[Ptr[ExceptionObject]]
+    n_exceptions: u64
+    exception_room: u64
+    # What ``ip`` to ``instance`` were when the guest that trapped last was entered.
+    caller_ip: Ptr[u8]
+    caller_fp: Ptr[u8]
+    caller_rp: Ptr[u8]
+    caller_instance: Ptr[Instance]
 
 
 @struct
@@ -187,6 +256,11 @@ class ModuleCode:
     explicit_bounds: u32
     object: u64
     source: Ptr[u8]  # first byte of the binary, for offsets in errors
+    tag_types: Ptr[u32]  # type index by tag index
+    n_tags: u32
+    n_translated: u32
+    translated: Ptr[Ptr[FuncCode]]  # functions that have code, in its order
+    handlers: Ptr[Ptr[HandlerTable]]  # by function index; null if it catches nothing
 
 
 @struct
@@ -205,12 +279,17 @@ class InstancePlan:
     n_imported_globals: u32
     n_memories: u32
     n_tables: u32
+    n_tags: u32
+    n_exception_cells: u32
+    exception_cells: Ptr[u32]  # byte offsets of the own global cells that hold exceptions
     memories: u32  # offset of the array
     tables: u32
     data: u32
     elements: u32
     func_refs: u32
     funcs: u32
+    tags: u32
+    cells_at: u32  # of ``exception_cells``
     size: u64
 
 

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from runwell.base.errors import Frame, WasmException
     from runwell.base.types import ValType
     from runwell.runtime.code import ModuleCode
+    from runwell.runtime.exception import Held
     from runwell.runtime.func import Func
+    from runwell.runtime.store import Store
 
 # Result, then parameters.  They repeat the kernels' own declarations because reading those would
 # load kernel sources into every run; a test compares the two.
@@ -41,9 +44,23 @@ SIGNATURES: dict[str, str] = {
     "install_fault_handler": "u32",
     "walk_frames": "u64 u64 u64 u64 u64",
     "enter_guest": "u32 u64 u64 u64",
+    "exception_hold": "None u64",
+    "exception_new": "u64 u64 u64 u64",
+    "exception_put": "None u64 u64",
+    "exception_release": "None u64",
+    "exception_take": "u64 u64",
+    "exceptions_forget": "None u64",
 }
 
-DESTRUCTORS = ("memory_free", "table_free", "instance_free", "remove_context")
+DESTRUCTORS = (
+    "memory_free",
+    "table_free",
+    "instance_free",
+    "remove_context",
+    "exception_put",
+    "exception_release",
+    "exceptions_forget",
+)
 
 
 @final
@@ -109,14 +126,26 @@ class Hooks:
         translate_constant: ``(module, start, end, type)`` of a constant expression's bytes to the
             address of a ``FuncCode`` that leaves its value, for expressions that are not literal.
         validate_function: ``(module, function index)``; raises what is wrong with a function.
+        make_exception: ``(exception, frames)`` to the Python error that is raised for it.
+        hold_exception: ``(store, value)`` to the exception that guests of a store get for a Python
+            value.
         call: calls a function without parameters, with all that a call from the host entails; used
             for start functions.
     """
 
-    __slots__ = ("call", "offset_of", "translate_constant", "validate_function")
+    __slots__ = (
+        "call",
+        "hold_exception",
+        "make_exception",
+        "offset_of",
+        "translate_constant",
+        "validate_function",
+    )
 
     def __init__(self) -> None:
         self.call: Callable[[Func], object] | None = None
+        self.make_exception: Callable[[Held, tuple[Frame, ...]], WasmException] | None = None
+        self.hold_exception: Callable[[Store, object], Held] | None = None
         self.offset_of: Callable[[ModuleCode, int, int], int | None] | None = None
         self.validate_function: Callable[[ModuleCode, int], None] | None = None
         self.translate_constant: Callable[[ModuleCode, int, int, ValType], int] | None = None

@@ -110,6 +110,14 @@ class Plan:
                     self.data_offsets.append((len(self.data) // 4, offset))
                 self.data.extend((segment.memory, offset.value, address, size))
         cells = bytes(image)
+        exceptions = array(
+            "I",
+            [
+                sizeof(layout.Instance) + CELL_BYTES * x
+                for x, t in enumerate(module.global_types)
+                if x >= module.n_imported_globals and t.type.is_exception
+            ],
+        )
         plan = ctype_of(layout.InstancePlan)(
             module=code.address,
             refs=code.referenced.buffer_info()[0],
@@ -123,6 +131,9 @@ class Plan:
             n_imported_globals=module.n_imported_globals,
             n_memories=len(module.memory_types),
             n_tables=len(module.table_types),
+            n_tags=len(module.tag_types),
+            n_exception_cells=len(exceptions),
+            exception_cells=exceptions.buffer_info()[0],
         )
         at = self.cells = sizeof(layout.Instance)
         at += len(cells)
@@ -130,6 +141,8 @@ class Plan:
         at += 8 * len(module.memory_types)
         plan.tables = at
         at += 8 * len(module.table_types)
+        plan.tags = at
+        at += 8 * len(module.tag_types)
         plan.data = at
         at += sizeof(layout.Segment) * len(module.datas)
         plan.elements = self.segments = at
@@ -137,8 +150,9 @@ class Plan:
         plan.func_refs = at
         at += sizeof(layout.FuncRef) * len(code.referenced)
         plan.funcs = self.funcs = at
-        plan.size = at + 8 * len(module.function_types)
-        self._kept = (plan, cells, spans, code.referenced)
+        plan.cells_at = at + 8 * len(module.function_types)
+        plan.size = plan.cells_at + 4 * len(exceptions)
+        self._kept = (plan, cells, spans, code.referenced, exceptions)
         self.address: int = addressof(plan)
 
 

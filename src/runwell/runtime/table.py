@@ -10,7 +10,7 @@ from runwell.base.limits import TABLE_ELEMENTS
 from runwell.kernel.types import ctype_of
 from runwell.module.types import TableType
 from runwell.runtime import layout
-from runwell.runtime.func import decode_ref, encode_ref
+from runwell.runtime.func import decode_ref, encode_ref, read_exception
 from runwell.runtime.mapping import round_up
 from runwell.runtime.native import Native, native
 from runwell.runtime.store import Store
@@ -108,7 +108,10 @@ class Table:
         Raises:
             IndexError: there is no such element.
         """
-        return decode_ref(self.type.element, self._elements(index)[index])
+        elements = self._elements(index)
+        if self.type.element.is_exception:
+            return read_exception(self._native.elements + 8 * index)
+        return decode_ref(self.type.element, elements[index])
 
     def set(self, index: int, value: object) -> None:
         """Replace an element.
@@ -118,7 +121,11 @@ class Table:
             TypeError: the value is not of the element type.
         """
         elements = self._elements(index)
-        elements[index] = encode_ref(self.store, self.type.element, value)
+        bits = encode_ref(self.store, self.type.element, value)
+        if self.type.element.is_exception:
+            native.exception_put(self._native.elements + 8 * index, bits)
+        else:
+            elements[index] = bits
 
     def _elements(self, index: int) -> Any:
         from ctypes import POINTER, c_uint64, cast

@@ -13,6 +13,13 @@ from runwell.runtime.c_library import (
     mprotect,
     munmap,
 )
+from runwell.runtime.exception_kernels import (
+    exception_put,
+    exception_release,
+    exception_take,
+    is_exception_type,
+    release_cells,
+)
 from runwell.runtime.layout import Instance, Table
 from runwell.runtime.memory_kernels import outside, whole_pages
 
@@ -49,6 +56,8 @@ def table_new(template: Ptr[Table], value: u64) -> Ptr[Table]:
 @kernel(export=True)
 def table_free(table: Ptr[Table]) -> None:
     """Give a table and its address space back."""
+    if is_exception_type(table.type):
+        release_cells(table.elements, table.size)
     if table.reserved != 0:
         munmap(Ptr[u8](table.elements), table.reserved)
     free(Ptr[u8](table))
@@ -67,10 +76,40 @@ def table_grow_by(table: Ptr[Table], value: u64, delta: u64) -> u64:
             return ~u64(0)
         table.committed = wanted
     if value != 0:  # fresh pages are null
-        for i in range(old, old + delta):
-            table.elements[i] = value
+        fill_elements(table, old, value, delta)
     table.size = old + delta
     return old
+
+
+@kernel
+def fill_elements(table: Ptr[Table], to: u64, value: u64, size: u64) -> None:
+    """Make elements refer to the same; they are accessible."""
+    if is_exception_type(table.type):
+        for i in range(to, to + size):
+            exception_put(table.elements + i, value)
+        return
+    for i in range(to, to + size):
+        table.elements[i] = value
+
+
+@kernel
+def move_elements(table: Ptr[Table], to: u64, items: Ptr[u64], size: u64) -> None:
+    """Copy references, which may be of the same table; they are accessible."""
+    if not is_exception_type(table.type):
+        memmove(Ptr[u8](table.elements + to), Ptr[u8](items), 8 * size)
+        return
+    start = table.elements + to
+    for i in range(size):
+        x = i if start <= items else size - 1 - i
+        put_element(start + x, items + x)
+
+
+@kernel
+def put_element(cell: Ptr[u64], source: Ptr[u64]) -> None:
+    """Copy a reference to an exception from cell to cell."""
+    e = exception_take(source)
+    exception_put(cell, u64(e))
+    exception_release(e)
 
 
 @kernel(export=True)
@@ -78,7 +117,7 @@ def table_write(table: Ptr[Table], to: u64, items: Ptr[u64], size: u64) -> u32:
     """Copy references into a table; 0 or a trap code."""
     if outside(to, size, table.size):
         return u32(OUT_OF_BOUNDS)
-    memmove(Ptr[u8](table.elements + to), Ptr[u8](items), 8 * size)
+    move_elements(table, to, items, size)
     return u32(0)
 
 
@@ -94,8 +133,7 @@ def table_fill(instance: Ptr[Instance], to: u64, value: u64, size: u64, table: u
     t = instance.tables[table]
     if outside(to, size, t.size):
         return u32(OUT_OF_BOUNDS)
-    for i in range(to, to + size):
-        t.elements[i] = value
+    fill_elements(t, to, value, size)
     return u32(0)
 
 
@@ -108,7 +146,7 @@ def table_copy(
     b = instance.tables[source_table]
     if outside(to, size, a.size) or outside(source, size, b.size):
         return u32(OUT_OF_BOUNDS)
-    memmove(Ptr[u8](a.elements + to), Ptr[u8](b.elements + source), 8 * size)
+    move_elements(a, to, b.elements + source, size)
     return u32(0)
 
 

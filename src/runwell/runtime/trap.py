@@ -22,8 +22,6 @@ from runwell.runtime.native import hooks, native
 # Frames that a backtrace shows: the innermost and the outermost ones of a deep recursion.
 INNERMOST, OUTERMOST = 48, 16
 
-# Set in the number of frames if there were too many to walk through all.
-_UNFINISHED = 1 << 63
 _FIELDS = sizeof(layout.FrameRecord) // 8
 _NO_RECORDS = bytes(8 * _FIELDS * (INNERMOST + OUTERMOST))
 
@@ -33,6 +31,13 @@ def make_trap(context: Context, code: int) -> RunwellError | InternalError:
     trap = TrapCode(code)
     if trap == TrapCode.INVALID_FUNCTION and hooks.validate_function is not None:
         return _invalid(context, hooks.validate_function)
+    if trap == TrapCode.UNCAUGHT_EXCEPTION and hooks.make_exception is not None:
+        from runwell.runtime.exception import Held
+
+        # Whatever runs now may throw, too.
+        held = Held(context.native.exception)
+        context.native.exception = 0
+        return hooks.make_exception(held, backtrace(context))
     frames = backtrace(context)
     if trap == TrapCode.INTERNAL:
         where = f" in {frames[0]}" if frames else ""
@@ -64,8 +69,6 @@ def backtrace(context: Context) -> tuple[Frame, ...]:
     """
     records = array("Q", _NO_RECORDS)
     total = native.walk_frames(context.address, records.buffer_info()[0], INNERMOST, OUTERMOST)
-    least = "at least " if total & _UNFINISHED else ""
-    total &= ~_UNFINISHED
     shown = min(total, INNERMOST + OUTERMOST)
     frames = [_frame(records, at) for at in range(min(shown, INNERMOST))]
     if shown > INNERMOST:
@@ -73,7 +76,7 @@ def backtrace(context: Context) -> tuple[Frame, ...]:
         outer = range(total - (shown - INNERMOST), total)
         frames.extend(_frame(records, INNERMOST + (n - INNERMOST) % OUTERMOST) for n in outer)
     if total > shown:
-        frames.insert(INNERMOST, Frame(-1, f"... {least}{total - shown} more frames ...", None))
+        frames.insert(INNERMOST, Frame(-1, f"... {total - shown} more frames ...", None))
     return tuple(frames)
 
 

@@ -8,6 +8,7 @@ from runwell.runtime.layout import TypeCode
 from runwell.translate.branches import JUMP, conditional, leave, patch, refer
 from runwell.translate.emit import begin, finish, is_ref, label_here
 from runwell.translate.errors import Error, Invalid
+from runwell.translate.exceptions import close_try, open_try, patch_clauses
 from runwell.translate.reading import next_signed, refuse
 from runwell.translate.stack import (
     check_top,
@@ -115,6 +116,8 @@ def open_block(w: Work, f: Control, rule: u32) -> None:
     f.otherwise = null
     f.stub_of = 0
     f.n_set = w.n_set
+    f.catches = 0
+    f.range = 0
     f.height = w.sp - f.n_params
     f.top = w.top - f.param_bytes
     f.ref_top = w.ref_top - f.param_ref_bytes
@@ -122,7 +125,7 @@ def open_block(w: Work, f: Control, rule: u32) -> None:
 
 @kernel
 def enter_block(w: Work, rule: u32) -> None:
-    """``block``, ``loop`` or ``if``."""
+    """``block``, ``loop``, ``if`` or ``try_table``."""
     if w.frame - w.controls >= CONTROL_DEPTH:
         refuse(w, Error.NESTING_LIMIT, CONTROL_DEPTH)
     f = w.frame[1]
@@ -135,7 +138,9 @@ def enter_block(w: Work, rule: u32) -> None:
         # No pending read may cross the boundary: the block may write the local, or be left out.
         settle_from(w, 0)
     open_block(w, f, rule)
-    if rule == Rule.IF:
+    if rule == Rule.TRY_TABLE:
+        open_try(w, f)
+    elif rule == Rule.IF:
         if w.dead == 0:
             f.otherwise = conditional(w, condition, UNLESS)
             f.otherwise[0] = 0
@@ -219,12 +224,14 @@ def end_block(w: Work) -> None:
     check_end(w)
     if f.rule == Rule.IF:
         check_missing_else(w, f)
-    if f.fixups != null or f.otherwise != null:
+    close_try(w, f)
+    if f.fixups != null or f.otherwise != null or f.catches != 0:
         if w.dead == 0:
             settle_top(w, f.n_results)
         resume(w, f)
         patch(w, f.otherwise)
         patch(w, f.fixups)
+        patch_clauses(w, f)
         push_types(w, f.results, f.n_results)
         w.home = w.sp
     forget_set(w, f)
@@ -252,9 +259,10 @@ def end_function(w: Work) -> None:
     check_end(w)
     if w.dead == 0:
         leave(w)
-    if f.fixups != null:
+    if f.fixups != null or f.catches != 0:
         resume(w, f)
         patch(w, f.fixups)
+        patch_clauses(w, f)
         push_types(w, f.results, f.n_results)
         w.home = w.sp
         leave(w)

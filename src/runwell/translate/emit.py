@@ -4,7 +4,7 @@ The last instruction stays open to change until a label: its result may be kept 
 only, sent to a local, or become a branch, all by another form and a look at its last word.
 """
 
-from runwell.base.types import F32, F64, I32, I64, V128
+from runwell.base.types import EXNREF, F32, F64, I32, I64, V128, ValType
 from runwell.isa.form import Src
 from runwell.kernel import Ptr, addr, i32, i64, kernel, null, u32, unlikely
 from runwell.translate.tables import (
@@ -28,6 +28,7 @@ GENERAL, OF_F32, OF_F64, OF_V128, OF_REF = range(len(VARIANTS))
 I32_CONST, I64_CONST = form("i32.const K->SLOT"), form("i64.const K->SLOT")
 I64_CONST_LONG = form("i64.const L->SLOT")
 F32_CONST, F64_CONST = form("f32.const K->SLOT"), form("f64.const L->SLOT")
+NULLEXNREF = int(ValType.NULLEXNREF)
 LAST_REF = 0x74  # highest code of a reference type
 
 
@@ -41,6 +42,12 @@ def is_number(t: u32) -> bool:
 def is_ref(t: u32) -> bool:
     """Is this a reference type?"""
     return t & 0xFF <= LAST_REF
+
+
+@kernel(inline=True)
+def is_exception(t: u32) -> bool:
+    """Is this the type of references to exceptions?"""
+    return t & 0xFF == EXNREF or t & 0xFF == NULLEXNREF
 
 
 @kernel(inline=True)

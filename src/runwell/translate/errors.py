@@ -32,6 +32,7 @@ class Error(IntEnum):
     TOO_MANY_LOCALS = 11
     ELSE_WITHOUT_IF = 12
     CONTENT_AFTER_END = 13
+    MALFORMED_CATCH = 20
     # They are, but do not type-check.
     TYPE_MISMATCH = 32
     UNKNOWN_LOCAL = 33
@@ -51,6 +52,7 @@ class Error(IntEnum):
     CONSTANT_REQUIRED = 47
     LANE_INDEX = 48
     UNINITIALIZED_LOCAL = 49
+    UNKNOWN_TAG = 52
     UNKNOWN_FIELD = 56
     IMMUTABLE_FIELD = 57
     IMMUTABLE_ARRAY = 58
@@ -64,6 +66,7 @@ class Error(IntEnum):
     BR_TABLE_LIMIT = 67
     SIZE_LIMIT = 68
     OUT_OF_SPACE = 69
+    HANDLERS_LIMIT = 70
 
     @property
     def is_malformed(self) -> bool:
@@ -90,6 +93,7 @@ _TEXTS = {
     Error.TOO_MANY_LOCALS: "too many locals",
     Error.ELSE_WITHOUT_IF: "END opcode expected: else without if",
     Error.CONTENT_AFTER_END: "section size mismatch: bytes after the end of the function",
+    Error.MALFORMED_CATCH: "malformed catch clause {:#04x}",
     Error.TYPE_MISMATCH: "type mismatch",
     Error.UNKNOWN_LOCAL: "unknown local {}",
     Error.UNKNOWN_LABEL: "unknown label {}",
@@ -116,10 +120,12 @@ _TEXTS = {
     Error.NOT_NUMERIC: "array type is not numeric or vector",
     Error.NO_DEFAULT: "type mismatch: a field has no default value",
     Error.UNINITIALIZED_LOCAL: "uninitialized local {}",
+    Error.UNKNOWN_TAG: "unknown tag {}",
     Error.LOCALS_LIMIT: "too many locals: the limit is {}",
     Error.NESTING_LIMIT: "blocks nested too deeply: the limit is {}",
     Error.HEIGHT_LIMIT: "too many operands: the limit is {}",
     Error.BR_TABLE_LIMIT: "br_table too large: the limit is {}",
     Error.SIZE_LIMIT: "function too large: the limit is {} bytes",
+    Error.HANDLERS_LIMIT: "too many exception handlers: the limit is {}",
     Error.OUT_OF_SPACE: "no space left for register code",
 }

@@ -17,6 +17,7 @@ from runwell.runtime.layout import Context, FuncCode, ModuleCode
 from runwell.translate.constant import translate_expression
 from runwell.translate.control import unset_from
 from runwell.translate.errors import Error, Invalid
+from runwell.translate.exceptions import keep_handlers
 from runwell.translate.function import translate_function
 from runwell.translate.layout import Span, Trouble
 from runwell.translate.pool import give_work_back, take_work
@@ -106,7 +107,10 @@ def translate_for_keeps(w: Work, module: ModuleCode, code: FuncCode) -> u32:
         module.code_out = Ptr[u8](w.out)
         code.frame_bytes = w.max_top
         code.brief = w.brief
+        module.handlers[code.index] = keep_handlers(w, module)
         atomic_store(addr(code.entry), Ptr[u8](w.entry))
+        module.translated[module.n_translated] = addr(code)
+        atomic_store(addr(module.n_translated), module.n_translated + 1)
     except Invalid as failure:
         forget(w)
         trap = u32(INTERNAL) if failure.code == Error.OUT_OF_SPACE else u32(INVALID_FUNCTION)

@@ -35,6 +35,7 @@ from runwell.translate.control import (
 )
 from runwell.translate.emit import begin, finish, label_here, set_handler
 from runwell.translate.errors import Error, Invalid
+from runwell.translate.exceptions import shift_handlers, throw, throw_ref
 from runwell.translate.heap import heap_op
 from runwell.translate.locals import LINK_BYTES, declare_locals, get_local, set_local
 from runwell.translate.memory import (
@@ -186,6 +187,10 @@ def translate_rare(w: Work, row: u64) -> None:
             branch_on_null(w)
         case Rule.BR_ON_NON_NULL:
             branch_on_non_null(w)
+        case Rule.THROW:
+            throw(w)
+        case Rule.THROW_REF:
+            throw_ref(w)
         case _:
             if rule_of(row) < Rule.REF_EQ or rule_of(row) > Rule.I31_GET:
                 refuse_opcode(w)
@@ -202,6 +207,9 @@ def open_function(w: Work) -> None:
     w.max_top = w.top
     w.max_ref_top = w.ref_top
     w.serial = 0
+    w.n_ranges = 0
+    w.n_clauses = 0
+    w.open_range = 0
     w.brief = 1
     w.height = 1
     open_block(w, f, u32(Rule.BLOCK))
@@ -245,7 +253,7 @@ def translate_body(w: Work) -> None:
                 load(w, row)
             case Rule.STORE:
                 store(w, row)
-            case Rule.BLOCK | Rule.LOOP | Rule.IF:
+            case Rule.BLOCK | Rule.LOOP | Rule.IF | Rule.TRY_TABLE:
                 enter_block(w, rule_of(row))
             case Rule.ELSE:
                 enter_else(w)
@@ -315,6 +323,7 @@ def add_prologue(w: Work) -> None:
     memmove(Ptr[u8](w.entry + n), Ptr[u8](w.entry), size)
     for i in range(w.n_notes):
         w.notes[i].code += 4 * n
+    shift_handlers(w, 4 * n)
     w.out = w.out + n
     at = w.entry
     if w.max_top > BIG_FRAME:
@@ -339,6 +348,7 @@ def translate_function(w: Work, module: ModuleCode, code: FuncCode, keep: bool) 
     w.end = code.body_end
     w.instruction = code.body
     w.constant = 0
+    w.function = code.index
     w.dead = 0 if keep else 1
     if w.end - w.pc > FUNCTION_BYTES:
         refuse(w, Error.SIZE_LIMIT, FUNCTION_BYTES)

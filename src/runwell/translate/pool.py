@@ -3,7 +3,7 @@
 A piece is reserved once and used again and again; the system gives it pages as they are touched.
 """
 
-from runwell.base.limits import LOCALS
+from runwell.base.limits import HANDLERS, LOCALS
 from runwell.kernel import (
     Ptr,
     addr,
@@ -18,6 +18,7 @@ from runwell.kernel import (
     u64,
 )
 from runwell.runtime.c_library import calloc, memset, sched_yield
+from runwell.runtime.layout import CatchClause, TryRange
 from runwell.translate.work import (
     CONTROLS,
     ENTRIES,
@@ -59,7 +60,9 @@ def lay_out_work(at: u64) -> u64:
     runs = part(near, u64(NEAR_LOCALS * sizeof(Local)))
     is_set = part(runs, u64(RUNS * sizeof(Run)))
     set_list = part(is_set, u64(LOCALS))
-    end = part(set_list, u64(LOCALS * 4))
+    ranges = part(set_list, u64(LOCALS * 4))
+    clauses = part(ranges, u64(HANDLERS * sizeof(TryRange)))
+    end = part(clauses, u64(HANDLERS * sizeof(CatchClause)))
     if at == 0:
         return end
     w = Ptr[Work](at)
@@ -72,6 +75,8 @@ def lay_out_work(at: u64) -> u64:
     w.is_set = Ptr[u8](is_set)
     w.set_list = Ptr[u32](set_list)
     w.n_set = 0
+    w.ranges = Ptr[TryRange](ranges)
+    w.clauses = Ptr[CatchClause](clauses)
     w.notes = null
     w.steps = 0
     memset(Ptr[u8](heads), 0, u64(LOCALS * 4))

@@ -7,6 +7,7 @@ from runwell.translate.emit import (
     begin,
     emit_word,
     finish,
+    is_exception,
     operate_1,
     operate_2,
     operate_3,
@@ -24,6 +25,8 @@ REF_NULL, REF_FUNC = form("ref.null ->REF"), form("ref.func ->REF")
 SIZE = form("table.size ->SLOT")
 GET, GET_64 = base("table.get"), base("table64.get")
 SET, SET_64 = base("table.set"), base("table64.set")
+GET_EXN, GET_64_EXN = base("table.get_exn"), base("table64.get_exn")
+SET_EXN, SET_64_EXN = base("table.set_exn"), base("table64.set_exn")
 GROW, GROW_64 = base("table.grow"), base("table64.grow")
 FILL, FILL_64 = base("table.fill"), base("table64.fill")
 COPY, COPY_64 = base("table.copy"), base("table64.copy")
@@ -98,6 +101,13 @@ def table_get(w: Work) -> None:
     if w.dead != 0:
         push_type(w, table_type(w, table))
         return
+    if is_exception(table_type(w, table)):
+        end = w.ref_top
+        p = operate_1(w, GET_64_EXN if is_64 else GET_EXN, index, t)
+        p[0] = table
+        p[1] = end
+        result(w, p + 2, table_type(w, table))
+        return
     p = operate_1(w, GET_64 if is_64 else GET, index, t)
     p[0] = table
     result(w, p + 1, table_type(w, table))
@@ -112,7 +122,10 @@ def table_set(w: Work) -> None:
     value = pop_value(w, table_type(w, table))
     index = pop_value(w, t)
     if w.dead == 0:
-        p = operate_2(w, SET_64 if is_64 else SET, index, t, value, FUNCREF)
+        forms = u32(SET_64) if is_64 else u32(SET)
+        if is_exception(table_type(w, table)):
+            forms = u32(SET_64_EXN) if is_64 else u32(SET_EXN)
+        p = operate_2(w, forms, index, t, value, FUNCREF)
         p[0] = table
         finish(w, p + 1)
 

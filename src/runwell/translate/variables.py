@@ -6,7 +6,9 @@ from runwell.runtime.layout import Instance
 from runwell.translate.emit import (
     begin,
     finish,
+    is_exception,
     is_ref,
+    operate_1,
     operate_3,
     operate_move,
     stage,
@@ -23,11 +25,15 @@ from runwell.translate.tables import (
     GLOBAL_SET_FAR,
     SELECT,
     TYPED,
+    base,
+    form,
 )
 from runwell.translate.value_types import next_value_type
 from runwell.translate.work import UNKNOWN, Work
 
 CELL_BYTES = 16
+GET_EXN, GET_FAR_EXN = form("global.get_exn ->REF"), form("global.get_far_exn ->REF")
+SET_EXN, SET_FAR_EXN = base("global.set_exn"), base("global.set_far_exn")
 
 
 @kernel(inline=True)
@@ -49,6 +55,12 @@ def get_global(w: Work) -> None:
         push_type(w, t)
         return
     far = x < w.module.n_imported_globals
+    if is_exception(t):
+        p = begin(w, GET_FAR_EXN if far else GET_EXN)
+        p[0] = cell_of(x)
+        p[1] = w.ref_top
+        result(w, p + 2, t)
+        return
     row = u32(GLOBAL_GET_FAR) if far else u32(GLOBAL_GET)
     p = begin(w, u32(FORM[TYPED[row + variant_of(t)]]))
     p[0] = cell_of(x)
@@ -77,6 +89,11 @@ def set_global(w: Work) -> None:
     if w.dead != 0:
         return
     far = x < w.module.n_imported_globals
+    if is_exception(t):
+        p = operate_1(w, SET_FAR_EXN if far else SET_EXN, e, t)
+        p[0] = cell_of(x)
+        finish(w, p + 1)
+        return
     p = operate_move(w, u32(GLOBAL_SET_FAR) if far else u32(GLOBAL_SET), e, t)
     p[0] = cell_of(x)
     finish(w, p + 1)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from runwell.base.limits import CONTROL_DEPTH, LOCALS, OPERAND_HEIGHT
 from runwell.kernel import Array, Ptr, i64, struct, u8, u32, u64
-from runwell.runtime.layout import ModuleCode
+from runwell.runtime.layout import CatchClause, ModuleCode, TryRange
 
 # A type that matches all types; no value type has this code.
 UNKNOWN = 0x80
@@ -83,6 +83,8 @@ class Control:
     unreachable: u32  # the operand stack is polymorphic
     single: u32  # the result type, if the block type is one
     n_set: u32  # how many locals had been set before
+    catches: u32  # clauses to patch at the end, chained: number of the first plus 1, or 0
+    range: u32  # of a try_table, plus 1; 0 if it catches nothing
 
 
 @struct
@@ -177,6 +179,12 @@ class Work:
     offset: u64
     visible_globals: u32  # those that a constant expression may read
     constant: u32  # a constant expression is being translated
+    function: u32  # index of the function
+    ranges: Ptr[TryRange]  # handlers found so far
+    clauses: Ptr[CatchClause]
+    n_ranges: u32
+    n_clauses: u32
+    open_range: u32  # the innermost, plus 1; or 0
     detail: u32  # what an error is about
     n_wanted: u32
     n_found: u32

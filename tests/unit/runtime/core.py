@@ -62,13 +62,21 @@ def kernels():
     from runwell.kernel.declare import Kernel
     from runwell.runtime import (
         code_kernels,
+        exception_kernels,
         memory_kernels,
         signal_kernels,
         table_kernels,
         trap_kernels,
     )
 
-    modules = (memory_kernels, table_kernels, code_kernels, signal_kernels, trap_kernels)
+    modules = (
+        memory_kernels,
+        table_kernels,
+        code_kernels,
+        exception_kernels,
+        signal_kernels,
+        trap_kernels,
+    )
     found = {
         thing.name: thing
         for module in modules

@@ -4,7 +4,7 @@ from array import array
 import pytest
 
 from runwell.base.types import EXTERNREF, F32, FUNCREF, I32, I64, V128, FuncType
-from runwell.kernel.types import ctype_of, sizeof
+from runwell.kernel.types import ctype_of, sizeof, u64
 from runwell.module.module import Module
 from runwell.module.types import SubType
 from runwell.runtime import layout
@@ -118,8 +118,13 @@ def test_functions(prepare):
 def test_finding_functions_by_code_address(prepare):
     code = prepare(SOME)
     n = fields(code, layout.ModuleCode, code.address)
+    assert native.find_code(code.address, n.code) == 0
     for index, offset in ((3, 0), (1, 100), (6, 200)):
         fields(code, layout.FuncCode, code.code_address(index)).entry = n.code + offset
+        ctype_of(u64).from_address(n.translated + 8 * n.n_translated).value = code.code_address(
+            index
+        )
+        n.n_translated += 1
 
     def find(ip):
         found = native.find_code(code.address, ip)

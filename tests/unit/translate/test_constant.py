@@ -34,7 +34,7 @@ VALID = {
     "global": (
         "i32",
         "(global.get $i)",
-        "global.get_far global:72 -> acc; return_value acc slot:0",
+        "global.get_far global:96 -> acc; return_value acc slot:0",
     ),
     "reference": (
         "funcref",
@@ -49,7 +49,7 @@ VALID = {
     "extended": (
         "i32",
         "(i32.add (i32.mul (global.get $i) (i32.const 4)) (i32.const 2))",
-        "global.get_far global:72 -> acc; i32.mul acc, 4 -> acc; i32.add acc, 2 -> acc;"
+        "global.get_far global:96 -> acc; i32.mul acc, 4 -> acc; i32.add acc, 2 -> acc;"
         " return_value acc slot:0",
     ),
 }

@@ -165,6 +165,7 @@ def check_code(translator, module):
         assert all(target in places for i in instructions for target in i.targets)
         ctype_of(FuncCode).from_address(module.code_address(x)).frame_bytes = 0
     module._native.code_out = module._native.code
+    module._native.n_translated = 0
 
 
 @pytest.mark.parametrize("seed", range(len(SEEDS)))
