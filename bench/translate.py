@@ -94,8 +94,6 @@ class Subject:
     def translate(self) -> None:
         """Translate all, into the place where the code was before."""
         self.native.code_out = self.native.code
-        self.native.code_end = self.native.translated
-        self.native.n_translated = 0
         for code in self.codes:
             code.frame_bytes = 0
         start = time.process_time()

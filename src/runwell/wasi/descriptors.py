@@ -186,10 +186,12 @@ class Descriptors:
         return found
 
     def add(self, descriptor: Descriptor) -> int:
-        """Give it the lowest free number."""
-        number = 0
-        while number in self._table:
-            number += 1
+        """Give it the number above all that are in use.
+
+        One that was closed is not given out again at once: a program that still writes to its
+        closed standard output should be told so, and not write into the file that it opened next.
+        """
+        number = max(self._table, default=-1) + 1
         self._table[number] = descriptor
         return number
 
