@@ -24,6 +24,7 @@ class TrapCode(IntEnum):
     INTERNAL = 16
     HOST_RAISED = 17
     UNALIGNED_ATOMIC = 18
+    UNSHARED_MEMORY = 19
     UNCAUGHT_EXCEPTION = 24
     NULL_EXCEPTION = 25
     NULL_FUNCTION_REFERENCE = 30
@@ -54,6 +55,7 @@ _MESSAGES = {
     TrapCode.INTERNAL: "internal error",
     TrapCode.HOST_RAISED: "host function raised",
     TrapCode.UNALIGNED_ATOMIC: "unaligned atomic",
+    TrapCode.UNSHARED_MEMORY: "expected shared memory",
     TrapCode.UNCAUGHT_EXCEPTION: "uncaught exception",
     TrapCode.NULL_EXCEPTION: "null exception reference",
     TrapCode.NULL_FUNCTION_REFERENCE: "null function reference",

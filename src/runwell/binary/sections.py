@@ -147,15 +147,15 @@ def memory_type(r: Reader, features: int) -> MemoryType:
     """The type of a memory."""
     at = r.at
     flags = r.byte()
-    known = _HAS_MAX | _SHARED | _IS_64
-    if features & BIT["custom-page-sizes"]:
-        known |= _PAGE_SIZE
-    if flags & ~known:
+    if flags & ~(_HAS_MAX | _SHARED | _IS_64 | _PAGE_SIZE):
         raise MalformedError("malformed limits flags", at)
     if flags & _SHARED:
         need(features, "threads", at)
     if flags & _IS_64:
         need(features, "memory64", at)
+    if flags & _PAGE_SIZE and not features & BIT["custom-page-sizes"]:
+        what = "malformed limits flags: this"
+        raise MalformedError(f"{what} needs the feature 'custom-page-sizes', which is off", at)
     minimum, maximum = _limits(r, flags)
     page_bits = r.u32() if flags & _PAGE_SIZE else 16
     return MemoryType(minimum, maximum, flags & _IS_64 != 0, flags & _SHARED != 0, page_bits)

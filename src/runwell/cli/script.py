@@ -284,6 +284,8 @@ class Runner:
         thread.start()
 
     def _join(self, command: Wait) -> None:
+        if command.name not in self._threads:
+            raise _FailedError(f"there is no thread {command.name}")
         thread, runner = self._threads.pop(command.name)
         thread.join()
         self.assertions += runner.assertions
@@ -296,4 +298,4 @@ def _message(error: Exception) -> str:
 
 
 def _describe(result: Result) -> str:
-    return " ".join(str(part) for part in result)
+    return " ".join(part.text if isinstance(part, ValType) else str(part) for part in result)

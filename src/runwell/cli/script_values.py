@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ctypes import c_uint64
+from ctypes import PYFUNCTYPE, c_uint32, c_uint64
+from functools import cache
 from typing import TYPE_CHECKING
 
 from runwell.base.traps import TrapCode
@@ -53,7 +54,7 @@ def call_bits(
         for shift in range(0, 128 if t == V128 else 64, 64):
             c_uint64.from_address(value_at).value = bits >> shift & _MASK
             value_at += 8
-    code = native.enter_guest(context.address, func.ref, context.native.top)
+    code = _run_unlocked()(context.address, func.ref, context.native.top)
     if code:
         raise make_trap(context, TrapCode(code))
     value_at, ref_at = int(context.native.top), int(context.native.ref_top)
@@ -70,6 +71,13 @@ def call_bits(
             value_at += 8
         results.append((t, bits & ((1 << t.bits) - 1)))
     return results
+
+
+@cache
+def _run_unlocked() -> Callable[[int, int, int], int]:
+    """Runs guests without the interpreter lock, so that those of other threads run too."""
+    prototype = PYFUNCTYPE(c_uint32, c_uint64, c_uint64, c_uint64)
+    return prototype(native.address("run_unlocked"))
 
 
 def argument_bits(arg: Result) -> int:

@@ -80,7 +80,7 @@ from runwell.runtime.exception_kernels import (
     exception_hold,
     exception_release,
 )
-from runwell.runtime.layout import Context, ExceptionObject
+from runwell.runtime.layout import Context, ExceptionObject, FuncRef
 
 python_threads = static("python_threads", ThreadSlot, THREAD_SLOTS)
 in_host_function = const_array(
@@ -197,6 +197,16 @@ def is_exhausted(ctx: Ptr[Context]) -> bool:
 
 
 @kernel(inline=True)
+def enter_unlocked(ctx: Ptr[Context], ref: Ptr[FuncRef], frame: Ptr[u64]) -> u32:
+    """Run a function without the interpreter lock; a trap code."""
+    ctx.thread_state = PyEval_SaveThread()
+    trap = enter_guest(ctx, ref, frame)
+    PyEval_RestoreThread(ctx.thread_state)
+    ctx.thread_state = 0
+    return trap
+
+
+@kernel(inline=True)
 def run(func: Ptr[FuncObject], ctx: Ptr[Context]) -> u32:
     """Run the function on the arguments that are in place; a trap code."""
     ref = func.ref
@@ -206,12 +216,15 @@ def run(func: Ptr[FuncObject], ctx: Ptr[Context]) -> u32:
     left = ctx.frames_left
     if func.max_frames < left:
         ctx.frames_left = func.max_frames
-    ctx.thread_state = PyEval_SaveThread()
-    trap = enter_guest(ctx, ref, frame)
-    PyEval_RestoreThread(ctx.thread_state)
-    ctx.thread_state = 0
+    trap = enter_unlocked(ctx, ref, frame)
     ctx.frames_left = left
     return trap
+
+
+@kernel(export=True)
+def run_unlocked(ctx: Ptr[Context], ref: Ptr[FuncRef], frame: Ptr[u64]) -> u32:
+    """As ``enter_guest``, without the interpreter lock."""
+    return enter_unlocked(ctx, ref, frame)
 
 
 @kernel

@@ -542,17 +542,27 @@ class HandlerMachine(LlvmMachine, ControlMachine[Value]):
         self.f.label(found)
 
     def invoke(self, kernel: str, *args: Value) -> None:
-        code = self.invoke_value(I32, kernel, *args)
+        self._trap_unless_zero(self.invoke_value(I32, kernel, *args))
+
+    def _trap_unless_zero(self, code: Value) -> None:
         failed = self.f.ins(f"icmp ne {code}, 0")
         wide = self.zext(I64, code)
         self._unless(failed, lambda: self._leave("trap_in_acc", self.r._replace(acc=wide.text)))
 
     def invoke_value(self, ty: ValType, kernel: str, *args: Value) -> Value:
         ir = ir_type(ty)
-        types = ", ".join(["ptr", *(a.type for a in args)])
+        return self._call_kernel(ir, kernel, Value(self.r.inst, "ptr"), *args)
+
+    def _call_kernel(self, ir: str, kernel: str, *args: Value) -> Value:
+        types = ", ".join([a.type for a in args])
         self.module.declare(kernel, f"declare {ir} @{kernel}({types})")
-        values = ", ".join([f"ptr {self.r.inst}", *map(str, args)])
-        return self.emit(ir, f"call {ir} @{kernel}({values})")
+        return self.emit(ir, f"call {ir} @{kernel}({', '.join(map(str, args))})")
+
+    def invoke_blocking(self, kernel: str, *args: Value) -> Value:
+        ctx, inst = Value(self.r.ctx, "ptr"), Value(self.r.inst, "ptr")
+        both = self._call_kernel("i64", kernel, ctx, inst, *args)
+        self._trap_unless_zero(self.trunc(I32, self.shr_u(both, constant(I64, 32))))
+        return self.trunc(I32, both)
 
     def stub(self, name: str) -> None:
         STUB_BODIES[name](self.f, self.module)

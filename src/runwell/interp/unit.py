@@ -18,6 +18,7 @@ from runwell.runtime import (
     signal_kernels,
     table_kernels,
     trap_kernels,
+    wait_kernels,
 )
 
 
@@ -43,6 +44,7 @@ RUNTIME = exported(
     signal_kernels,
     table_kernels,
     trap_kernels,
+    wait_kernels,
 )
 
 

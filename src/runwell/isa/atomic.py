@@ -91,7 +91,7 @@ for _i, (_ty, _tail, _cell, _width) in enumerate(_CELLS):
     rule=Rule.ATOMIC_NOTIFY, imms=MEMARG, width=4,
 )  # fmt: skip
 def notify() -> None:
-    """Wake waiting threads and give their number; traps as a load would (exec-atomic-notify)."""
+    """Wake waiting threads and give their number; traps as a load does (exec-atomic-notify)."""
 
 
 @ROWS.op(

@@ -80,6 +80,7 @@ _SIZES: dict[str, Type] = {
     "table_size": I64,
     "table_get": I64,
     "func_ref": I64,
+    "invoke_blocking": I32,
 }
 # Kernels trap by what they are about.
 _KERNEL_TRAPS = {
@@ -131,8 +132,12 @@ class _Record:
             self.traps.add(TrapCode.INDIRECT_CALL_TYPE_MISMATCH)
         if verb in _CALLS or verb == "enter_big":
             self.traps.add(TrapCode.STACK_EXHAUSTED)
-        if verb == "invoke":
+        if verb in ("invoke", "invoke_blocking"):
             self.traps.add(_KERNEL_TRAPS[args[0].partition("_")[0]])
+        if verb == "invoke_blocking":
+            self.traps.add(TrapCode.UNALIGNED_ATOMIC)
+            if "wait" in args[0]:
+                self.traps.update((TrapCode.UNSHARED_MEMORY, TrapCode.INTERRUPTED))
         result = _result(verb, args)
         if verb in _ROUNDS and result is not None:
             self.nan_width = result.width
@@ -149,7 +154,7 @@ _Facts: Any = type("FactsMachine", (ControlMachine,), {verb: _method(verb) for v
 
 _IMPURE = (*_READS, *_WRITES, *_LEAVES, "fence", "move", "zero", "zero_refs", "ref_frame",
            "enter_big", "global_get", "global_set", "memory_size", "table_size", "table_get",
-           "table_set", "check_func", "invoke", "invoke_value")  # fmt: skip
+           "table_set", "check_func", "invoke", "invoke_value", "invoke_blocking")  # fmt: skip
 PURE = frozenset(_VERBS) - frozenset(_IMPURE)
 
 

@@ -17,6 +17,7 @@ from itertools import product
 
 from runwell.base.types import F32, F64, I32, I64, V128, ValType
 from runwell.isa.fusion import chains
+from runwell.isa.op import Rule
 from runwell.isa.register import REF, REG_OPS, Kind, RegOp, Word
 
 
@@ -276,7 +277,8 @@ def _of_op(op: RegOp) -> list[Form]:
     slots = (S,) * len(op.params)
     dst = Dst.SLOT if op.results else Dst.NONE
     forms = [Form(op, slots, dst, mode) for mode in Mode]
-    if Word.LANE in op.imms:
+    if op.row is None or op.row.rule not in (Rule.LOAD, Rule.STORE):
+        # Lanes, atomics: rarer, and slow enough.
         return forms
     if op.kind == Kind.LOAD:
         choices = list(product((S, A, K), VALUE)) if op.ty != V128 else [(A, Dst.SLOT)]

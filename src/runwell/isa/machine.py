@@ -530,6 +530,13 @@ class ControlMachine(Machine[V]):
         """Call ``kernel(instance, *args) -> ty``, which does not trap."""
 
     @abstractmethod
+    def invoke_blocking(self, kernel: str, *args: V) -> V:
+        """Call ``kernel(context, instance, *args) -> u64``, which may take long.
+
+        The low half is the result, an ``i32``; traps with the high half, unless 0.
+        """
+
+    @abstractmethod
     def stub(self, name: str) -> None:
         """What an engine does at a place of its own, such as the end of the outermost call."""
 

@@ -144,6 +144,7 @@ class Rule(IntEnum):
     EXTERN_CONVERT_ANY = 85
     REF_I31 = 86
     I31_GET = 87
+    WIDE = 88  # as PLAIN, but the body gives both results as one value
 
 
 class Op:
@@ -218,7 +219,7 @@ class Op:
         Offsets of memory accesses and lanes count as ``i32``, the lanes of a shuffle as ``v128``.
         """
         match self.rule:
-            case Rule.PLAIN:
+            case Rule.PLAIN | Rule.WIDE:
                 return self.params
             case Rule.CONST:
                 return self.results

@@ -20,6 +20,14 @@ immediates u32, references u64; the result is 0 or a trap code unless stated):
     table_fill(to, value, size, table)
     table_init(to, source, size, elem, table)
     table_grow(value, delta, table) -> u64, the old size or all ones
+
+The first parameter of those that may block is the context, the second the instance; the low half of
+their result is a u32, the high half 0 or a trap code; a timeout is i64, in nanoseconds, none if
+negative:
+
+    memory_notify(addr, offset, count: u32, memory)
+    memory_wait32(addr, offset, expected: u32, timeout, memory)
+    memory_wait64(addr, offset, expected: u64, timeout, memory)
 """
 
 from enum import IntEnum
@@ -151,8 +159,13 @@ _KINDS = {
     Rule.STORE: Kind.STORE,
     Rule.LANE: Kind.PLAIN,
     Rule.SHUFFLE: Kind.PLAIN,
+    Rule.WIDE: Kind.PLAIN,
     Rule.LOAD_LANE: Kind.LOAD,
     Rule.STORE_LANE: Kind.STORE,
+    Rule.ATOMIC_LOAD: Kind.LOAD,
+    Rule.ATOMIC_STORE: Kind.STORE,
+    Rule.ATOMIC_RMW: Kind.LOAD,
+    Rule.ATOMIC_CMPXCHG: Kind.LOAD,
 }
 _WORDS = {Imm.MEMARG: Word.OFFSET, Imm.LANE: Word.LANE, Imm.LANES: Word.V128, Imm.V128: Word.V128}
 
@@ -170,7 +183,9 @@ def _from_rows() -> list[RegOp]:
             # It comes from a source of the form, an immediate one.
             params = row.results
         imms = tuple([_WORDS[imm] for imm in row.imms if imm in _WORDS])
-        ops.append(RegOp(row.mnemonic, params, row.results, imms, row.body, kind, row.ty, row))
+        # Two halves are one value that fills two slots.
+        results = (V128,) if row.rule == Rule.WIDE else row.results
+        ops.append(RegOp(row.mnemonic, params, results, imms, row.body, kind, row.ty, row))
     return ops
 
 
@@ -422,6 +437,29 @@ _op("memory.fill", (I32,) * 3, (), (_M,), _invoke32("memory_fill", 0, 2))
 _op("memory64.fill", (I64, I32, I64), (), (_M,), _invoke("memory_fill"))
 _op("memory.init", (I32,) * 3, (), (Word.DATA, _M), _invoke32("memory_init", 0, 1, 2))
 _op("memory64.init", (I64, I32, I32), (), (Word.DATA, _M), _invoke32("memory_init", 1, 2))
+
+
+def _blocking(kernel: str) -> Body:
+    def body(m: ControlMachine[V], ty: ValType, addr: V, *args: V) -> V:
+        *operands, offset, memory = args
+        if ty == I32:
+            addr, offset = m.zext(I64, addr), m.zext(I64, offset)
+        return m.invoke_blocking(kernel, addr, offset, *operands, memory)
+
+    return body
+
+
+for _name, _ty, _offset in (("memory", I32, Word.OFFSET), ("memory64", I64, Word.OFFSET64)):
+    for _tail, _operands in (("notify", (I32,)), ("wait32", (I32, I64)), ("wait64", (I64, I64))):
+        _op(
+            f"{_name}.atomic.{_tail}",
+            (_ty, *_operands),
+            (I32,),
+            (_offset, _M),
+            _blocking(f"memory_{_tail}"),
+            ty=_ty,
+        )
+_op("atomic.fence", body=lambda m, ty: m.fence())
 _op("data.drop", (), (), (Word.DATA,), _drop("data_drop"))
 _op("table.size", (), (I64,), (_T,), lambda m, ty, table: m.table_size(table))
 _op("table.get", (I32,), (REF,), (_T,), _table_get, ty=I32)

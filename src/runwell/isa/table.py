@@ -16,6 +16,7 @@ from runwell.isa import (
     vector_float,
     vector_int,
     vector_relaxed,
+    wide,
 )
 from runwell.isa.op import Op, Rows
 
@@ -93,6 +94,7 @@ TABLE = Table(
         vector_int.ROWS,
         vector_float.ROWS,
         vector_relaxed.ROWS,
+        wide.ROWS,
         atomic.ROWS,
         heap.ROWS,
     )

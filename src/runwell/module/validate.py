@@ -22,6 +22,10 @@ def validate_module(module: Module, features: int = DEFAULT) -> None:
         InvalidError: it is invalid, exceeds an implementation limit, or needs a feature that is
             off.
     """
+    if features & DEFAULT != DEFAULT:
+        from runwell.module.needs import check_needs
+
+        check_needs(module, features)
     plain = all(map(_is_plain, module.types))
     if not plain:
         _check_types(module)

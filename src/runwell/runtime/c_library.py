@@ -3,7 +3,7 @@
 # mypy: disable-error-code="empty-body"
 # ruff: noqa: D103 - the names and meanings are POSIX's
 
-from runwell.kernel import Ptr, extern, i32, i64, u8, u64
+from runwell.kernel import Ptr, extern, i32, i64, u8, u32, u64
 
 PROT_NONE, PROT_RW = 0, 3
 # Private, anonymous, not counted against swap space; Linux.
@@ -40,6 +40,19 @@ def calloc(count: u64, size: u64) -> Ptr[u8]: ...
 
 @extern
 def free(at: Ptr[u8]) -> None: ...
+
+
+@extern
+def clock_gettime(clock: i32, time: Ptr[i64]) -> i32: ...
+
+
+@extern
+def nanosleep(time: Ptr[i64], left: Ptr[i64]) -> i32: ...
+
+
+# Of variadic functions the parameters that are used, which come in the same registers.
+@extern
+def syscall(number: i64, a: Ptr[u32], b: i64, c: u64, d: Ptr[i64], e: Ptr[u8], f: i64) -> i64: ...
 
 
 @extern

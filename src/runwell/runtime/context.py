@@ -118,6 +118,7 @@ class Context:
         """Stop the guest that runs in this context, soon; any thread may ask."""
         self.native.interrupt = int(code)
         self.native.stack_limit = 0
+        native.wake_context(self.address)
 
 
 @final

@@ -200,6 +200,7 @@ class Context:
     caller_fp: Ptr[u8]
     caller_rp: Ptr[u8]
     caller_instance: Ptr[Instance]
+    wakings: u32  # counts reasons to look why it waits, while it does
 
 
 @struct

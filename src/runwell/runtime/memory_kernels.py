@@ -178,8 +178,9 @@ def memory_grow_by(memory: Ptr[Memory], delta_pages: u64) -> u64:
         ):
             result = ~u64(0)
         else:
-            memory.pages = old + delta_pages
-            memory.bytes = size
+            # Other threads may look at any time.
+            atomic_store(addr(memory.pages), old + delta_pages)
+            atomic_store(addr(memory.bytes), size)
     atomic_store(addr(memory.lock), u32(0))
     return result
 

@@ -27,6 +27,7 @@ SIGNATURES: dict[str, str] = {
     "memory_new": "u64 u64",
     "memory_free": "None u64",
     "memory_grow_by": "u64 u64 u64",
+    "wake_context": "None u64",
     "table_new": "u64 u64 u64",
     "table_free": "None u64",
     "table_grow_by": "u64 u64 u64 u64",

@@ -1,6 +1,6 @@
 """Constant expressions: a few instructions, translated as a function without parameters."""
 
-from runwell.base.features import BIT
+from runwell.base.features import FEATURES
 from runwell.base.types import V128
 from runwell.isa.op import Rule
 from runwell.isa.table import TABLE
@@ -20,6 +20,7 @@ from runwell.translate.function import (
     use_module,
 )
 from runwell.translate.locals import LINK_BYTES, clear_frame
+from runwell.translate.reading import need_feature
 from runwell.translate.simple import constant, result_type
 from runwell.translate.tables import INSTRUCTIONS, OP_SHIFT
 from runwell.translate.variables import get_global
@@ -33,7 +34,7 @@ _RULES = (
 )  # fmt: skip
 _ARITHMETIC = tuple(f"{ty}.{name}" for ty in ("i32", "i64") for name in ("add", "sub", "mul"))
 PLAIN, EXTENDED = 1, 2
-EXTENDED_CONST = BIT["extended-const"]
+EXTENDED_CONST = FEATURES.index("extended-const")
 
 # By instruction: may constant expressions have it, or only extended ones?
 IS_CONSTANT = const_array(
@@ -50,8 +51,10 @@ IS_CONSTANT = const_array(
 def check_constant(w: Work, row: u64) -> None:
     """Fail unless a constant expression may have the instruction."""
     kind = IS_CONSTANT[row >> OP_SHIFT]
-    if kind == 0 or (kind == EXTENDED and w.features & EXTENDED_CONST == 0):
+    if kind == 0:
         raise Invalid(Error.CONSTANT_REQUIRED)
+    if kind == EXTENDED:
+        need_feature(w, EXTENDED_CONST)
 
 
 @kernel

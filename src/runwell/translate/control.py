@@ -1,5 +1,6 @@
 """Blocks: entering and leaving them, ``else`` and ``end``."""
 
+from runwell.base.features import FEATURES
 from runwell.base.limits import CONTROL_DEPTH
 from runwell.base.types import I32, V128
 from runwell.isa.op import Rule
@@ -9,7 +10,7 @@ from runwell.translate.branches import JUMP, conditional, leave, patch, refer
 from runwell.translate.emit import begin, finish, is_ref, label_here
 from runwell.translate.errors import Error, Invalid
 from runwell.translate.exceptions import close_try, open_try, patch_clauses
-from runwell.translate.reading import next_signed, refuse
+from runwell.translate.reading import need_feature, next_signed, refuse
 from runwell.translate.stack import (
     check_top,
     pop_value,
@@ -32,6 +33,7 @@ from runwell.translate.value_types import (
 from runwell.translate.work import Control, Work
 
 EMPTY = 0x40
+MULTI_VALUE = FEATURES.index("multi-value")
 
 
 @kernel
@@ -100,6 +102,7 @@ def next_block_type(w: Work, f: Control) -> None:
         if index < 0:
             check_type_feature(w, byte)
             refuse(w, Error.MALFORMED_VALUE_TYPE, byte)
+        need_feature(w, MULTI_VALUE)
         if index >= i64(w.module.n_types) or w.module.types[index].kind != IS_FUNC:
             refuse(w, Error.UNKNOWN_TYPE, u32(index))
         t = w.module.types[index]

@@ -278,7 +278,7 @@ def weaker(kind: u32) -> u32:
 def weaken(w: Work, forms: u32, n: u32) -> u32:
     """Sources for which there is a form, loading constants if need be.
 
-    The operands are staged.  The value packs ``form | kind0 << 16 | kind1 << 20 | kind2 << 24``.
+    The operands are staged.  The value packs ``form | kind0 << 16 | kind1 << 20`` and so on.
     """
     while True:
         for choice in range(u32(1) << n):
@@ -383,16 +383,22 @@ def operate_2(w: Work, forms: u32, a: Entry, a_type: u32, b: Entry, b_type: u32)
 
 
 @kernel
-def operate_3(w: Work, forms: u32) -> Ptr[u32]:
-    """Begin an instruction of three staged sources; gives the place behind their words."""
-    packed = weaken(w, forms, 3)
-    for i in range(u32(3)):
+def operate_staged(w: Work, forms: u32, n: u32) -> Ptr[u32]:
+    """Begin an instruction of ``n`` staged sources; gives the place behind their words."""
+    packed = weaken(w, forms, n)
+    for i in range(n):
         if packed >> (16 + 4 * i) & 0xF == ACC:
             consume(w, w.operands[i][0])
     p = begin(w, packed & 0xFFFF)
-    for i in range(u32(3)):
+    for i in range(n):
         p = put(p, w.operands[i][0], packed >> (16 + 4 * i) & 0xF)
     return p
+
+
+@kernel
+def operate_3(w: Work, forms: u32) -> Ptr[u32]:
+    """Begin an instruction of three staged sources; gives the place behind their words."""
+    return operate_staged(w, forms, 3)
 
 
 @kernel

@@ -52,6 +52,7 @@ class Error(IntEnum):
     CONSTANT_REQUIRED = 47
     LANE_INDEX = 48
     UNINITIALIZED_LOCAL = 49
+    ATOMIC_ALIGNMENT = 50
     UNKNOWN_TAG = 52
     UNKNOWN_FIELD = 56
     IMMUTABLE_FIELD = 57
@@ -74,7 +75,7 @@ class Error(IntEnum):
         return self < Error.TYPE_MISMATCH
 
     def text(self, detail: int = 0) -> str:
-        """The message; ``detail`` is the index, opcode or limit that it is about."""
+        """The message; ``detail`` is the index, opcode, limit or feature that it is about."""
         shown = FEATURES[detail] if self == Error.FEATURE_OFF else detail
         return _TEXTS[self].format(shown)
 
@@ -120,6 +121,7 @@ _TEXTS = {
     Error.NOT_NUMERIC: "array type is not numeric or vector",
     Error.NO_DEFAULT: "type mismatch: a field has no default value",
     Error.UNINITIALIZED_LOCAL: "uninitialized local {}",
+    Error.ATOMIC_ALIGNMENT: "atomic alignment must be natural",
     Error.UNKNOWN_TAG: "unknown tag {}",
     Error.LOCALS_LIMIT: "too many locals: the limit is {}",
     Error.NESTING_LIMIT: "blocks nested too deeply: the limit is {}",

@@ -39,7 +39,9 @@ from runwell.translate.exceptions import shift_handlers, throw, throw_ref
 from runwell.translate.heap import heap_op
 from runwell.translate.locals import LINK_BYTES, declare_locals, get_local, set_local
 from runwell.translate.memory import (
+    atomic_access,
     drop_data,
+    fence,
     load,
     memory_copy_op,
     memory_fill_op,
@@ -48,6 +50,7 @@ from runwell.translate.memory import (
     memory_size,
     mode_of,
     store,
+    wait_or_notify,
 )
 from runwell.translate.nulls import (
     branch_on_non_null,
@@ -68,7 +71,7 @@ from runwell.translate.references import (
     table_set,
     table_size,
 )
-from runwell.translate.simple import constant, plain
+from runwell.translate.simple import constant, plain, wide
 from runwell.translate.tables import (
     BYTE,
     FEATURE_SHIFT,
@@ -127,6 +130,8 @@ def translate_rare(w: Work, row: u64) -> None:
     match rule_of(row):
         case Rule.PLAIN:
             plain(w, row)
+        case Rule.WIDE:
+            wide(w, row)
         case Rule.LOAD:
             load(w, row)
         case Rule.CONST:
@@ -159,6 +164,12 @@ def translate_rare(w: Work, row: u64) -> None:
             memory_fill_op(w)
         case Rule.DATA_DROP:
             drop_data(w)
+        case Rule.ATOMIC_LOAD | Rule.ATOMIC_STORE | Rule.ATOMIC_RMW | Rule.ATOMIC_CMPXCHG:
+            atomic_access(w, row)
+        case Rule.ATOMIC_WAIT | Rule.ATOMIC_NOTIFY:
+            wait_or_notify(w, row)
+        case Rule.ATOMIC_FENCE:
+            fence(w)
         case Rule.TABLE_GET:
             table_get(w)
         case Rule.TABLE_SET:

@@ -1,6 +1,6 @@
 """Linear memory: loads and stores, and what concerns whole memories and data segments."""
 
-from runwell.base.features import BIT
+from runwell.base.features import FEATURES
 from runwell.base.types import I32, I64
 from runwell.isa.form import Mode
 from runwell.kernel import Ptr, addr, i64, kernel, likely, u32, u64
@@ -12,20 +12,30 @@ from runwell.translate.emit import (
     operate_1,
     operate_2,
     operate_3,
+    operate_staged,
     stage,
 )
 from runwell.translate.errors import Error, Invalid
-from runwell.translate.reading import next_byte, next_u32, next_unsigned, refuse
+from runwell.translate.reading import need_feature, next_byte, next_u32, next_unsigned, refuse
 from runwell.translate.simple import result_type, second_type
 from runwell.translate.stack import pop_value, push_type, result
-from runwell.translate.tables import ALIGN_SHIFT, BASES, KINDS, OP_SHIFT, base, form
+from runwell.translate.tables import (
+    ALIGN_SHIFT,
+    ARITY_SHIFT,
+    BASES,
+    BYTE,
+    KINDS,
+    OP_SHIFT,
+    base,
+    form,
+)
 from runwell.translate.work import Class, Entry, Where, Work
 
 GUARD, CHECKED, CHECKED64 = int(Mode.GUARD), int(Mode.CHECKED), int(Mode.CHECKED64)
 MEMORY_IS_64, MEMORY_IS_EXPLICIT = 1, 4
 # Flags of a memory operand: the alignment's exponent, and whether a memory index follows.
 HAS_INDEX = 64
-MULTI_MEMORY = BIT["multi-memory"]
+MULTI_MEMORY = FEATURES.index("multi-memory")
 EXTEND = base("i64.extend_i32_u")
 SIZE = form("memory.size ->SLOT")
 GROW, GROW_64 = base("memory.grow"), base("memory64.grow")
@@ -33,14 +43,17 @@ COPY, COPY_64 = base("memory.copy"), base("memory64.copy")
 FILL, FILL_64 = base("memory.fill"), base("memory64.fill")
 INIT, INIT_64 = base("memory.init"), base("memory64.init")
 DATA_DROP = form("data.drop")
+FENCE = form("atomic.fence")
+# The forms of the three that are for 64-bit addresses follow the others in the same order.
+NOTIFY, NOTIFY_64 = base("memory.atomic.notify"), base("memory64.atomic.notify")
 
 
 @kernel
 def next_memory(w: Work) -> u32:
     """A memory index; where there can be one memory only, a byte that must be 0."""
-    if w.features & MULTI_MEMORY == 0:
+    if w.features >> MULTI_MEMORY & 1 == 0:
         if next_byte(w) != 0:
-            raise Invalid(Error.ZERO_BYTE_EXPECTED)
+            need_feature(w, MULTI_MEMORY)
         w.pc = w.pc - 1
     x = next_u32(w)
     if x >= w.module.n_memories:
@@ -73,13 +86,14 @@ def mode_of(w: Work, memory: u32) -> u32:
 
 
 @kernel
-def next_long_operand(w: Work, align: u32) -> None:
-    """A memory operand, of any memory and length."""
+def next_long_operand(w: Work, align: u32) -> u32:
+    """A memory operand, of any memory and length; gives the exponent of its alignment."""
     flags = next_u32(w)
     w.memory = 0
     if flags >= HAS_INDEX:
-        if flags >= 2 * HAS_INDEX or w.features & MULTI_MEMORY == 0:
+        if flags >= 2 * HAS_INDEX:
             raise Invalid(Error.MALFORMED_MEMOP_FLAGS)
+        need_feature(w, MULTI_MEMORY)
         w.memory = next_u32(w)
         flags -= HAS_INDEX
     w.offset = next_unsigned(w, 64)
@@ -90,6 +104,7 @@ def next_long_operand(w: Work, align: u32) -> None:
     w.mode = mode_of(w, w.memory)
     if w.mode != CHECKED64 and w.offset >> 32 != 0:
         raise Invalid(Error.OFFSET_OUT_OF_RANGE)
+    return flags
 
 
 @kernel(inline=True)
@@ -146,6 +161,80 @@ def store(w: Work, row: u64) -> None:
         forms = BASES[row >> OP_SHIFT] + w.mode * (KINDS * KINDS)
         p = operate_2(w, forms, e, t, value, value_type)
         finish(w, put_offset(w, p))
+
+
+@kernel
+def next_atomic_operand(w: Work, row: u64) -> None:
+    """A memory operand that must state the natural alignment."""
+    align = u32(row >> ALIGN_SHIFT & 15)
+    if next_long_operand(w, align) != align:
+        raise Invalid(Error.ATOMIC_ALIGNMENT)
+
+
+@kernel
+def pop_operands(w: Work, row: u64) -> u32:
+    """Stage the operands of an atomic instruction, the first an address; gives their number."""
+    n = u32(row >> ARITY_SHIFT & 3)
+    i = n
+    while i != 0:
+        i -= 1
+        t = u32(row >> u64(8 * i) & BYTE)
+        if i == 0:
+            t = index_type(w.mode == CHECKED64)
+        stage(w, i, pop_value(w, t), t)
+    return n
+
+
+@kernel
+def atomic_access(w: Work, row: u64) -> None:
+    """An atomic load, store or exchange."""
+    next_atomic_operand(w, row)
+    n = pop_operands(w, row)
+    t = result_type(row)
+    if w.dead != 0:
+        if t != 0:
+            push_type(w, t)
+        return
+    forms = w.mode
+    for _ in range(n):
+        forms *= KINDS
+    p = put_offset(w, operate_staged(w, BASES[row >> OP_SHIFT] + forms, n))
+    if t != 0:
+        result(w, p, t)
+    else:
+        finish(w, p)
+
+
+@kernel
+def wait_or_notify(w: Work, row: u64) -> None:
+    """``memory.atomic.wait32``, ``memory.atomic.wait64`` and ``memory.atomic.notify``."""
+    next_atomic_operand(w, row)
+    n = pop_operands(w, row)
+    # Others must be able to run meanwhile.
+    w.brief = 0
+    if w.dead != 0:
+        push_type(w, I32)
+        return
+    forms = BASES[row >> OP_SHIFT]
+    if w.mode == CHECKED64:
+        forms += NOTIFY_64 - NOTIFY
+    p = operate_staged(w, forms, n)
+    p[0] = u32(w.offset)
+    p = p + 1
+    if w.mode == CHECKED64:
+        p[0] = u32(w.offset >> 32)
+        p = p + 1
+    p[0] = w.memory
+    result(w, p + 1, I32)
+
+
+@kernel
+def fence(w: Work) -> None:
+    """``atomic.fence``."""
+    if next_byte(w) != 0:
+        raise Invalid(Error.ZERO_BYTE_EXPECTED)
+    if w.dead == 0:
+        finish(w, begin(w, FENCE))
 
 
 @kernel

@@ -15,6 +15,13 @@ def refuse(w: Work, error: i32, detail: u32) -> NoReturn:
 
 
 @kernel(inline=True)
+def need_feature(w: Work, feature: u32) -> None:
+    """Fail if a feature, given by its number, is off."""
+    if w.features >> u64(feature) & 1 == 0:
+        refuse(w, Error.FEATURE_OFF, feature)
+
+
+@kernel(inline=True)
 def next_byte(w: Work) -> u8:
     """One byte."""
     if unlikely(w.pc >= w.end):

@@ -1,17 +1,19 @@
 """Instructions that only compute: the row says all that there is to know."""
 
-from runwell.base.types import ValType
+from runwell.base.types import I64, ValType
 from runwell.kernel import i32, i64, kernel, u32, u64
 from runwell.translate.emit import (
     ACC,
+    finish,
     operate_1,
     operate_2,
     operate_3,
+    operate_staged,
     source,
     stage,
 )
 from runwell.translate.reading import need_bytes, next_signed
-from runwell.translate.stack import pop_value, push_constant, push_type, result
+from runwell.translate.stack import pop_value, push_constant, push_type, push_value, result
 from runwell.translate.tables import (
     ARITY_SHIFT,
     BASES,
@@ -20,7 +22,7 @@ from runwell.translate.tables import (
     OP_SHIFT,
     RESULT_SHIFT,
 )
-from runwell.translate.work import Where, Work
+from runwell.translate.work import NOWHERE, Where, Work
 
 
 @kernel(inline=True)
@@ -96,6 +98,31 @@ def plain(w: Work, row: u64) -> None:
             binary(w, row)
         case _:
             ternary(w, row)
+
+
+@kernel
+def wide(w: Work, row: u64) -> None:
+    """An instruction that gives the two halves of a wide number, which fill adjacent slots."""
+    n = u32(row >> ARITY_SHIFT & 3)
+    if n == 0:
+        n = 4
+    i = n
+    while i != 0:
+        i -= 1
+        stage(w, i, pop_value(w, I64), I64)
+    if w.dead != 0:
+        push_type(w, I64)
+        push_type(w, I64)
+        return
+    p = operate_staged(w, BASES[row >> OP_SHIFT], n)
+    low = push_value(w, I64).home
+    high = push_value(w, I64).home
+    p[0] = low
+    finish(w, p + 1)
+    # It went through the other accumulator.
+    w.facc = NOWHERE
+    if w.acc == low or w.acc == high:
+        w.acc = NOWHERE
 
 
 @kernel

@@ -134,7 +134,7 @@ FUSION = const_array("translate_fusion", u16, lambda: _PAIRS)
 # Instructions: a row of bits each.
 
 # Types of three operands and of the result take a byte each; then follow the rule, the exponent of
-# the alignment, the number of operands, the feature and the number of the instruction.
+# the alignment, the number of operands (0 may be 4), the feature and the instruction's number.
 RESULT_SHIFT, RULE_SHIFT, ALIGN_SHIFT, ARITY_SHIFT, FEATURE_SHIFT, OP_SHIFT = 24, 32, 40, 44, 46, 51
 BYTE = 0xFF
 # Rules of bytes that are no instruction of their own.
@@ -143,10 +143,10 @@ FIRST_PREFIX, LAST_PREFIX = 0xFB, 0xFE
 
 
 def _instruction(op: Op) -> int:
-    row = sum(int(t) << 8 * i for i, t in enumerate(op.params))
-    row |= sum(int(t) << RESULT_SHIFT for t in op.results)
+    row = sum(int(t) << 8 * i for i, t in enumerate(op.params[:3]))
+    row |= sum(int(t) << RESULT_SHIFT for t in op.results[:1])
     align = max(op.width.bit_length() - 1, 0)
-    row |= op.rule << RULE_SHIFT | align << ALIGN_SHIFT | len(op.params) << ARITY_SHIFT
+    row |= op.rule << RULE_SHIFT | align << ALIGN_SHIFT | (len(op.params) & 3) << ARITY_SHIFT
     return row | FEATURES.index(op.feature) << FEATURE_SHIFT | op.index << OP_SHIFT
 
 

@@ -8,7 +8,7 @@ from runwell.base.types import INDEX_SHIFT, NON_NULL, ValType
 from runwell.kernel import i64, kernel, u32, u64
 from runwell.translate.emit import is_ref
 from runwell.translate.errors import Error, Invalid
-from runwell.translate.reading import next_byte, next_signed, refuse
+from runwell.translate.reading import need_feature, next_byte, next_signed, refuse
 from runwell.translate.tables import FIRST_HEAP, HEAP_MATCHES, HEAPS, TYPE_FEATURE
 from runwell.translate.work import UNKNOWN, Work
 
@@ -36,13 +36,6 @@ def check_type_feature(w: Work, byte: u32) -> None:
     feature = u32(TYPE_FEATURE[byte])
     if feature != 0:
         need_feature(w, feature - 1)
-
-
-@kernel
-def need_feature(w: Work, feature: u32) -> None:
-    """Fail unless a feature, given by its number, is on."""
-    if w.features >> u64(feature) & 1 == 0:
-        refuse(w, Error.FEATURE_OFF, feature)
 
 
 @kernel

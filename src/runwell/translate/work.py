@@ -169,8 +169,8 @@ class Work:
     ref_params: u32
     brief: u32
     steps: u64  # iterations of inner loops, for the test of linearity
-    operands: Array[Ptr[Entry], Literal[3]]  # of the instruction being chosen
-    operand_types: Array[u32, Literal[3]]
+    operands: Array[Ptr[Entry], Literal[4]]  # of the instruction being chosen
+    operand_types: Array[u32, Literal[4]]
     table: u32  # of an indirect call
     table_64: u32
     first_mode: u32  # Mode of memory 0, or NO_MEMORY

@@ -108,3 +108,43 @@ def test_configuration():
     text = "(module (memory 1) (memory 1))"
     assert not run(text).failures
     assert "multi-memory" in run(text, features="-multi-memory").failures[0].message
+
+
+MAIL = """
+(module $mem (memory (export "shared") 1 1 shared))
+(thread $consumer (shared (module $mem))
+  (register "mem" $mem)
+  (module
+    (memory (import "mem" "shared") 1 1 shared)
+    (func (export "take") (result i32)
+      (if (i32.eqz (i32.atomic.load (i32.const 0)))
+        (then (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1)))))
+      (i32.load (i32.const 4))))
+  (assert_return (invoke "take") (i32.const WANTED)))
+(thread $producer (shared (module $mem))
+  (register "mem" $mem)
+  (module
+    (memory (import "mem" "shared") 1 1 shared)
+    (func (export "put")
+      (i32.store (i32.const 4) (i32.const 42))
+      (i32.atomic.store (i32.const 0) (i32.const 1))
+      (drop (memory.atomic.notify (i32.const 0) (i32.const 1)))))
+  (assert_return (invoke "put")))
+(wait $producer)
+(wait $consumer)
+"""
+
+
+def test_threads_run_at_the_same_time():
+    """The consumer waits, without the interpreter lock, before there is a producer."""
+    assert run(MAIL.replace("WANTED", "42")) == (2, ())
+
+
+def test_failures_in_threads_are_reported():
+    report = run(MAIL.replace("WANTED", "43"))
+    assert report.assertions == 2
+    assert [failure.message for failure in report.failures] == ["expected (i32 43), got (i32 42)"]
+
+
+def test_waiting_for_no_thread():
+    assert "there is no thread $x" in run("(wait $x)").failures[0].message

@@ -67,6 +67,7 @@ def kernels():
         signal_kernels,
         table_kernels,
         trap_kernels,
+        wait_kernels,
     )
 
     modules = (
@@ -76,6 +77,7 @@ def kernels():
         exception_kernels,
         signal_kernels,
         trap_kernels,
+        wait_kernels,
     )
     found = {
         thing.name: thing

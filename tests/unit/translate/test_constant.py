@@ -5,7 +5,7 @@ import ctypes
 import pytest
 from translate_harness import FORM_AT
 
-from runwell.base.features import BIT, DEFAULT
+from runwell.base.features import BIT, DEFAULT, FEATURES
 from runwell.kernel import ctype_of
 from runwell.runtime.layout import FuncCode
 from runwell.text.parser import parse
@@ -102,5 +102,6 @@ def test_extended_constants_are_a_feature(translator):
     module, span = prepare(translator, "i32", text, features=DEFAULT & ~BIT["extended-const"])
     trouble = ctype_of(Trouble)()
     found = translator.bound.validate_constants(module.address, span, 1, trouble)
-    assert found == Error.CONSTANT_REQUIRED
+    assert found == Error.FEATURE_OFF
+    assert FEATURES[trouble.detail] == "extended-const"
     assert trouble.opcode == 0x6A

@@ -57,6 +57,21 @@ CASES = {
           return_value acc slot:8
         """,
     ),
+    "wide numbers": (
+        """
+        (func (param i64 i64) (result i64 i64)
+          (i64.add128 (i64.const 1) (i64.const 0)
+            (i64.mul_wide_u (local.get 0) (i64.add (local.get 1) (i64.const 2)))))
+        """,
+        """
+          i64.add [8], 2 -> acc
+          i64.mul_wide_u [0], acc -> [48]
+          i64.const 1 -> [32]
+          i64.const 0 -> [40]
+          i64.add128 [32], [40], [48], [56] -> [32]
+          return_many slot:32 count:16 ref_slot:0 count:0 slot:16
+        """,
+    ),
     "f64 const": (
         """
         (func (param f64) (result f64) (f64.mul (local.get 0) (f64.const 2)))
