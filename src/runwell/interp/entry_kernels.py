@@ -6,7 +6,18 @@
 # mypy: disable-error-code="empty-body"
 
 from runwell.base.traps import TrapCode
-from runwell.kernel import Ptr, extern, extern_data, kernel, null, u8, u32, u64
+from runwell.kernel import (
+    Ptr,
+    addr,
+    atomic_swap,
+    extern,
+    extern_data,
+    kernel,
+    null,
+    u8,
+    u32,
+    u64,
+)
 from runwell.runtime.layout import Context, FuncCode, FuncRef, Instance
 
 # Backward branches between two looks at ``interrupt``: some tens of microseconds.
@@ -26,6 +37,12 @@ def run_code(  # noqa: D103
 ) -> None: ...
 
 
+@kernel(inline=True)
+def take_interrupt(ctx: Context) -> u32:
+    """The trap code that somebody asked for, once."""
+    return atomic_swap(addr(ctx.interrupt), u32(0))
+
+
 @kernel(export=True)
 def on_stack_limit(ctx: Context, frame: Ptr[u8]) -> u32:
     """A frame is beyond ``stack_limit``: a trap code, or 0 to go on.
@@ -35,14 +52,14 @@ def on_stack_limit(ctx: Context, frame: Ptr[u8]) -> u32:
     ctx.stack_limit = ctx.stack_end
     if frame > ctx.stack_end:
         return u32(TrapCode.STACK_EXHAUSTED)
-    return ctx.interrupt
+    return take_interrupt(ctx)
 
 
 @kernel(export=True)
 def on_budget(ctx: Context, ip: Ptr[u8]) -> u32:
     """The budget of backward branches is spent: a trap code, or 0 to go on."""
     ctx.budget = BUDGET
-    return ctx.interrupt
+    return take_interrupt(ctx)
 
 
 @kernel(inline=True)

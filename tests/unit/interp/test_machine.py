@@ -122,12 +122,14 @@ def summons(code_):
     # The entry looks as well, so take its place in between.
     guest.context.stack_limit = guest.context.stack
     trap, values = guest.run(f)
-    return trap, values, guest.context.stack_limit == guest.context.stack_end
+    c = guest.context
+    return trap, values, c.stack_limit == c.stack_end, c.interrupt
 
 
 def test_interrupt_at_call(worker):
-    assert worker.run(summons, int(TrapCode.OUT_OF_FUEL))[0] == TrapCode.OUT_OF_FUEL
-    assert worker.run(summons, 0) == (0, [7], True)
+    trap, _, _, left = worker.run(summons, int(TrapCode.OUT_OF_FUEL))
+    assert (trap, left) == (TrapCode.OUT_OF_FUEL, 0)
+    assert worker.run(summons, 0) == (0, [7], True, 0)
 
 
 def table_jump(index, *, from_acc):
