@@ -8,6 +8,7 @@ from tests.embed.test_threads import in_threads
 
 import runwell
 from runwell.isa.table import TABLE
+from runwell.runtime.context import current_context
 from runwell.text.parser import parse
 
 # How accesses are checked: the address type, what comes before the memory, the configuration.
@@ -292,6 +293,36 @@ def test_shared_and_unshared_memories_do_not_match(make):
     for memory in (runwell.Memory(1, 1), runwell.Memory(1, 2, shared=True)):
         with pytest.raises(runwell.LinkError, match="incompatible import type"):
             make(WAIT, {"env": {"memory": memory}})
+
+
+def test_interrupting_a_waiter(shared):
+    """It traps at once, in that thread only, and the next call is like any other."""
+    _, (a, b) = shared(WAIT)
+    contexts, results = [], []
+
+    def run():
+        contexts.append(current_context())
+        try:
+            a.wait32(0, 0, -1)
+        except runwell.Trap as trap:
+            results.append(trap.code)
+        results.append(a.wait32(0, 0, 1000))
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + 20
+    while len(contexts) < 2:
+        assert time.monotonic() < end
+    contexts[0].interrupt(runwell.TrapCode.INTERRUPTED)
+    while len(results) < 2:
+        assert time.monotonic() < end
+    assert results == [runwell.TrapCode.INTERRUPTED, 2]
+    while not b.notify(0, 2):
+        assert time.monotonic() < end
+    for thread in threads:
+        thread.join(20)
+    assert results[2:] == [2]
 
 
 def test_a_host_function_wakes_a_waiter(shared, make):

@@ -21,6 +21,7 @@ from runwell.kernel import (
     atomic_cas,
     atomic_load,
     atomic_store,
+    atomic_swap,
     i64,
     kernel,
     local_array,
@@ -210,7 +211,7 @@ def wait_at(
     unlock_queue(queue)
     if notified != 0:
         return u64(OK)
-    interrupt = atomic_load(addr(context.interrupt))
+    interrupt = atomic_swap(addr(context.interrupt), u32(0))
     return trapped(interrupt) if interrupt != 0 else u64(TIMED_OUT)
 
 

@@ -170,6 +170,7 @@ def test_interrupt(guests):
     guests.await_that(lambda: 0 in guests.outcomes)
     assert time.monotonic() - start < 5
     assert guests.outcomes == {0: TrapCode.INTERRUPTED << 32}
+    assert context.native.interrupt == 0
     assert guests.notify(0) == 1
 
 
