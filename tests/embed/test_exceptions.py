@@ -341,7 +341,6 @@ def test_throwing_without_end_can_be_interrupted():
     timer.start()
     with pytest.raises(runwell.Trap, match="interrupted"):
         exports.spin()
-    context.native.interrupt = 0
 
 
 def test_tag_says_what_it_takes(tag):
