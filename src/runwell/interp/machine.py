@@ -286,10 +286,11 @@ class HandlerMachine(LlvmMachine, ControlMachine[Value]):
         return super().select(cond, self._opaque(a), self._opaque(b))
 
     def _opaque(self, value: Value) -> Value:
-        if not value.text.startswith("%"):
-            return value
         vector = "x" if self.arch == "x86_64" else "w"
-        place = "r" if value.type in ("i32", "i64", "ptr") else vector
+        places = {"i32": "r", "i64": "r", "ptr": "r", "float": vector, "double": vector}
+        place = places.get(value.type)
+        if place is None or not value.text.startswith("%"):
+            return value
         return self.emit(value.type, f'call {value.type} asm "", "={place},0"({value})')
 
     def branch_table(self, index: Value, count: Value) -> None:
