@@ -106,6 +106,19 @@ def test_a_trap_prints_the_guest_s_stack(tmp_path, bounds):
     assert "1:" in second
 
 
+def test_an_exception_that_nobody_catches_is_shown(tmp_path):
+    path = wat(
+        tmp_path,
+        """(module (tag $e (param i32))
+          (func $inner (throw $e (i32.const 7)))
+          (func (export "f") (call $inner)))""",
+    )
+    done = runwell("run", "--invoke", "f", path)
+    assert done.returncode == 134
+    assert "uncaught exception (7)" in done.stderr
+    assert len([line for line in done.stderr.splitlines() if " at 0x" in line]) == 2
+
+
 def test_deep_recursion_traps(tmp_path):
     path = wat(tmp_path, '(module (func $f (export "f") (call $f)))')
     done = runwell("run", "--invoke", "f", path)

@@ -30,9 +30,9 @@ def main(argv: list[str] | None = None) -> int:
 
     Returns:
         The exit code: the guest's own, or 65 for a bad module, 66 for a missing file, 134 for
-        a trap.
+        a trap or an exception that the guest does not catch.
     """
-    from runwell.base.errors import InternalError, RunwellError, Trap
+    from runwell.base.errors import InternalError, RunwellError, Trap, WasmException
 
     args = parse(sys.argv[1:] if argv is None else argv)
     command = import_module(f"runwell.cli.{args.command}")
@@ -40,6 +40,9 @@ def main(argv: list[str] | None = None) -> int:
         code: int = command.run(args)
     except Trap as e:
         print(f"runwell: trap: {e}", file=sys.stderr)
+        return TRAPPED
+    except WasmException as e:
+        print(f"runwell: {e}", file=sys.stderr)
         return TRAPPED
     except RunwellError as e:
         name = getattr(args, "file", "")

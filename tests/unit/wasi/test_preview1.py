@@ -97,6 +97,10 @@ def test_a_file_is_written_and_read(guest):
     assert struct.unpack_from("<Q", guest.memory, 1024 + 32)[0] == 6
     assert guest.fd_close(fd) == errno.SUCCESS
     assert guest.fd_close(fd) == errno.BADF
+    # Its number is not another's while there are higher ones.
+    assert guest.open("a.txt")[1] == fd
+    assert guest.fd_close(0) == errno.SUCCESS
+    assert guest.open("a.txt")[1] == fd + 1
     assert guest.open("a.txt", TRUNCATE)[0] is None
 
 
