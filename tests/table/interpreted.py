@@ -217,11 +217,15 @@ def _draw_operands(rng: Any, form: Form, number: int) -> list[Any]:
     for src in form.srcs:
         if src == Src.SLOT:
             words.append(FIRST_OPERAND + 16 * rng.randrange(16))
+        elif src == Src.REF:
+            words.append(8 * rng.randrange(8))
         elif src != Src.ACC:
             words.append(rng.choice((rng.randrange(64), rng.getrandbits(32))))
     words += [_IMMEDIATES[kind](rng) for kind in form.imms]
     if form.dst.is_branch:
         words.append(taken(form))
+    elif form.dst == Dst.REF:
+        words.append(8 * rng.randrange(8))
     elif form.dst == Dst.SLOT:
         words.append(FIRST_OPERAND + 16 * (16 + number))
     return words

@@ -18,7 +18,7 @@ from itertools import product
 from runwell.base.types import F32, F64, I32, I64, V128, ValType
 from runwell.isa.fusion import chains
 from runwell.isa.op import Rule
-from runwell.isa.register import REF, REG_OPS, Kind, RegOp, Word
+from runwell.isa.register import NEAR_LINKS, REF, REG_OPS, Kind, RegOp, Word
 
 
 class Src(IntEnum):
@@ -223,6 +223,7 @@ def _binary(op: RegOp) -> Sources:
 # Constants beyond 32 bits are no use to these.
 _SHIFTS = ("shl", "shr_s", "shr_u", "rotl", "rotr")
 
+_LINKS = ("", *(f"_{link}" for link in NEAR_LINKS))
 # Sources of operations that are no plain rows; the others take what their types allow.
 _SOURCES: dict[str, Sources] = {
     "copy": [(S,), (A,)],
@@ -233,9 +234,8 @@ _SOURCES: dict[str, Sources] = {
     "global.set": [(S,), (A,), (K,)],
     "global.set_f32": [(A,)],
     "global.set_f64": [(A,)],
-    "return_value": [(S,), (A,), (K,)],
-    "return_value_f32": [(A,)],
-    "return_value_f64": [(A,)],
+    **{f"return_value{link}": [(S,), (A,), (K,)] for link in _LINKS},
+    **{f"return_value{link}_{ty}": [(A,)] for link in _LINKS for ty in ("f32", "f64")},
     "memory.copy": [(S, S, S), (S, S, K)],
     "memory.fill": [(S, S, S), (S, K, S), (S, K, K)],
     "memory.grow": [(S,), (K,)],

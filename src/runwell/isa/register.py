@@ -237,22 +237,38 @@ def _global_set(far: bool) -> Body:
     return lambda m, ty, value, cell: m.global_set(ty, cell, value, far=far)
 
 
+def _return_value(m: ControlMachine[V], ty: ValType, value: V, link: V) -> None:
+    if ty == REF:
+        m.return_ref(value, link)
+    else:
+        m.return_value(value, link)
+
+
+# The links of functions of few parameters.  Returns from these know the place of the link without
+# reading it from the code, and so sooner what is next.
+NEAR_LINKS = (0, 8, 16, 24)
+
+
+def _near(body: Body, link: int) -> Body:
+    return lambda m, ty, *values: body(m, ty, *values, m.const(I32, link))
+
+
 for _suffix, _ty in (("", I64), ("_f32", F32), ("_f64", F64), ("_v128", V128), ("_ref", REF)):
     _op(f"copy{_suffix}", (_ty,), (_ty,), (), _copy)
     _op(f"select{_suffix}", (_ty, _ty, I32), (_ty,), (), _select)
     for _far, _where in ((False, ""), (True, "_far")):
         _op(f"global.get{_where}{_suffix}", (), (_ty,), (Word.GLOBAL,), _global_get(_far))
         _op(f"global.set{_where}{_suffix}", (_ty,), (), (Word.GLOBAL,), _global_set(_far))
-    _op(
-        f"return_value{_suffix}",
-        (_ty,),
-        (),
-        (Word.SLOT,),
-        (lambda m, ty, value, link: m.return_ref(value, link))
-        if _ty == REF
-        else (lambda m, ty, value, link: m.return_value(value, link)),
-        Kind.LEAVE,
-    )
+    _op(f"return_value{_suffix}", (_ty,), (), (Word.SLOT,), _return_value, Kind.LEAVE)
+    for _link in NEAR_LINKS:
+        _op(
+            f"return_value_{_link}{_suffix}",
+            (_ty,),
+            (),
+            (),
+            _near(_return_value, _link),
+            Kind.LEAVE,
+        )
 
 
 # Branches.  The destination of a form says where to.
@@ -352,7 +368,14 @@ for _suffix, _ty in (("", I32), ("64", I64)):
         Kind.LEAVE,
     )
 
-_op("return", (), (), (Word.SLOT,), lambda m, ty, link: m.return_(link), Kind.LEAVE)
+
+def _return(m: ControlMachine[V], ty: ValType, link: V) -> None:
+    m.return_(link)
+
+
+_op("return", (), (), (Word.SLOT,), _return, Kind.LEAVE)
+for _link in NEAR_LINKS:
+    _op(f"return_{_link}", (), (), (), _near(_return, _link), Kind.LEAVE)
 _op("return_many", (), (), _MOVE, lambda m, ty, *a: m.return_many(*a), Kind.LEAVE)
 _op(
     "copy_many",

@@ -3,6 +3,7 @@
 from runwell.base.limits import BR_TABLE_TARGETS
 from runwell.base.types import I32, V128
 from runwell.isa.op import Rule
+from runwell.isa.register import NEAR_LINKS
 from runwell.kernel import Ptr, addr, i32, i64, kernel, null, u32
 from runwell.translate.emit import (
     ACC,
@@ -32,13 +33,26 @@ from runwell.translate.stack import (
     show_mismatch,
     truncate,
 )
-from runwell.translate.tables import BRANCH_FORM, FORM, IF, LOOP, RETURN_VALUE, UNLESS, base, form
+from runwell.translate.tables import (
+    BRANCH_FORM,
+    FORM,
+    IF,
+    LOOP,
+    NEAR_RETURN,
+    NEAR_RETURN_VALUE,
+    RETURN_VALUE,
+    UNLESS,
+    VARIANTS,
+    base,
+    form,
+)
 from runwell.translate.work import CARRY_SINGLY, Control, Entry, Where, Work
 
 BR_IF, BR_TABLE = base("br_if"), base("br_table")
 JUMP, LOOP_JUMP = form("br ->JUMP"), form("br ->LOOP")
 RETURN, RETURN_MANY, COPY_MANY = form("return"), form("return_many"), form("copy_many")
 SENSES = 4
+MOST_NEAR, VARIANT_COUNT = NEAR_LINKS[-1], len(VARIANTS)
 # Words that a target of br_table may take: its offset, and code of its own.
 WORDS_A_TARGET = 32
 
@@ -166,18 +180,27 @@ def carry(w: Work, label: Control, is_last: bool) -> None:
 
 
 @kernel
+def leave_link(w: Work, p: Ptr[u32]) -> Ptr[u32]:
+    """Write where the link is; gives the place behind."""
+    p[0] = w.link
+    return p + 1
+
+
+@kernel
 def leave(w: Work) -> None:
     """Return from the function; its results are on the stack."""
     f = w.controls[0]
     n = f.n_results
+    near = w.link <= MOST_NEAR
     if n == 0:
-        p = begin(w, RETURN)
-        p[0] = w.link
-        finish(w, p + 1)
+        p = begin(w, u32(NEAR_RETURN[w.link >> 3]) if near else u32(RETURN))
+        finish(w, p if near else leave_link(w, p))
     elif n == 1:
-        p = operate_move(w, RETURN_VALUE, w.entries[w.sp - 1], w.types[w.sp - 1])
-        p[0] = w.link
-        finish(w, p + 1)
+        row = u32(RETURN_VALUE)
+        if near:
+            row = NEAR_RETURN_VALUE + (w.link >> 3) * VARIANT_COUNT
+        p = operate_move(w, row, w.entries[w.sp - 1], w.types[w.sp - 1])
+        finish(w, p if near else leave_link(w, p))
     else:
         settle_top(w, n)
         p = begin(w, RETURN_MANY)

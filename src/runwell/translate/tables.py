@@ -13,7 +13,7 @@ from runwell.base.features import FEATURES
 from runwell.base.types import F32, F64, FEATURE_OF_TYPE, HEAP_NAMES, I32, I64
 from runwell.isa.form import FORM_BY_KEY, FORM_BY_NAME, FORMS, Dst, Form, FusedForm, Mode, Src
 from runwell.isa.op import Op, Rule
-from runwell.isa.register import BY_NAME, REG_OPS, Kind
+from runwell.isa.register import BY_NAME, NEAR_LINKS, REG_OPS, Kind
 from runwell.isa.table import TABLE
 from runwell.kernel import const_array, extern_data, u8, u16, u32, u64
 from runwell.module.subtyping import TypeStore
@@ -65,6 +65,11 @@ def _acc_form(f: Form | FusedForm) -> int:
     found = f.acc_form
     return found.index if found is not None else 0
 
+
+# By number of value parameters, if they are few: the form that returns without a result.
+NEAR_RETURN = const_array(
+    "translate_near_returns", u16, lambda: [form(f"return_{link}") for link in NEAR_LINKS]
+)
 
 # By form: the one that leaves its result in the accumulator only, or 0.
 ACC_FORM = const_array("translate_acc_forms", u16, lambda: [_acc_form(f) for f in FORMS])
@@ -227,7 +232,12 @@ def _variants(stem: str) -> list[int]:
 
 # Rows of ``MOVES``.
 COPY, GLOBAL_SET, GLOBAL_SET_FAR, RETURN_VALUE = range(0, 4 * len(VARIANTS), len(VARIANTS))
-_MOVE_STEMS = ("copy", "global.set", "global.set_far", "return_value")
+# Behind it one for each of ``NEAR_LINKS``, which are the first multiples of 8.
+NEAR_RETURN_VALUE = RETURN_VALUE + len(VARIANTS)
+_MOVE_STEMS = (
+    *("copy", "global.set", "global.set_far", "return_value"),
+    *(f"return_value_{link}" for link in NEAR_LINKS),
+)
 MOVES = const_array("translate_moves", u32, lambda: [b for s in _MOVE_STEMS for b in _variants(s)])
 # Rows of ``TYPED``, whose result is of the type.
 GLOBAL_GET, GLOBAL_GET_FAR, SELECT = range(0, 3 * len(VARIANTS), len(VARIANTS))

@@ -9,6 +9,8 @@ from tests.unit.interp.guest import Guest
 from runwell.base.traps import TrapCode
 from runwell.isa.form import Mode
 from runwell.isa.register import Kind
+from runwell.kernel.types import as_struct
+from runwell.runtime.layout import Instance
 
 MASK = (1 << 64) - 1
 
@@ -338,6 +340,10 @@ def _fault(guest, name):
     return trap, c.ip - entry == at, same
 
 
+# A cell of the instance, of which only memory and globals matter here.
+CELL = as_struct(Instance).size
+
+
 def _operands(form):
     from runwell.isa.form import Dst, Src
     from runwell.isa.register import Word
@@ -346,7 +352,7 @@ def _operands(form):
         if src != Src.ACC:
             yield 0x10_0000 if src in (Src.IMM, Src.IMM64) else 128
     for kind in form.imms:
-        yield ["target", "target"] if kind == Word.TARGETS else 0
+        yield {Word.TARGETS: ["target", "target"], Word.GLOBAL: CELL, Word.SLOT: 136}.get(kind, 0)
     if form.dst not in (Dst.NONE, Dst.ACC):
         yield "target" if form.dst.is_branch else 136
 

@@ -12,7 +12,7 @@ CASES = {
         L0:
           i32.sub [0], 1 -> [0]
           br_if acc -> loop_if L0
-          return slot:8
+          return_8
         """,
     ),
     "loop compare": (
@@ -24,7 +24,7 @@ CASES = {
         L0:
           i32.add [0], 1 -> [0]
           i32.lt_s acc, [8] -> loop_if L0
-          return slot:16
+          return_16
         """,
     ),
     "block result br_if": (
@@ -39,7 +39,7 @@ CASES = {
         L0:
           i32.const 6 -> [24]
         L1:
-          return_value [24] slot:8
+          return_value_8 [24]
         """,
     ),
     "br to block with value": (
@@ -53,7 +53,7 @@ CASES = {
           br -> jump L0
         L0:
           i32.add [32], [40] -> acc
-          return_value acc slot:16
+          return_value_16 acc
         """,
     ),
     "br_table": (
@@ -64,11 +64,11 @@ CASES = {
         """
           br_table [0] targets:L0,L1,L2,L1
         L0:
-          return_value 10 slot:8
+          return_value_8 10
         L1:
-          return_value 11 slot:8
+          return_value_8 11
         L2:
-          return_value 12 slot:8
+          return_value_8 12
         """,
     ),
     "br_table to loop": (
@@ -81,9 +81,9 @@ CASES = {
         L1:
           br -> loop L0
         L2:
-          return slot:8
+          return_8
         L3:
-          return slot:8
+          return_8
         """,
     ),
     "br_table with value": (
@@ -95,9 +95,9 @@ CASES = {
           i64.const 3 -> [24]
           br_table [0] targets:L1,L0
         L0:
-          return_value [24] slot:8
+          return_value_8 [24]
         L1:
-          return_value 4 slot:8
+          return_value_8 4
         """,
     ),
     "return early": (
@@ -108,9 +108,9 @@ CASES = {
         """
           i32.const 2 -> [24]
           br_if [0] -> if L0
-          return_value 3 slot:8
+          return_value_8 3
         L0:
-          return_value [24] slot:8
+          return_value_8 [24]
         """,
     ),
     "return early f64": (
@@ -120,9 +120,9 @@ CASES = {
         """
           f64.const 0x4004000000000000L -> [24]
           br_if [0] -> if L0
-          return_value_f64 acc slot:8
+          return_value_8_f64 acc
         L0:
-          return_value [24] slot:8
+          return_value_8 [24]
         """,
     ),
     "br_if eq then acc survives": (
@@ -136,9 +136,9 @@ CASES = {
           i32.clz [0] -> [24]
           i32.gt_s acc, 3 -> if L0
           i32.ctz acc -> acc
-          return_value acc slot:8
+          return_value_8 acc
         L0:
-          return_value 0 slot:8
+          return_value_8 0
         """,
     ),
     "many carried": (
@@ -163,7 +163,7 @@ CASES = {
           br -> jump L1
         L1:
           i32.add [24], [32] -> acc
-          return_value acc slot:8
+          return_value_8 acc
         """,
     ),
     "float copied": (
@@ -176,7 +176,7 @@ CASES = {
           br_if [8] -> if L0
           f64.abs acc -> [32]
         L0:
-          return_value [32] slot:16
+          return_value_16 [32]
         """,
     ),
     "multi value": (

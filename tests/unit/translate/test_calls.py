@@ -16,7 +16,7 @@ CASES = {
           i32.const 1 -> [40]
           call func:1 slot:40 count:16 ref_slot:0
           i64.add [32], [40] -> acc
-          return_value acc slot:16
+          return_value_16 acc
         """,
     ),
     "call import": (
@@ -26,7 +26,7 @@ CASES = {
         """
           i32.const 1 -> [16]
           call_import func:0 slot:16 count:8 ref_slot:0
-          return slot:0
+          return_0
         """,
     ),
     "call_indirect": (
@@ -39,7 +39,7 @@ CASES = {
           i64.const 6 -> [32]
           i32.const 5 -> [24]
           call_indirect [40] type:T table:0 slot:24 count:16 ref_slot:0
-          return_value [24] slot:8
+          return_value_8 [24]
         """,
     ),
     "multi value call": (
@@ -67,7 +67,7 @@ CASES = {
           i32.const 1 -> [24]
           call func:1 slot:24 count:8 ref_slot:8
           ref_frame delta:-8
-          return_value_ref {8} slot:8
+          return_value_8_ref {8}
         """,
     ),
     "return_call": (
@@ -112,7 +112,7 @@ CASES = {
           copy [0] -> [24]
           call_ref {0} slot:24 count:16 ref_slot:8
           ref_frame delta:-8
-          return_value [24] slot:8
+          return_value_8 [24]
         """,
     ),
     "return_call_ref": (

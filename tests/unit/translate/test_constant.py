@@ -20,37 +20,37 @@ IMPORTS = """
 """
 
 VALID = {
-    "i32": ("i32", "(i32.const 1)", "return_value 1 slot:0"),
+    "i32": ("i32", "(i32.const 1)", "return_value_0 1"),
     "i64": (
         "i64",
         "(i64.const 0x123456789)",
-        "i64.const 4886718345L -> acc; return_value acc slot:0",
+        "i64.const 4886718345L -> acc; return_value_0 acc",
     ),
     "f64": (
         "f64",
         "(f64.const 1)",
-        "i64.const 4607182418800017408L -> acc; return_value acc slot:0",
+        "i64.const 4607182418800017408L -> acc; return_value_0 acc",
     ),
     "global": (
         "i32",
         "(global.get $i)",
-        "global.get_far global:96 -> acc; return_value acc slot:0",
+        "global.get_far global:96 -> acc; return_value_0 acc",
     ),
     "reference": (
         "funcref",
         "(ref.func $f)",
-        "zero_refs ref_slot:0 count:8; ref.func func:0 -> {0}; return_value_ref {0} slot:0",
+        "zero_refs ref_slot:0 count:8; ref.func func:0 -> {0}; return_value_0_ref {0}",
     ),
     "null": (
         "externref",
         "(ref.null extern)",
-        "zero_refs ref_slot:0 count:8; ref.null -> {0}; return_value_ref {0} slot:0",
+        "zero_refs ref_slot:0 count:8; ref.null -> {0}; return_value_0_ref {0}",
     ),
     "extended": (
         "i32",
         "(i32.add (i32.mul (global.get $i) (i32.const 4)) (i32.const 2))",
         "global.get_far global:96 -> acc; i32.mul acc, 4 -> acc; i32.add acc, 2 -> acc;"
-        " return_value acc slot:0",
+        " return_value_0 acc",
     ),
 }
 

@@ -15,7 +15,7 @@ CASES = {
         L0:
           i32.const 9 -> [32]
         L1:
-          return_value [32] slot:16
+          return_value_16 [32]
         """,
     ),
     "if without else": (
@@ -26,7 +26,7 @@ CASES = {
           br_if [0] -> unless L0
           i32.const 1 -> [0]
         L0:
-          return slot:8
+          return_8
         """,
     ),
     "if eqz": (
@@ -37,7 +37,7 @@ CASES = {
           br_if [0] -> if L0
           i32.const 1 -> [0]
         L0:
-          return slot:8
+          return_8
         """,
     ),
     "float compare branch": (
@@ -48,7 +48,7 @@ CASES = {
           f64.lt [0], [8] -> unless L0
           unreachable
         L0:
-          return slot:16
+          return_16
         """,
     ),
     "block params": (
@@ -65,7 +65,7 @@ CASES = {
           i32.const 7 -> [32]
           br -> loop L0
         L1:
-          return_value [24] slot:8
+          return_value_8 [24]
         """,
     ),
     "dead code": (
@@ -74,7 +74,7 @@ CASES = {
         (loop (br 0)))
         """,
         """
-          return_value [0] slot:8
+          return_value_8 [0]
         """,
     ),
     "dead end of loop": (

@@ -13,7 +13,7 @@ CASES = {
           i32.clz [0] -> [24]
           i32.store [0], 1 offset:0
           i32.ctz acc -> acc
-          return_value acc slot:8
+          return_value_8 acc
         """,
     ),
     "but not a label": (
@@ -29,7 +29,7 @@ CASES = {
           i32.store [0], 1 offset:0
         L0:
           i32.ctz [24] -> acc
-          return_value acc slot:8
+          return_value_8 acc
         """,
     ),
     "nor a call": (
@@ -43,7 +43,7 @@ CASES = {
           i32.const 1 -> [32]
           call_import func:0 slot:32 count:8 ref_slot:0
           i32.ctz [24] -> acc
-          return_value acc slot:8
+          return_value_8 acc
         """,
     ),
     "both accumulators at once": (
@@ -71,7 +71,7 @@ CASES = {
           copy [8] -> [0]
           f64.neg [0] -> [32]
           copy_f64 acc -> [8]
-          return slot:16
+          return_16
         """,
     ),
     "an end without a branch to it is no label": (
@@ -81,7 +81,7 @@ CASES = {
         """
           i32.clz [0] -> acc
           i32.ctz acc -> acc
-          return_value acc slot:8
+          return_value_8 acc
         """,
     ),
     "a result goes to the label directly": (
@@ -93,7 +93,7 @@ CASES = {
           i32.add [0], [8] -> [32]
           br -> jump L0
         L0:
-          return_value [32] slot:16
+          return_value_16 [32]
         """,
     ),
     "a dropped slot is not stored": (
@@ -103,7 +103,7 @@ CASES = {
         """
           i32.add [0], 4 -> acc
           i32.store acc, 5 offset:0
-          return slot:8
+          return_8
         """,
     ),
 }

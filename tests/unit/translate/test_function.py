@@ -80,7 +80,7 @@ def test_features_can_be_turned_off(feature, translator):
 
 def test_locals_beyond_the_near_ones(code):
     text = f"(func (result i64) (local {'i32 ' * 1100} i64 i64) (local.get 1101))"
-    assert code(text).split("\n")[-2] == f"  return_value [{16 + 1101 * 8}] slot:0"
+    assert code(text).split("\n")[-2] == f"  return_value_0 [{16 + 1101 * 8}]"
 
 
 def test_big_frames_look_at_the_stack(translator):

@@ -29,7 +29,7 @@ def test_code_behind_it_that_is_branched_to(check_code):
         L0:
           copy [0] -> [24]
           call_import func:0 slot:24 count:8 ref_slot:0
-          return slot:8
+          return_8
         """,
     )
 

@@ -10,7 +10,7 @@ CASES = {
         """
           zero slot:24 count:8
           i32.mul [0], 3 -> [24]
-          return slot:8
+          return_8
         """,
     ),
     "set const": (
@@ -24,7 +24,7 @@ CASES = {
           i64.const -1 -> [24]
           f32.const 0x3f800000 -> [32]
           f64.const 0x3ff0000000000000L -> [40]
-          return slot:0
+          return_0
         """,
     ),
     "set after pending read": (
@@ -34,7 +34,7 @@ CASES = {
         """
           copy [0] -> [24]
           i32.add [0], 1 -> [0]
-          return_value [24] slot:8
+          return_value_8 [24]
         """,
     ),
     "set after pending read, producer took acc": (
@@ -48,7 +48,7 @@ CASES = {
           i32.rotl acc, [0] -> [32]
           copy [0] -> [24]
           copy [32] -> [0]
-          return_value [24] slot:8
+          return_value_8 [24]
         """,
     ),
     "tee": (
@@ -60,7 +60,7 @@ CASES = {
           zero slot:24 count:8
           i32.sub [0], 1 -> [24]
           i32.mul acc, [24] -> acc
-          return_value acc slot:8
+          return_value_8 acc
         """,
     ),
     "copy": (
@@ -69,7 +69,7 @@ CASES = {
         """,
         """
           copy [8] -> [0]
-          return slot:16
+          return_16
         """,
     ),
     "swap": (
@@ -80,7 +80,7 @@ CASES = {
           copy [0] -> [32]
           copy [8] -> [0]
           copy [32] -> [8]
-          return slot:16
+          return_16
         """,
     ),
     "zero": (
@@ -90,7 +90,7 @@ CASES = {
         """
           zero_refs ref_slot:0 count:8
           zero slot:24 count:16
-          return slot:8
+          return_8
         """,
     ),
 }

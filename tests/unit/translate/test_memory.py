@@ -12,7 +12,7 @@ CASES = {
           i32.load [0] offset:4 -> acc
           i32.add acc, 1 -> acc
           i32.store [0], acc offset:8
-          return slot:8
+          return_8
         """,
     ),
     "load const address": (
@@ -21,7 +21,7 @@ CASES = {
         """,
         """
           i64.load 1024 offset:16 -> acc
-          return_value acc slot:0
+          return_value_0 acc
         """,
     ),
     "store consts": (
@@ -35,7 +35,7 @@ CASES = {
           i32.const 8 -> [16]
           f64.const 0x3ff0000000000000L -> acc
           f64.store [16], acc offset:0
-          return slot:0
+          return_0
         """,
     ),
     "bulk": (
@@ -52,7 +52,7 @@ CASES = {
           i32.const 1 -> [40]
           memory.init [0], [32], [40] data:0 memory:0
           data.drop data:0
-          return slot:8
+          return_8
         """,
     ),
     "atomics": (
@@ -72,7 +72,7 @@ CASES = {
           i64.atomic.load [0] offset:0 -> [40]
           i32.const 16 -> [32]
           i64.atomic.rmw.add [32], [40] offset:8 -> [32]
-          return_value acc slot:16
+          return_value_16 acc
         """,
     ),
     "wait and notify": (
@@ -88,7 +88,7 @@ CASES = {
           i32.const 8 -> [40]
           memory.atomic.notify [40], [0] offset:0 memory:0 -> [40]
           i32.add acc, [32] -> acc
-          return_value acc slot:16
+          return_value_16 acc
         """,
     ),
     "memory size": (
@@ -99,7 +99,7 @@ CASES = {
           memory.size memory:0 -> [16]
           memory.grow 1 memory:0 -> [24]
           i32.add acc, [16] -> acc
-          return_value acc slot:0
+          return_value_0 acc
         """,
     ),
 }

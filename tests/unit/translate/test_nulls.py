@@ -11,7 +11,7 @@ CASES = {
           zero_refs ref_slot:8 count:8
           ref.is_null {0} -> if L0
         L0:
-          return slot:0
+          return_0
         """,
     ),
     "br_on_null with a value": (
@@ -27,7 +27,7 @@ CASES = {
         L0:
           copy [0] -> [24]
         L1:
-          return_value [24] slot:8
+          return_value_8 [24]
         """,
     ),
     "as_non_null": (
@@ -38,7 +38,7 @@ CASES = {
         """
           zero_refs ref_slot:8 count:8
           ref.as_non_null {0} -> {8}
-          return_value_ref {8} slot:0
+          return_value_0_ref {8}
         """,
     ),
 }

@@ -16,7 +16,7 @@ CASES = {
           table.set [0], {24} table:0
           ref.is_null {16} -> [24]
           table.get [0] table:1 -> {24}
-          return_value_ref {24} slot:8
+          return_value_8_ref {24}
         """,
     ),
     "tables": (
@@ -42,7 +42,7 @@ CASES = {
           i32.const 1 -> [40]
           table.init [24], [32], [40] elem:0 table:0
           elem.drop elem:0
-          return slot:8
+          return_8
         """,
     ),
     "ref br_if is_null": (
@@ -54,7 +54,7 @@ CASES = {
           ref.is_null {0} -> if L0
           unreachable
         L0:
-          return slot:0
+          return_0
         """,
     ),
 }

@@ -9,7 +9,7 @@ CASES = {
         """,
         """
           i32.add [0], [8] -> acc
-          return_value acc slot:16
+          return_value_16 acc
         """,
     ),
     "const right": (
@@ -18,7 +18,7 @@ CASES = {
         """,
         """
           i32.sub [0], 7 -> acc
-          return_value acc slot:8
+          return_value_8 acc
         """,
     ),
     "const left commutes": (
@@ -27,7 +27,7 @@ CASES = {
         """,
         """
           i32.add [0], 7 -> acc
-          return_value acc slot:8
+          return_value_8 acc
         """,
     ),
     "const left": (
@@ -36,7 +36,7 @@ CASES = {
         """,
         """
           i32.sub 7, [0] -> acc
-          return_value acc slot:8
+          return_value_8 acc
         """,
     ),
     "compare const left mirrors": (
@@ -45,7 +45,7 @@ CASES = {
         """,
         """
           i32.gt_s [0], 7 -> acc
-          return_value acc slot:8
+          return_value_8 acc
         """,
     ),
     "wide": (
@@ -54,7 +54,7 @@ CASES = {
         """,
         """
           i64.add [0], 4886718345L -> acc
-          return_value acc slot:8
+          return_value_8 acc
         """,
     ),
     "wide numbers": (
@@ -78,7 +78,7 @@ CASES = {
         """,
         """
           f64.mul [0], 0x4000000000000000L -> acc
-          return_value_f64 acc slot:8
+          return_value_8_f64 acc
         """,
     ),
     "a constant that no form takes": (
@@ -88,7 +88,7 @@ CASES = {
         """
           f64.const 0x4000000000000000L -> acc
           f64.sub acc, [0] -> acc
-          return_value_f64 acc slot:8
+          return_value_8_f64 acc
         """,
     ),
     "results stay in the accumulator": (
@@ -99,7 +99,7 @@ CASES = {
         """
           i32.sub [0], [8] -> acc
           i32.mul acc, [16] -> acc
-          return_value acc slot:24
+          return_value_24 acc
         """,
     ),
     "the right operand in the accumulator": (
@@ -110,7 +110,7 @@ CASES = {
         """
           i32.rotl [0], [8] -> acc
           i32.sub [16], acc -> acc
-          return_value acc slot:24
+          return_value_24 acc
         """,
     ),
     "two consts": (
@@ -120,7 +120,7 @@ CASES = {
         """
           i32.const 1 -> acc
           i32.sub acc, 2 -> acc
-          return_value acc slot:0
+          return_value_0 acc
         """,
     ),
     "float acc": (
@@ -132,7 +132,7 @@ CASES = {
           f64.mul [0], [0] -> acc
           f64.add acc, [8] -> acc
           f64.sqrt acc -> acc
-          return_value_f64 acc slot:16
+          return_value_16_f64 acc
         """,
     ),
     "trunc": (
@@ -141,7 +141,7 @@ CASES = {
         """,
         """
           i64.trunc_sat_f64_u [0] -> acc
-          return_value acc slot:8
+          return_value_8 acc
         """,
     ),
 }

@@ -12,7 +12,7 @@ CASES = {
           i32.lt_s [0], [8] -> [48]
           i32.const 4 -> [40]
           select [0], [40], [48] -> acc
-          return_value acc slot:16
+          return_value_16 acc
         """,
     ),
     "select f64": (
@@ -23,7 +23,7 @@ CASES = {
         """
           select_f64 [0], [8], [16] -> acc
           f64.neg acc -> acc
-          return_value_f64 acc slot:24
+          return_value_24_f64 acc
         """,
     ),
     "select ref": (
@@ -34,7 +34,7 @@ CASES = {
         """
           zero_refs ref_slot:16 count:16
           select_ref {0}, {8}, [0] -> {16}
-          return_value_ref {16} slot:8
+          return_value_8_ref {16}
         """,
     ),
     "globals": (
@@ -51,7 +51,7 @@ CASES = {
           global.set_f64 acc global:112
           i64.const 4613937818241073152L -> acc
           global.set acc global:112
-          return slot:8
+          return_8
         """,
     ),
     "ref global": (
@@ -63,7 +63,7 @@ CASES = {
           ref.func func:0 -> {0}
           global.set_ref {0} global:128
           global.get_ref global:128 -> {0}
-          return_value_ref {0} slot:0
+          return_value_0_ref {0}
         """,
     ),
 }

@@ -9,7 +9,7 @@ CASES = {
         """,
         """
           v128.const v128:316912650112397582603894390785 -> [16]
-          return_value_v128 acc slot:0
+          return_value_0_v128 acc
         """,
     ),
     "lanes of numbers and floats": (
@@ -20,7 +20,7 @@ CASES = {
         """
           f32x4.replace_lane [0], [16] lane:1 -> [40]
           f32x4.extract_lane acc lane:3 -> [40]
-          return_value_f32 acc slot:24
+          return_value_24_f32 acc
         """,
     ),
     "an integer into a lane": (
@@ -31,7 +31,7 @@ CASES = {
         """
           i32.add [16], 1 -> acc
           i8x16.replace_lane [0], acc lane:15 -> [40]
-          return_value_v128 acc slot:24
+          return_value_24_v128 acc
         """,
     ),
     "shuffle": (
@@ -52,7 +52,7 @@ CASES = {
         """
           v128.store16_lane [0], [8] offset:4 lane:7
           v128.load8_lane [0], [8] offset:0 lane:3 -> [40]
-          return_value_v128 acc slot:24
+          return_value_24_v128 acc
         """,
     ),
     "a chain stays in the accumulator": (
@@ -84,7 +84,7 @@ CASES = {
           v128.any_true [0] -> unless L0
           unreachable
         L0:
-          return slot:16
+          return_16
         """,
     ),
     "two slots each": (
@@ -111,7 +111,7 @@ CASES = {
         L0:
           copy_v128 [0] -> [40]
         L1:
-          return_value_v128 [40] slot:24
+          return_value_24_v128 [40]
         """,
     ),
 }
