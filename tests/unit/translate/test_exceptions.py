@@ -45,7 +45,7 @@ CASES = {
           i32.const 1 -> [0]
           i32.const 2 -> [0]
           i32.const 3 -> [0]
-          return slot:8
+          return_8
         """,
     ),
     "cells": (
@@ -60,7 +60,7 @@ CASES = {
           table.get_exn acc table:2 ref_slot:8 -> {8}
           i32.const 0 -> [16]
           table.set_exn [16], {8} table:2
-          return slot:0
+          return_0
         """,
     ),
 }
