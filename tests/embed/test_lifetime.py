@@ -233,11 +233,12 @@ def test_many_instances_stay_flat(make, cyclic):
         once()
     gc.collect()
     before, objects = resident_kb(), len(gc.get_objects())
-    for _ in range(1000):
+    # Enough of them that a page for each would be far beyond what Python's own heap may grow by.
+    for _ in range(5000):
         once()
     gc.collect()
     assert len(gc.get_objects()) - objects < 50
-    assert resident_kb() - before < 2000
+    assert resident_kb() - before < 5000
 
 
 def test_many_modules_stay_flat(make):
