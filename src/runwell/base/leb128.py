@@ -34,6 +34,24 @@ def encode_signed(value: int) -> bytes:
 _ONE_BYTE = [bytes((value,)) for value in range(0x80)]
 
 
+def _groups(data: bytes | memoryview, at: int, end: int, bits: int) -> tuple[int, int, int]:
+    """The groups of 7 bits of an integer put together, their width, and the offset behind them."""
+    value = shift = 0
+    start = at
+    while True:
+        if at >= end:
+            raise MalformedError("unexpected end of section or function", at)
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            break
+        if shift >= bits:
+            raise MalformedError("integer representation too long", start)
+    return value, shift, at
+
+
 def decode_unsigned(data: bytes | memoryview, at: int, end: int, bits: int = 32) -> tuple[int, int]:
     """Read an unsigned integer.
 
@@ -49,19 +67,8 @@ def decode_unsigned(data: bytes | memoryview, at: int, end: int, bits: int = 32)
     Raises:
         MalformedError: the bytes end, or encode no integer of that width.
     """
-    value = shift = 0
     start = at
-    while True:
-        if at >= end:
-            raise MalformedError("unexpected end of section or function", at)
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            break
-        if shift >= bits:
-            raise MalformedError("integer representation too long", start)
+    value, _, at = _groups(data, at, end, bits)
     if value >> bits:
         raise MalformedError("integer too large", start)
     return value, at
@@ -69,19 +76,8 @@ def decode_unsigned(data: bytes | memoryview, at: int, end: int, bits: int = 32)
 
 def decode_signed(data: bytes | memoryview, at: int, end: int, bits: int) -> tuple[int, int]:
     """Read a signed integer; arguments, result and errors as ``decode_unsigned``."""
-    value = shift = 0
     start = at
-    while True:
-        if at >= end:
-            raise MalformedError("unexpected end of section or function", at)
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            break
-        if shift >= bits:
-            raise MalformedError("integer representation too long", start)
+    value, shift, at = _groups(data, at, end, bits)
     if value >> (shift - 1):
         value -= 1 << shift
     if not -(1 << (bits - 1)) <= value < 1 << (bits - 1):
