@@ -85,7 +85,8 @@ def _open_flags(rights: int, oflags: int, fdflags: int) -> int:
     writing, reading = bool(rights & _WRITING), bool(rights & _READING)
     how = os.O_RDWR if reading and writing else os.O_WRONLY if writing else os.O_RDONLY
     if oflags & DIRECTORY:
-        how = os.O_RDONLY | os.O_DIRECTORY
+        # only the plain right to write says that it cannot be a directory
+        how = os.O_DIRECTORY | (os.O_RDWR if rights & d.FD_WRITE else os.O_RDONLY)
     for bit, flag in ((CREATE, os.O_CREAT), (EXCLUSIVE, os.O_EXCL), (TRUNCATE, os.O_TRUNC)):
         how |= flag if oflags & bit else 0
     for bit, flag in (
@@ -148,7 +149,7 @@ def _open(at: Located, how: int) -> int:
         return os.open(at.name, how, 0o666, dir_fd=at.directory)
     except IsADirectoryError:
         # asking for every right is how programs open directories, too
-        if how & (os.O_CREAT | os.O_TRUNC):
+        if how & (os.O_CREAT | os.O_TRUNC | os.O_DIRECTORY):
             raise
         how &= ~(os.O_WRONLY | os.O_RDWR)
         return os.open(at.name, how | os.O_DIRECTORY, dir_fd=at.directory)

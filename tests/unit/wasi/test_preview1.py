@@ -9,7 +9,7 @@ import pytest
 
 from runwell.wasi import errno
 from runwell.wasi.config import WasiConfig
-from runwell.wasi.descriptors import ALL, FD_READ
+from runwell.wasi.descriptors import ALL, FD_READ, FD_WRITE
 from runwell.wasi.folders import CREATE, DIRECTORY, EXCLUSIVE, TRUNCATE
 from runwell.wasi.preview1 import ProcExit, Wasi, names
 
@@ -176,7 +176,8 @@ def test_directories_and_files_are_told_apart(guest):
     assert guest.path_unlink_file(3, *guest.text("file/")) == errno.NOTDIR
     assert guest.path_remove_directory(3, *guest.text("file")) == errno.NOTDIR
     assert guest.open("missing")[0] == errno.NOENT
-    error, fd = guest.open(".", DIRECTORY)
+    assert guest.open(".", DIRECTORY)[0] == errno.ISDIR
+    error, fd = guest.open(".", DIRECTORY, rights=ALL & ~FD_WRITE)
     assert error is None
     assert guest.open("file", fd=fd)[0] is None
 
