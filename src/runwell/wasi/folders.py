@@ -129,7 +129,7 @@ def path_open(
             if oflags & CREATE:
                 raise Errno(errno.ISDIR)
             how |= os.O_DIRECTORY
-        opened = _open(at, how)
+        opened = _open(at, how, may_be_directory=not oflags & (CREATE | TRUNCATE | DIRECTORY))
     try:
         kind = d.file_type(os.fstat(opened).st_mode)
         folder = kind == d.DIRECTORY
@@ -144,12 +144,12 @@ def path_open(
     world.u32(result, number)
 
 
-def _open(at: Located, how: int) -> int:
+def _open(at: Located, how: int, *, may_be_directory: bool) -> int:
     try:
         return os.open(at.name, how, 0o666, dir_fd=at.directory)
     except IsADirectoryError:
         # asking for every right is how programs open directories, too
-        if how & (os.O_CREAT | os.O_TRUNC | os.O_DIRECTORY):
+        if not may_be_directory:
             raise
         how &= ~(os.O_WRONLY | os.O_RDWR)
         return os.open(at.name, how | os.O_DIRECTORY, dir_fd=at.directory)
