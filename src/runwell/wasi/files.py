@@ -39,14 +39,18 @@ def write_filestat(world: World, address: int, status: os.stat_result) -> None:
     )
 
 
-def times(status: os.stat_result, atime: int, mtime: int, flags: int) -> tuple[int, int]:
-    """Access and modification time that ``$fstflags`` ask for, in nanoseconds.
+def times(status: os.stat_result, atime: int, mtime: int, flags: int) -> tuple[int, int] | None:
+    """Access and modification time that ``$fstflags`` ask for, in nanoseconds; None for neither.
 
     Raises:
-        Errno: INVAL if a time is to be set to two values.
+        Errno: INVAL if a time is to be set to two values, or a flag is unknown.
     """
     if (flags & SET_ATIME and flags & ATIME_NOW) or (flags & SET_MTIME and flags & MTIME_NOW):
         raise Errno(errno.INVAL)
+    if flags & ~(SET_ATIME | ATIME_NOW | SET_MTIME | MTIME_NOW):
+        raise Errno(errno.INVAL)
+    if not flags:
+        return None
     now = time.time_ns()
     return (
         atime if flags & SET_ATIME else now if flags & ATIME_NOW else status.st_atime_ns,
@@ -54,11 +58,29 @@ def times(status: os.stat_result, atime: int, mtime: int, flags: int) -> tuple[i
     )
 
 
-def _file(world: World, fd: int, rights: int) -> d.Descriptor:
-    """A descriptor that the host can seek in."""
+def _file(world: World, fd: int, rights: int, without: int = errno.SPIPE) -> d.Descriptor:
+    """A descriptor of the host; the error ``without`` for a stream that is a Python object."""
     found = world.descriptors.get(fd, rights)
     if found.fd < 0:
-        raise Errno(errno.SPIPE)
+        raise Errno(without)
+    return found
+
+
+def _seekable(world: World, fd: int, rights: int) -> d.Descriptor:
+    """A descriptor that has positions.
+
+    Raises:
+        Errno: SPIPE if it can have none, BADF for a directory, NOTCAPABLE if a right is missing.
+    """
+    found = world.descriptors.get(fd)
+    missing = rights & ~found.rights
+    if missing or found.fd < 0:
+        kind = d.file_type(found.status().st_mode)
+        if missing & (d.FD_READ | d.FD_WRITE):
+            raise Errno(errno.NOTCAPABLE)
+        if kind == d.DIRECTORY:
+            raise Errno(errno.BADF if missing & d.FD_SEEK else errno.NOTCAPABLE)
+        raise Errno(errno.NOTCAPABLE if kind in (d.REGULAR, d.BLOCK) else errno.SPIPE)
     return found
 
 
@@ -94,13 +116,13 @@ def fd_close(world: World, fd: int) -> None:
 @call("i")
 def fd_datasync(world: World, fd: int) -> None:
     """Write a file's data out."""
-    os.fdatasync(_file(world, fd, d.FD_DATASYNC).fd)
+    os.fdatasync(_file(world, fd, d.FD_DATASYNC, errno.INVAL).fd)
 
 
 @call("i")
 def fd_sync(world: World, fd: int) -> None:
     """Write a file's data and attributes out."""
-    os.fsync(_file(world, fd, d.FD_SYNC).fd)
+    os.fsync(_file(world, fd, d.FD_SYNC, errno.INVAL).fd)
 
 
 @call("ii")
@@ -115,6 +137,8 @@ def fd_fdstat_get(world: World, fd: int, result: int) -> None:
 def fd_fdstat_set_flags(world: World, fd: int, flags: int) -> None:
     """Change a descriptor's flags; only append and nonblock can change."""
     found = _file(world, fd, d.FD_FDSTAT_SET_FLAGS)
+    if flags & ~(APPEND | DSYNC | NONBLOCK | RSYNC | SYNC):
+        raise Errno(errno.INVAL)
     if flags & ~(APPEND | NONBLOCK) & ~found.flags:
         raise Errno(errno.NOTSUP)
     import fcntl
@@ -144,27 +168,29 @@ def fd_filestat_get(world: World, fd: int, result: int) -> None:
 @call("iI")
 def fd_filestat_set_size(world: World, fd: int, size: int) -> None:
     """Truncate or extend a file."""
-    os.ftruncate(_file(world, fd, d.FD_FILESTAT_SET_SIZE).fd, size)
+    os.ftruncate(_file(world, fd, d.FD_FILESTAT_SET_SIZE, errno.INVAL).fd, size)
 
 
 @call("iIIi")
 def fd_filestat_set_times(world: World, fd: int, atime: int, mtime: int, flags: int) -> None:
     """Set a file's times."""
     found = _file(world, fd, d.FD_FILESTAT_SET_TIMES)
-    os.utime(found.fd, ns=times(found.status(), atime, mtime, flags))
+    new = times(found.status(), atime, mtime, flags)
+    if new is not None:
+        os.utime(found.fd, ns=new)
 
 
 @call("iiiIi")
 def fd_pread(world: World, fd: int, buffers: int, count: int, offset: int, result: int) -> None:
     """Read at an offset."""
-    found = _file(world, fd, d.FD_READ | d.FD_SEEK)
+    found = _seekable(world, fd, d.FD_READ | d.FD_SEEK)
     world.u32(result, os.preadv(found.fd, world.buffers(buffers, count), offset))
 
 
 @call("iiiIi")
 def fd_pwrite(world: World, fd: int, buffers: int, count: int, offset: int, result: int) -> None:
     """Write at an offset."""
-    found = _file(world, fd, d.FD_WRITE | d.FD_SEEK)
+    found = _seekable(world, fd, d.FD_WRITE | d.FD_SEEK)
     world.u32(result, os.pwritev(found.fd, world.buffers(buffers, count), offset))
 
 
@@ -242,13 +268,10 @@ def fd_seek(world: World, fd: int, offset: int, whence: int, result: int) -> Non
     if whence > 2:
         raise Errno(errno.INVAL)
     rights = d.FD_TELL if whence == 1 and not offset else d.FD_SEEK
-    found = world.descriptors.get(fd)
-    if found.rights & rights != rights:
-        raise Errno(errno.BADF if found.is_directory else errno.SPIPE)
-    world.u64(result, os.lseek(_file(world, fd, rights).fd, offset, whence))
+    world.u64(result, os.lseek(_seekable(world, fd, rights).fd, offset, whence))
 
 
 @call("ii")
 def fd_tell(world: World, fd: int, result: int) -> None:
     """The position."""
-    world.u64(result, os.lseek(_file(world, fd, d.FD_TELL).fd, 0, os.SEEK_CUR))
+    world.u64(result, os.lseek(_seekable(world, fd, d.FD_TELL).fd, 0, os.SEEK_CUR))

@@ -19,24 +19,31 @@ _READING = d.FD_READ | d.FD_READDIR
 _WRITING = d.FD_WRITE | d.FD_DATASYNC | d.FD_ALLOCATE | d.FD_FILESTAT_SET_SIZE
 
 
-def _at(
-    world: World, fd: int, path: int, size: int, rights: int, *, follow: bool = False
-) -> Located:
+def _at(world: World, fd: int, path: int, size: int, rights: int, lookup: int = 0) -> Located:
+    """Where the guest's path leads, as ``$lookupflags`` have it."""
     root = world.descriptors.directory(fd, rights)
-    return locate(root.fd, world.path(path, size), follow=follow)
+    if lookup & ~FOLLOW:
+        raise Errno(errno.INVAL)
+    return locate(root.fd, world.path(path, size), follow=bool(lookup))
+
+
+def _entry(world: World, fd: int, path: int, size: int, rights: int) -> Located:
+    """The entry of a directory that the guest's path names, be it a symbolic link or not."""
+    root = world.descriptors.directory(fd, rights)
+    return locate(root.fd, world.path(path, size), follow=False, entry=True)
 
 
 @call("iii")
 def path_create_directory(world: World, fd: int, path: int, size: int) -> None:
     """Make a directory."""
-    with _at(world, fd, path, size, d.PATH_CREATE_DIRECTORY) as at:
+    with _entry(world, fd, path, size, d.PATH_CREATE_DIRECTORY) as at:
         os.mkdir(at.name, dir_fd=at.directory)
 
 
 @call("iiiii")
 def path_filestat_get(world: World, fd: int, flags: int, path: int, size: int, result: int) -> None:
     """Attributes of a file."""
-    with _at(world, fd, path, size, d.PATH_FILESTAT_GET, follow=bool(flags & FOLLOW)) as at:
+    with _at(world, fd, path, size, d.PATH_FILESTAT_GET, flags) as at:
         status = os.stat(at.name, dir_fd=at.directory, follow_symlinks=False)
         if at.must_be_directory and not stat.S_ISDIR(status.st_mode):
             raise Errno(errno.NOTDIR)
@@ -48,15 +55,13 @@ def path_filestat_set_times(
     world: World, fd: int, flags: int, path: int, size: int, atime: int, mtime: int, what: int
 ) -> None:
     """Set a file's times."""
-    follow = bool(flags & FOLLOW)
-    with _at(world, fd, path, size, d.PATH_FILESTAT_SET_TIMES, follow=follow) as at:
+    with _at(world, fd, path, size, d.PATH_FILESTAT_SET_TIMES, flags) as at:
         status = os.stat(at.name, dir_fd=at.directory, follow_symlinks=False)
-        os.utime(
-            at.name,
-            ns=times(status, atime, mtime, what),
-            dir_fd=at.directory,
-            follow_symlinks=False,
-        )
+        if at.must_be_directory and not stat.S_ISDIR(status.st_mode):
+            raise Errno(errno.NOTDIR)
+        new = times(status, atime, mtime, what)
+        if new is not None:
+            os.utime(at.name, ns=new, dir_fd=at.directory, follow_symlinks=False)
 
 
 @call("iiiiiii")
@@ -64,11 +69,11 @@ def path_link(
     world: World, fd: int, flags: int, path: int, size: int, fd2: int, path2: int, size2: int
 ) -> None:
     """Make a hard link."""
-    if flags & FOLLOW:
+    if flags:
         raise Errno(errno.INVAL)
     with (
-        _at(world, fd, path, size, d.PATH_LINK_SOURCE) as source,
-        _at(world, fd2, path2, size2, d.PATH_LINK_TARGET) as target,
+        _entry(world, fd, path, size, d.PATH_LINK_SOURCE) as source,
+        _entry(world, fd2, path2, size2, d.PATH_LINK_TARGET) as target,
     ):
         if source.must_be_directory or target.must_be_directory:
             raise Errno(errno.NOENT)
@@ -85,7 +90,6 @@ def _open_flags(rights: int, oflags: int, fdflags: int) -> int:
     writing, reading = bool(rights & _WRITING), bool(rights & _READING)
     how = os.O_RDWR if reading and writing else os.O_WRONLY if writing else os.O_RDONLY
     if oflags & DIRECTORY:
-        # only the plain right to write says that it cannot be a directory
         how = os.O_DIRECTORY | (os.O_RDWR if rights & d.FD_WRITE else os.O_RDONLY)
     for bit, flag in ((CREATE, os.O_CREAT), (EXCLUSIVE, os.O_EXCL), (TRUNCATE, os.O_TRUNC)):
         how |= flag if oflags & bit else 0
@@ -119,8 +123,11 @@ def path_open(
     root = world.descriptors.directory(fd, need)
     if (rights | inheriting) & ~root.inheriting:
         raise Errno(errno.NOTCAPABLE)
+    if flags & ~FOLLOW or oflags & ~15 or fdflags & ~31:
+        raise Errno(errno.INVAL)
     if oflags & DIRECTORY and oflags & (CREATE | EXCLUSIVE | TRUNCATE):
         raise Errno(errno.INVAL)
+    out = world.view(result, 4)  # nothing is opened or made for a caller who cannot be told
     how = _open_flags(rights, oflags, fdflags)
     # O_CREAT | O_EXCL never follows a link: it says that something is there already
     follow = bool(flags & FOLLOW) and not oflags & EXCLUSIVE
@@ -129,7 +136,9 @@ def path_open(
             if oflags & CREATE:
                 raise Errno(errno.ISDIR)
             how |= os.O_DIRECTORY
-        opened = _open(at, how, may_be_directory=not oflags & (CREATE | TRUNCATE | DIRECTORY))
+        opened = _open(
+            at, how, may_be_directory=not oflags & (CREATE | TRUNCATE) and not rights & d.FD_WRITE
+        )
     try:
         kind = d.file_type(os.fstat(opened).st_mode)
         folder = kind == d.DIRECTORY
@@ -141,14 +150,14 @@ def path_open(
     except BaseException:
         os.close(opened)
         raise
-    world.u32(result, number)
+    out[:] = number.to_bytes(4, "little")
 
 
 def _open(at: Located, how: int, *, may_be_directory: bool) -> int:
     try:
         return os.open(at.name, how, 0o666, dir_fd=at.directory)
     except IsADirectoryError:
-        # asking for every right is how programs open directories, too
+        # only the right to write itself says that it cannot be a directory
         if not may_be_directory:
             raise
         how &= ~(os.O_WRONLY | os.O_RDWR)
@@ -169,7 +178,7 @@ def path_readlink(
 @call("iii")
 def path_remove_directory(world: World, fd: int, path: int, size: int) -> None:
     """Remove an empty directory."""
-    with _at(world, fd, path, size, d.PATH_REMOVE_DIRECTORY) as at:
+    with _entry(world, fd, path, size, d.PATH_REMOVE_DIRECTORY) as at:
         os.rmdir(at.name, dir_fd=at.directory)
 
 
@@ -179,8 +188,8 @@ def path_rename(
 ) -> None:
     """Rename."""
     with (
-        _at(world, fd, path, size, d.PATH_RENAME_SOURCE) as source,
-        _at(world, fd2, path2, size2, d.PATH_RENAME_TARGET) as target,
+        _entry(world, fd, path, size, d.PATH_RENAME_SOURCE) as source,
+        _entry(world, fd2, path2, size2, d.PATH_RENAME_TARGET) as target,
     ):
         if source.must_be_directory or target.must_be_directory:
             status = os.stat(source.name, dir_fd=source.directory, follow_symlinks=False)
@@ -200,7 +209,7 @@ def path_symlink(world: World, old: int, old_size: int, fd: int, path: int, size
     text = world.path(old, old_size)
     if text.startswith("/"):
         raise Errno(errno.NOTCAPABLE)
-    with _at(world, fd, path, size, d.PATH_SYMLINK) as at:
+    with _entry(world, fd, path, size, d.PATH_SYMLINK) as at:
         if at.must_be_directory:
             raise Errno(errno.NOENT)
         os.symlink(text, at.name, dir_fd=at.directory)
@@ -209,7 +218,7 @@ def path_symlink(world: World, old: int, old_size: int, fd: int, path: int, size
 @call("iii")
 def path_unlink_file(world: World, fd: int, path: int, size: int) -> None:
     """Remove a file."""
-    with _at(world, fd, path, size, d.PATH_UNLINK_FILE) as at:
+    with _entry(world, fd, path, size, d.PATH_UNLINK_FILE) as at:
         status = os.stat(at.name, dir_fd=at.directory, follow_symlinks=False)
         if stat.S_ISDIR(status.st_mode):
             raise Errno(errno.ISDIR)

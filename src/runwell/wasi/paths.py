@@ -14,6 +14,7 @@ from runwell.wasi import errno
 from runwell.wasi.errno import Errno
 
 LINKS = 40  # symbolic links on one path, as Linux has it
+LENGTH = 4095  # of a path
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -45,25 +46,29 @@ def _close(fds: list[int]) -> None:
         os.close(fd)
 
 
-def locate(root: int, path: str, *, follow: bool) -> Located:
+def locate(root: int, path: str, *, follow: bool, entry: bool = False) -> Located:
     """Walk ``path`` from the directory ``root``.
 
     Args:
         root: an open directory.
         path: a relative path, as the guest gave it.
         follow: if the last component is a symbolic link, go where it points.
+        entry: the entry of the directory is meant: a symbolic link is not followed for the sake
+            of a slash after it, either.
 
     Returns:
         Where the last component is, whether it exists or not.
 
     Raises:
-        Errno: NOTCAPABLE if the path leaves ``root``, LOOP, NOENT, INVAL.
+        Errno: NOTCAPABLE if the path leaves ``root``, LOOP, NOENT, INVAL, NAMETOOLONG.
         OSError: a component is missing or no directory.
     """
     if "\0" in path:
         raise Errno(errno.INVAL)
     if not path:
         raise Errno(errno.NOENT)
+    if len(path) > LENGTH:
+        raise Errno(errno.NAMETOOLONG)
     if path.startswith("/"):
         raise Errno(errno.NOTCAPABLE)
     fds = [root]  # the directories from the root to here; only the first is not ours
@@ -81,7 +86,7 @@ def locate(root: int, path: str, *, follow: bool) -> Located:
                 os.close(fds.pop())
                 continue
             last = not any(part not in ("", ".") for part in todo)
-            if last and not (follow or trailing):
+            if last and not (follow or (trailing and not entry)):
                 return Located(fds, name, trailing)
             target = _read_link(fds[-1], name)
             if target is not None:

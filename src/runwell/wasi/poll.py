@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import struct
+import sys
 import time
 
 from runwell.wasi import descriptors as d
@@ -16,6 +19,12 @@ SUBSCRIPTION = struct.Struct("<QB7xI4xQQH6x")
 EVENT = struct.Struct("<QHB5xQH6x")
 CLOCK, READ, WRITE = 0, 1, 2  # $eventtype
 ABSOLUTE = 1  # $subclockflags
+HANGUP = 1  # $eventrwflags
+MOST = 1 << 16  # subscriptions in one call
+_LONGEST = 10**9  # milliseconds that the system can be asked to wait at once
+
+# An event as it is written: user data, error, type, bytes, flags.
+Event = tuple[int, int, int, int, int]
 
 
 @call("iiii")
@@ -23,62 +32,101 @@ def poll_oneoff(world: World, subscriptions: int, events: int, count: int, resul
     """Wait until one of several things happens."""
     if not count:
         raise Errno(errno.INVAL)
-    ready: list[tuple[int, int, int]] = []  # user data, error, type
-    deadlines: list[tuple[int, int]] = []  # nanoseconds from now, user data
-    waiting: list[tuple[int, int, int]] = []  # host descriptor, type, user data
-    for i in range(count):
-        user, kind, number, when, _precision, flags = world.unpack(
-            SUBSCRIPTION, subscriptions + SUBSCRIPTION.size * i
-        )
+    asked = world.view(subscriptions, SUBSCRIPTION.size * count)
+    world.view(events, EVENT.size * count)
+    world.view(result, 4)
+    if count > MOST:
+        raise Errno(errno.INVAL)
+    ready: list[Event] = []
+    deadlines: list[tuple[int, int]] = []  # on the monotonic clock, user data
+    waiting: list[tuple[d.Descriptor, int, int]] = []  # type, user data
+    now = time.monotonic_ns()
+    for user, kind, number, when, _precision, flags in SUBSCRIPTION.iter_unpack(asked):
         if kind == CLOCK:
-            if number >= len(CLOCKS):
-                ready.append((user, errno.INVAL, kind))
+            error = _clock_error(number, flags)
+            if error:
+                ready.append((user, error, kind, 0, 0))
                 continue
-            now = time.clock_gettime_ns(CLOCKS[number]) if flags & ABSOLUTE else 0
-            deadlines.append((max(0, when - now), user))
+            passed = time.clock_gettime_ns(CLOCKS[number]) if flags & ABSOLUTE else 0
+            deadlines.append((now + max(0, when - passed), user))
         elif kind in (READ, WRITE):
             try:
                 found = world.descriptors.get(number, d.POLL_FD_READWRITE)
             except Errno as e:
-                ready.append((user, e.number, kind))
+                ready.append((user, e.number, kind, 0, 0))
                 continue
             if found.fd < 0:
-                ready.append((user, errno.SUCCESS, kind))
+                ready.append((user, errno.SUCCESS, kind, 0, 0))
             else:
-                waiting.append((found.fd, kind, user))
+                waiting.append((found, kind, user))
         else:
             raise Errno(errno.INVAL)
+    if ready:
+        deadlines.append((now, 0))
+    ready += _wait(waiting, deadlines) if waiting else []
     if not ready:
-        ready = _wait(waiting, deadlines)
-    for i, (user, error, kind) in enumerate(ready):
-        world.pack(EVENT, events + EVENT.size * i, user, error, kind, 0, 0)
+        ready = _sleep(deadlines)
+    for i, event in enumerate(ready):
+        world.pack(EVENT, events + EVENT.size * i, *event)
     world.u32(result, len(ready))
 
 
+def _clock_error(number: int, flags: int) -> int:
+    """Why a clock cannot be waited for: that of the processor stands still meanwhile."""
+    if number >= len(CLOCKS) or flags & ~ABSOLUTE:
+        return errno.INVAL
+    return errno.SUCCESS if number < 2 else errno.NOTSUP
+
+
+def _sleep(deadlines: list[tuple[int, int]]) -> list[Event]:
+    """Sleep until the first deadline; what happens then."""
+    first = min(deadlines)[0]
+    while (left := first - time.monotonic_ns()) > 0:
+        time.sleep(min(left, _LONGEST * 10**6) / 1e9)
+    return [(user, errno.SUCCESS, CLOCK, 0, 0) for when, user in deadlines if when == first]
+
+
 def _wait(
-    waiting: list[tuple[int, int, int]], deadlines: list[tuple[int, int]]
-) -> list[tuple[int, int, int]]:
-    """What happens first, of descriptors and clocks."""
-    first = min(deadlines)[0] if deadlines else None
-    if not waiting:
-        time.sleep((first or 0) / 1e9)
-        return [(user, errno.SUCCESS, CLOCK) for when, user in deadlines if when == first]
+    waiting: list[tuple[d.Descriptor, int, int]], deadlines: list[tuple[int, int]]
+) -> list[Event]:
+    """What happens to descriptors up to the first deadline."""
     import select
 
     poll = select.poll()
     masks: dict[int, int] = {}
-    for fd, kind, _ in waiting:
-        masks[fd] = masks.get(fd, 0) | (select.POLLIN if kind == READ else select.POLLOUT)
+    for found, kind, _ in waiting:
+        mask = select.POLLIN if kind == READ else select.POLLOUT
+        masks[found.fd] = masks.get(found.fd, 0) | mask
     for fd, mask in masks.items():
         poll.register(fd, mask)
-    happened = dict(poll.poll(None if first is None else first / 1e6))
+    first = min(deadlines)[0] if deadlines else None
+    happened: dict[int, int] = {}
+    while not happened:
+        left = _LONGEST if first is None else max(0, first - time.monotonic_ns()) / 1e6
+        happened = dict(poll.poll(min(left, _LONGEST)))
+        if left <= 0:
+            break
     ended = select.POLLHUP | select.POLLERR
-    found = [
-        (user, errno.SUCCESS if not happened[fd] & select.POLLNVAL else errno.BADF, kind)
-        for fd, kind, user in waiting
-        if happened.get(fd, 0)
-        & ((select.POLLIN if kind == READ else select.POLLOUT) | ended | select.POLLNVAL)
-    ]
-    if not found:
-        found = [(user, errno.SUCCESS, CLOCK) for when, user in deadlines if when == first]
-    return found
+    events: list[Event] = []
+    for found, kind, user in waiting:
+        got = happened.get(found.fd, 0)
+        if got & select.POLLNVAL:
+            events.append((user, errno.BADF, kind, 0, 0))
+        elif got & (ended | (select.POLLIN if kind == READ else select.POLLOUT)):
+            size = _available(found.fd) if kind == READ else 1
+            events.append((user, errno.SUCCESS, kind, size, HANGUP if got & ended else 0))
+    return events
+
+
+def _available(fd: int) -> int:
+    """How many bytes can be read; 1 where the system does not say."""
+    status = os.fstat(fd)
+    if stat.S_ISREG(status.st_mode):
+        return max(0, status.st_size - os.lseek(fd, 0, os.SEEK_CUR))
+    import fcntl
+    import termios
+
+    try:
+        return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)
+    except OSError:
+        return 1
