@@ -156,7 +156,8 @@ def dispatches(block: Block, fused: set[Chain], gains: Counter[Chain]) -> float:
     last: Form | None = None
     for form, share in block:
         longer = (*chain, form.name)
-        if last is not None and may_go_on(last):
+        # What stops for want of fuel must be first.
+        if last is not None and may_go_on(last) and not form.op.name.startswith("fuel"):
             if longer in fused:
                 chain, last = longer, form
                 continue

@@ -32,3 +32,7 @@ HANDLERS = 50_000
 FRAMES = 100_000
 
 PAGE_BYTES = 65_536
+
+# Fuel: instructions that move bytes or elements cost one more for each so many of them.
+FUEL_BYTES_SHIFT = 6  # 64 bytes
+FUEL_ELEMENTS_SHIFT = 3  # 8 elements of a table or array

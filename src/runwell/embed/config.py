@@ -23,6 +23,9 @@ class Config:
         max_table_elements: no table of an instance grows beyond.
         max_frames: guest functions that may be active in a call, at most 100 000, which is also the
             limit for None; one more is a ``call stack exhausted``.
+        fuel: meter the code of guests: every instruction consumes fuel, and a guest that has too
+            little for what comes next stops with ``OutOfFuel``.  ``True`` lets instances start
+            without any, a number is what each starts with; see ``Instance.fuel``.
         features: WebAssembly features to turn on, or off with a ``-`` before the name, e.g.
             ``"-simd"``.
 
@@ -36,6 +39,7 @@ class Config:
         max_memory_bytes: as given.
         max_table_elements: as given.
         max_frames: as given.
+        fuel: what an instance starts with; None if nothing is metered.
         features: as given.
     """
 
@@ -44,6 +48,7 @@ class Config:
         "engine",
         "feature_bits",
         "features",
+        "fuel",
         "max_frames",
         "max_memory_bytes",
         "max_table_elements",
@@ -57,6 +62,7 @@ class Config:
         max_memory_bytes: int | None = None,
         max_table_elements: int | None = None,
         max_frames: int | None = None,
+        fuel: bool | int = False,
         features: str = "",
     ) -> None:
         from runwell.base.features import feature_set
@@ -81,6 +87,9 @@ class Config:
             raise ValueError(f"max_frames is at most {FRAMES}, not {max_frames}")
         self.max_memory_bytes, self.max_table_elements = max_memory_bytes, max_table_elements
         self.max_frames = max_frames
+        self.fuel: int | None = None
+        if fuel is not False:
+            self.fuel = 0 if fuel is True else check_fuel(fuel)
         self.feature_bits = feature_set(features)
 
     def _arguments(self) -> dict[str, Any]:
@@ -90,6 +99,7 @@ class Config:
             "max_memory_bytes": self.max_memory_bytes,
             "max_table_elements": self.max_table_elements,
             "max_frames": self.max_frames,
+            "fuel": False if self.fuel is None else self.fuel or True,
             "features": self.features,
         }
 
@@ -107,6 +117,20 @@ class Config:
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self._arguments().items())
         return f"runwell.Config({arguments})"
+
+
+def check_fuel(fuel: int) -> int:
+    """Fuel as an instance can have it.
+
+    Raises:
+        TypeError: it is not an int.
+        ValueError: it is negative or not below 2**63.
+    """
+    if not isinstance(fuel, int):
+        raise TypeError(f"fuel is an int, not {type(fuel).__name__}")
+    if not 0 <= fuel < 1 << 63:
+        raise ValueError(f"fuel is at least 0 and less than 2**63, not {fuel}")
+    return fuel
 
 
 def _make_config(arguments: dict[str, Any]) -> Config:

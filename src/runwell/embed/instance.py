@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runwell.base.errors import RunwellError
 from runwell.base.light import final
+from runwell.embed.config import check_fuel
 from runwell.embed.exports import Exports, LazyExports
 from runwell.embed.imports import find_imports
 from runwell.embed.module import Module
@@ -35,6 +36,7 @@ class Instance:
         module: the module.
         imports: what it imports, by module name.
         wasi: gives the guest what WASI preview 1 has, as configured; ``imports`` go first.
+        fuel: what it starts with; None for what the engine's configuration says.
 
     Raises:
         LinkError: an import is missing or has the wrong type, or a limit is exceeded.
@@ -42,6 +44,7 @@ class Instance:
         OSError: a directory that ``wasi`` names cannot be opened.
         Trap: the module's start function trapped, or an active segment is out of bounds.
         TypeError: an argument is of a wrong type.
+        ValueError: ``fuel`` is given but not metered, or out of range.
 
     Attributes:
         module: what it is an instance of.
@@ -56,6 +59,7 @@ class Instance:
         imports: Imports | None = None,
         *,
         wasi: WasiConfig | None = None,
+        fuel: int | None = None,
     ) -> None:
         if not isinstance(module, Module):
             raise TypeError(f"module must be a runwell.Module, not {type(module).__name__}")
@@ -69,12 +73,16 @@ class Instance:
             functions = dict.fromkeys(preview1.MODULES, self._wasi.function)
         decoded = module.code.module
         config = module.engine.config
+        if fuel is not None:
+            _check_metered(module)
+            check_fuel(fuel)
         externs = find_imports(module.code, imports or {}, functions) if decoded.imports else ()
         self._native = NativeInstance(
             module.code,
             externs,
             limit_bytes=config.max_memory_bytes,
             limit_elements=config.max_table_elements,
+            fuel=fuel if fuel is not None else config.fuel or 0,
         )
         self.exports: Exports = LazyExports(self._native, module.entries, module.infos)
         if self._wasi is not None:
@@ -87,6 +95,31 @@ class Instance:
                 wasi.attach(memory_faces.face(self._native.memories[entry.item]))
         if "_initialize" in self.exports and "_start" not in self.exports:
             self.exports["_initialize"]()
+
+    @property
+    def fuel(self) -> int:
+        """The fuel that is left.
+
+        Each instance has its own: whoever calls whom, an instruction consumes the fuel of the
+        instance that its function belongs to.  Fuel can be read and changed at any time, also by
+        host functions while the guest runs, e.g. ``instance.fuel += 1000``.
+
+        A block of instructions, up to the next place where control may branch or come from
+        elsewhere, is paid for when it is entered: one for each instruction except ``block``,
+        ``loop``, ``try_table``, ``else`` and ``end``.  Instructions that move bytes or elements
+        cost one more for each 64 bytes, or 8 elements.
+
+        Raises:
+            ValueError: the engine meters nothing, or the number is negative or too large.
+            TypeError: not an int was assigned.
+        """
+        _check_metered(self.module)
+        return self._native.fuel
+
+    @fuel.setter
+    def fuel(self, fuel: int) -> None:
+        _check_metered(self.module)
+        self._native.fuel = check_fuel(fuel)
 
     def run(self) -> int:
         """Run a WASI command to its end.
@@ -117,3 +150,8 @@ class Instance:
     def __repr__(self) -> str:
         name = f" of {self.module.name}" if self.module.name else ""
         return f"<runwell.Instance{name}: {', '.join(self.exports)}>"
+
+
+def _check_metered(module: Module) -> None:
+    if module.engine.config.fuel is None:
+        raise ValueError("the engine meters nothing: make it with runwell.Config(fuel=True)")

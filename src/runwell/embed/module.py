@@ -70,6 +70,7 @@ class Module:
             explicit=config.bounds == "explicit",
             features=config.feature_bits,
             max_frames=config.max_frames,
+            metered=config.fuel is not None,
         )
         self.entries = {entry.name: entry for entry in decoded.exports}
         self.infos: dict[int, FuncInfo] = {}

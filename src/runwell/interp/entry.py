@@ -21,6 +21,7 @@ from runwell.interp.registers import (
     add_to_field,
     declaration,
     dispatch,
+    field,
     handler,
     load_field,
     offset_by,
@@ -109,6 +110,16 @@ def _slow_budget(module: ModuleText) -> FunctionText:
     module.declare("on_budget", "declare i32 @on_budget(ptr, ptr)")
     trap_unless_zero(f, module, f.ins("call i32 @on_budget(ptr %ctx, ptr %ip)"), R)
     dispatch(f, R)
+    return f
+
+
+def _slow_fuel(module: ModuleText) -> FunctionText:
+    """The fuel is spent; the instruction at ``ip`` has done nothing yet and can be repeated."""
+    f = handler("slow_fuel", section="")
+    store_field(f, "%ctx", Context, "acc", "%acc")
+    facc = f.ins("bitcast <4 x float> %facc to i128")
+    f.do(f"store i128 {facc}, ptr {field(f, '%ctx', Context, 'facc')}, align 8")
+    tail_call(f, f"@{trap_handler(TrapCode.OUT_OF_FUEL)}", R)
     return f
 
 
@@ -315,6 +326,7 @@ def add_entry(module: ModuleText, arch: str) -> None:
         _fault_exit(),
         _caught(module),
         _slow_budget(module),
+        _slow_fuel(module),
         _slow_call(module),
         _switch_instance(module),
         _record_entry(arch),

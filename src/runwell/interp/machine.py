@@ -22,6 +22,7 @@ from runwell.interp.registers import (
     add_to_field,
     declaration,
     dispatch,
+    field,
     load_field,
     offset_by,
     size_of,
@@ -564,6 +565,14 @@ class HandlerMachine(LlvmMachine, ControlMachine[Value]):
         both = self._call_kernel("i64", kernel, ctx, inst, *args)
         self._trap_unless_zero(self.trunc(I32, self.shr_u(both, constant(I64, 32))))
         return self.trunc(I32, both)
+
+    def charge(self, amount: Value) -> None:
+        where = field(self.f, self.r.inst, Instance, "fuel")
+        have = self.emit("i64", f"load i64, ptr {where}, align 8")
+        left = self.sub(have, amount)
+        spent = self.f.ins(f"icmp slt {left}, 0")
+        self._unless(spent, lambda: self._leave("slow_fuel", self.r))
+        self.f.do(f"store {left}, ptr {where}, align 8")
 
     def stub(self, name: str) -> None:
         STUB_BODIES[name](self.f, self.module)

@@ -240,6 +240,8 @@ _SOURCES: dict[str, Sources] = {
     "memory.fill": [(S, S, S), (S, K, S), (S, K, K)],
     "memory.grow": [(S,), (K,)],
     "table.get": [(S,), (A,), (K,)],
+    # Not from the accumulator: the size is needed again.
+    **{f"fuel{width}_sized": [(S,), (K,)] for width in ("", "64")},
 }
 
 

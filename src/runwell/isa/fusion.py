@@ -296,6 +296,16 @@ br_if S->UNLESS + memory.copy SSS
 i32.{add,sub,and,or} {SS,AS,AK}->ACC + return_value_{8,16} A
 i32.load S->ACC + return_value_{8,16} A
 i32.add AS->ACC + return_value_24 A
+fuel + i32.{add,sub,and,or,shl,shr_u,mul} SK->{SLOT,ACC}
+fuel + i32.{add,or} SS->{SLOT,ACC}
+fuel + i32.{load,load8_u} S->{SLOT,ACC}
+fuel + {copy S->SLOT,i32.const K->SLOT,i32.sub KS->ACC,i32.store SS,i32.store SK,i32.store8 SK}
+fuel + i64.{add,mul,rotl,shr_u} SK->{SLOT,ACC}
+fuel + {i64.add SS->SLOT,i64.sub SS->SLOT,i64.xor SS->SLOT,i32.wrap_i64 S->ACC,f64.load S->SLOT}
+fuel + f64.{add,sub,mul} SS->{SLOT,ACC}
+fuel + {br_if S->IF,br_if S->UNLESS,i32.ne SK->IF,i32.eq SK->IF,i32.lt_s SK->IF,i32.lt_u SK->IF}
+fuel + i32.add SS->SLOT + i32.add SK->SLOT
+fuel + i32.add SK->SLOT + i32.add SK->SLOT
 """
 
 
@@ -303,6 +313,8 @@ def chains() -> list[tuple[str, ...]]:
     """Names of the forms in every chain, the beginnings of a chain before it, each once."""
     found: dict[tuple[str, ...], None] = {}
     for line in CHAINS.splitlines():
+        # An instruction that stops for want of fuel has done nothing yet.
+        assert " + fuel" not in line
         for text in _expand(line) if line else ():
             chain = tuple(text.split(" + "))
             found |= dict.fromkeys(chain[:n] for n in range(2, len(chain) + 1))

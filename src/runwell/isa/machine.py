@@ -537,6 +537,13 @@ class ControlMachine(Machine[V]):
         """
 
     @abstractmethod
+    def charge(self, amount: V) -> None:
+        """Take ``amount`` (``i64``) of the instance's fuel, or none and stop if there is less.
+
+        Requires ``amount`` < 2**63.  A guest that stopped goes on with the same operation.
+        """
+
+    @abstractmethod
     def stub(self, name: str) -> None:
         """What an engine does at a place of its own, such as the end of the outermost call."""
 

@@ -500,6 +500,20 @@ _op("table64.init", (I64, I32, I32), (), (Word.ELEM, _T), _invoke32("table_init"
 _op("elem.drop", (), (), (Word.ELEM,), _drop("elem_drop"))
 
 
+# Fuel.  A block of code is paid for at its start, what moves many bytes or elements also by their
+# number, shifted by the immediate.
+
+
+def _charge_sized(m: ControlMachine[V], ty: ValType, size: V, shift: V) -> None:
+    wide = m.zext(I64, size) if ty == I32 else size
+    m.charge(m.shr_u(wide, m.zext(I64, shift)))
+
+
+_op("fuel", (), (), (Word.COUNT,), lambda m, ty, n: m.charge(m.zext(I64, n)))
+_op("fuel_sized", (I32,), (), (Word.COUNT,), _charge_sized)
+_op("fuel64_sized", (I64,), (), (Word.COUNT,), _charge_sized)
+
+
 # Exceptions.  References to them that are not on a stack are counted, so cells that hold them have
 # operations of their own; those that read one say how much of the reference frame is in use.
 

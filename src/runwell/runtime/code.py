@@ -70,6 +70,7 @@ class ModuleCode:
         address: of the native ``ModuleCode``.
         explicit: every memory access is checked, none relies on guard pages.
         max_frames: frames that a call from the host may have; None for no limit but the context's.
+        metered: its code consumes fuel.
         numbers: canonical number by type index.
         referenced: indices of the module's own functions that references can be made to, and of
             the start function.
@@ -85,6 +86,7 @@ class ModuleCode:
         "address",
         "explicit",
         "max_frames",
+        "metered",
         "module",
         "numbers",
         "plan",
@@ -98,6 +100,7 @@ class ModuleCode:
         explicit: bool = False,
         features: int = feature_bits.ALL,
         max_frames: int | None = None,
+        metered: bool = False,
     ) -> None:
         """Describe a module; functions are translated when they are first called.
 
@@ -106,11 +109,13 @@ class ModuleCode:
             explicit: do not rely on guard pages.
             features: bit set of what the module may use.
             max_frames: frames that a call from the host may have.
+            metered: let the code consume fuel.
 
         Raises:
             MemoryError: the system has no room for the code.
         """
         self.module, self.explicit, self.max_frames = module, explicit, max_frames
+        self.metered = metered
         self.plan: Any = None  # how to instantiate; see ``instance``
         self.numbers: tuple[TypeNumber, ...] = ()
         self._blocks: list[object] = []
@@ -168,6 +173,7 @@ class ModuleCode:
         self._tag_types = array("I", module.tag_types)
         n.tag_types, n.n_tags = self._tag_types.buffer_info()[0], len(module.tag_types)
         n.explicit_bounds = explicit
+        n.metered = metered
         n.object = id(self)
         n.source = address_of(module.data)
         if functions:

@@ -112,6 +112,7 @@ class Instance:
         *,
         limit_bytes: int | None = None,
         limit_elements: int | None = None,
+        fuel: int = 0,
     ) -> None:
         """Instantiate a module.
 
@@ -120,6 +121,7 @@ class Instance:
             imports: what it imports, in order; None where nothing was found.
             limit_bytes: none of its memories grows beyond.
             limit_elements: none of its tables grows beyond.
+            fuel: what metered code starts with.
 
         Raises:
             LinkError: an import is missing or has the wrong type, or a limit is exceeded.
@@ -173,6 +175,7 @@ class Instance:
         store.add(self._body)
         struct = ctype_of(layout.Instance).from_address(address)
         struct.object = id(self._body)
+        struct.fuel = fuel
         self._plan = plan
         if self.memories and not code.explicit:
             recheck()
@@ -184,6 +187,15 @@ class Instance:
         code = self.code
         for x in code.module.tag_types[code.module.n_imported_tags :]:
             self.tags.append(Tag(code.numbers[x], self.store))
+
+    @property
+    def fuel(self) -> int:
+        """What its code may still consume, if that is metered."""
+        return int(ctype_of(layout.Instance).from_address(self.address).fuel)
+
+    @fuel.setter
+    def fuel(self, fuel: int) -> None:
+        ctype_of(layout.Instance).from_address(self.address).fuel = fuel
 
     def func(self, index: int) -> Func:
         """A function, by index; one that is imported, exported, or otherwise named as a value."""

@@ -4,7 +4,8 @@ Handlers, kernels and Python's ctypes twins all read these declarations, so that
 written nowhere.  Python owns every struct: native code never frees one.
 """
 
-from runwell.kernel.types import Fn, Ptr, i32, i64, struct, u8, u32, u64
+from runwell.base.light import Literal
+from runwell.kernel.types import Array, Fn, Ptr, i32, i64, struct, u8, u32, u64
 
 
 @struct
@@ -161,6 +162,7 @@ class Instance:
     tags: Ptr[Ptr[Tag]]
     exception_cells: Ptr[u32]  # byte offsets of the cells that hold exceptions
     n_exception_cells: u64
+    fuel: i64  # what its code may still consume, if that is metered; never negative
 
 
 @struct
@@ -201,6 +203,9 @@ class Context:
     caller_rp: Ptr[u8]
     caller_instance: Ptr[Instance]
     wakings: u32  # counts reasons to look why it waits, while it does
+    # The accumulators, where a guest stopped that may go on.
+    acc: u64
+    facc: Array[u64, Literal[2]]
 
 
 @struct
@@ -262,6 +267,7 @@ class ModuleCode:
     n_translated: u32
     translated: Ptr[Ptr[FuncCode]]  # functions that have code, in its order
     handlers: Ptr[Ptr[HandlerTable]]  # by function index; null if it catches nothing
+    metered: u32  # its code consumes fuel
 
 
 @struct

@@ -23,6 +23,7 @@ from runwell.translate.emit import (
     source,
 )
 from runwell.translate.errors import Error, Invalid
+from runwell.translate.fuel import close_paid, open_paid
 from runwell.translate.reading import next_u32, refuse
 from runwell.translate.stack import (
     check_top,
@@ -60,6 +61,7 @@ WORDS_A_TARGET = 32
 @kernel
 def become_unreachable(w: Work) -> None:
     """Control does not go on; what follows in the block is only checked."""
+    close_paid(w)
     truncate(w, w.height)
     w.frame.unreachable = 1
     w.dead = 1
@@ -270,6 +272,8 @@ def branch_if(w: Work) -> None:
         jump(w, label, False)
         skip[0] = u32((w.out - skip) * 4)
         label_here(w)
+    close_paid(w)
+    open_paid(w)
 
 
 @kernel

@@ -10,6 +10,7 @@ from runwell.translate.branches import JUMP, conditional, leave, patch, refer
 from runwell.translate.emit import begin, finish, is_ref, label_here
 from runwell.translate.errors import Error, Invalid
 from runwell.translate.exceptions import close_try, open_try, patch_clauses
+from runwell.translate.fuel import close_paid, free_of_charge, open_paid
 from runwell.translate.reading import need_feature, next_signed, refuse
 from runwell.translate.stack import (
     check_top,
@@ -140,6 +141,8 @@ def enter_block(w: Work, rule: u32) -> None:
     if w.dead == 0:
         # No pending read may cross the boundary: the block may write the local, or be left out.
         settle_from(w, 0)
+    if rule != Rule.IF:
+        free_of_charge(w)
     open_block(w, f, rule)
     if rule == Rule.TRY_TABLE:
         open_try(w, f)
@@ -147,14 +150,19 @@ def enter_block(w: Work, rule: u32) -> None:
         if w.dead == 0:
             f.otherwise = conditional(w, condition, UNLESS)
             f.otherwise[0] = 0
+            close_paid(w)
+            open_paid(w)
     elif rule == Rule.LOOP:
         f.label_types = f.params
         f.n_label = f.n_params
         f.label_bytes = f.param_bytes
         f.label_ref_bytes = f.param_ref_bytes
         w.brief = 0
+        close_paid(w)
         label_here(w)
         f.start = w.out
+        if w.dead == 0:
+            open_paid(w)
     w.frame = addr(f)
     w.height = f.height
 
@@ -177,6 +185,8 @@ def enter_else(w: Work) -> None:
     if f.rule != Rule.IF:
         raise Invalid(Error.ELSE_WITHOUT_IF)
     check_end(w)
+    free_of_charge(w)
+    close_paid(w)
     if w.dead == 0:
         settle_top(w, f.n_results)
         word = begin(w, JUMP)
@@ -192,6 +202,8 @@ def enter_else(w: Work) -> None:
     f.unreachable = 0
     push_types(w, f.params, f.n_params)
     w.home = w.sp
+    if w.dead == 0:
+        open_paid(w)
 
 
 @kernel
@@ -227,8 +239,12 @@ def end_block(w: Work) -> None:
     check_end(w)
     if f.rule == Rule.IF:
         check_missing_else(w, f)
+    free_of_charge(w)
+    is_label = f.fixups != null or f.otherwise != null or f.catches != 0
+    if is_label:
+        close_paid(w)
     close_try(w, f)
-    if f.fixups != null or f.otherwise != null or f.catches != 0:
+    if is_label:
         if w.dead == 0:
             settle_top(w, f.n_results)
         resume(w, f)
@@ -237,6 +253,7 @@ def end_block(w: Work) -> None:
         patch_clauses(w, f)
         push_types(w, f.results, f.n_results)
         w.home = w.sp
+        open_paid(w)
     forget_set(w, f)
     w.frame = w.frame - 1
     w.height = w.frame.height
@@ -260,6 +277,8 @@ def end_function(w: Work) -> None:
     """``end`` of the function: return what is on the stack."""
     f = w.controls[0]
     check_end(w)
+    free_of_charge(w)
+    close_paid(w)
     if w.dead == 0:
         leave(w)
     if f.fixups != null or f.catches != 0:

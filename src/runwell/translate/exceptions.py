@@ -15,6 +15,7 @@ from runwell.runtime.layout import CatchClause, HandlerTable, ModuleCode, TryRan
 from runwell.translate.branches import become_unreachable, next_label
 from runwell.translate.emit import begin, finish, label_here, operate_1
 from runwell.translate.errors import Error, Invalid
+from runwell.translate.fuel import fix_paid
 from runwell.translate.reading import next_byte, next_u32, refuse
 from runwell.translate.stack import (
     check_top,
@@ -146,6 +147,7 @@ def open_try(w: Work, f: Control) -> None:
             refuse(w, Error.HANDLERS_LIMIT, HANDLERS)
         # What comes before must neither shrink nor take in what comes now.
         label_here(w)
+        fix_paid(w)
         found = w.ranges + w.n_ranges
         w.n_ranges += 1
         found.start = u32(w.out - w.entry) * 4
@@ -166,6 +168,7 @@ def close_try(w: Work, f: Control) -> None:
     if f.range == 0:
         return
     label_here(w)
+    fix_paid(w)
     found = w.ranges + (f.range - 1)
     found.end = u32(w.out - w.entry) * 4
     w.open_range = found.parent

@@ -4,7 +4,7 @@ from typing import NoReturn
 
 from runwell.base.limits import FUNCTION_BYTES
 from runwell.isa.op import Rule
-from runwell.kernel import Ptr, addr, kernel, u8, u32, u64, unlikely
+from runwell.kernel import Ptr, addr, kernel, null, u8, u32, u64, unlikely
 from runwell.runtime.c_library import memmove
 from runwell.runtime.layout import FuncCode, ModuleCode
 from runwell.translate import tables as rules
@@ -36,6 +36,7 @@ from runwell.translate.control import (
 from runwell.translate.emit import begin, finish, label_here, set_handler
 from runwell.translate.errors import Error, Invalid
 from runwell.translate.exceptions import shift_handlers, throw, throw_ref
+from runwell.translate.fuel import open_paid
 from runwell.translate.heap import heap_op
 from runwell.translate.locals import LINK_BYTES, declare_locals, get_local, set_local
 from runwell.translate.memory import (
@@ -228,6 +229,8 @@ def open_function(w: Work) -> None:
     w.n_notes = 0
     w.instruction = w.pc
     label_here(w)
+    if w.dead == 0:
+        open_paid(w)
     zeroed = w.top - w.link - LINK_BYTES
     if w.dead == 0 and zeroed != 0:
         p = begin(w, ZERO)
@@ -247,6 +250,7 @@ def translate_body(w: Work) -> None:
         if unlikely(w.out > w.limit):
             raise Invalid(Error.OUT_OF_SPACE)
         w.pc = at + 1
+        w.count = w.count + 1
         row = INSTRUCTIONS[at[0]]
         check_feature(w, row)
         match rule_of(row):
@@ -316,6 +320,8 @@ def use_module(w: Work, module: ModuleCode) -> None:
     """Translate code of a module."""
     w.module = addr(module)
     w.features = module.features
+    w.metered = 0
+    w.paid = null
     w.first_mode = mode_of(w, 0) if module.n_memories != 0 else u32(NO_MEMORY)
 
 
@@ -361,6 +367,7 @@ def translate_function(w: Work, module: ModuleCode, code: FuncCode, keep: bool) 
     w.constant = 0
     w.function = code.index
     w.dead = 0 if keep else 1
+    w.metered = module.metered if keep else 0
     if w.end - w.pc > FUNCTION_BYTES:
         refuse(w, Error.SIZE_LIMIT, FUNCTION_BYTES)
     t = function_type(w, code.index)

@@ -16,6 +16,7 @@ from runwell.translate.emit import (
     stage,
 )
 from runwell.translate.errors import Error, Invalid
+from runwell.translate.fuel import BYTES, charge_size
 from runwell.translate.reading import need_feature, next_byte, next_u32, next_unsigned, refuse
 from runwell.translate.simple import result_type, second_type
 from runwell.translate.stack import pop_value, push_type, result
@@ -289,10 +290,14 @@ def memory_fill_op(w: Work) -> None:
     memory = next_memory(w)
     is_64 = is_memory_64(w, memory)
     t = index_type(is_64)
-    stage(w, 2, pop_value(w, t), t)
-    stage(w, 1, pop_value(w, I32), I32)
-    stage(w, 0, pop_value(w, t), t)
+    size = pop_value(w, t)
+    value = pop_value(w, I32)
+    target = pop_value(w, t)
     if w.dead == 0:
+        charge_size(w, size, t, BYTES)
+        stage(w, 0, target, t)
+        stage(w, 1, value, I32)
+        stage(w, 2, size, t)
         p = operate_3(w, FILL_64 if is_64 else FILL)
         p[0] = memory
         finish(w, p + 1)
@@ -300,9 +305,12 @@ def memory_fill_op(w: Work) -> None:
 
 @kernel
 def copy_between(
-    w: Work, to_64: bool, from_64: bool, narrow: u32, wide: u32, to: u32, from_: u32
+    w: Work, to_64: bool, from_64: bool, narrow: u32, wide: u32, to: u32, from_: u32, unit: u32
 ) -> None:
-    """A copy within or between memories or tables, of either kind of index."""
+    """A copy within or between memories or tables, of either kind of index.
+
+    ``unit`` is the shift of what it costs.
+    """
     size_64 = to_64 and from_64
     size = pop_value(w, index_type(size_64))
     source = pop_value(w, index_type(from_64))
@@ -314,6 +322,7 @@ def copy_between(
         widen(w, size)
         widen(w, target if from_64 else source)
     t = index_type(any_64)
+    charge_size(w, size, t, unit)
     stage(w, 0, target, t)
     stage(w, 1, source, t)
     stage(w, 2, size, t)
@@ -328,16 +337,22 @@ def memory_copy_op(w: Work) -> None:
     """``memory.copy``."""
     to = next_memory(w)
     from_ = next_memory(w)
-    copy_between(w, is_memory_64(w, to), is_memory_64(w, from_), COPY, COPY_64, to, from_)
+    copy_between(w, is_memory_64(w, to), is_memory_64(w, from_), COPY, COPY_64, to, from_, BYTES)
 
 
 @kernel
-def init_from(w: Work, is_64: bool, narrow: u32, wide: u32, segment: u32, to: u32) -> None:
-    """A copy from a segment."""
-    stage(w, 2, pop_value(w, I32), I32)
-    stage(w, 1, pop_value(w, I32), I32)
-    stage(w, 0, pop_value(w, index_type(is_64)), index_type(is_64))
+def init_from(
+    w: Work, is_64: bool, narrow: u32, wide: u32, segment: u32, to: u32, unit: u32
+) -> None:
+    """A copy from a segment; ``unit`` is the shift of what it costs."""
+    size = pop_value(w, I32)
+    source = pop_value(w, I32)
+    target = pop_value(w, index_type(is_64))
     if w.dead == 0:
+        charge_size(w, size, I32, unit)
+        stage(w, 0, target, index_type(is_64))
+        stage(w, 1, source, I32)
+        stage(w, 2, size, I32)
         p = operate_3(w, wide if is_64 else narrow)
         p[0] = segment
         p[1] = to
@@ -350,7 +365,7 @@ def memory_init_op(w: Work) -> None:
     data = next_u32(w)
     memory = next_memory(w)
     check_data(w, data)
-    init_from(w, is_memory_64(w, memory), INIT, INIT_64, data, memory)
+    init_from(w, is_memory_64(w, memory), INIT, INIT_64, data, memory, BYTES)
 
 
 @kernel

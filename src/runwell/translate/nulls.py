@@ -14,6 +14,7 @@ from runwell.translate.branches import (
 )
 from runwell.translate.emit import begin, finish, is_ref, label_here, operate_1, put, source
 from runwell.translate.errors import Error, Invalid
+from runwell.translate.fuel import close_paid, open_paid
 from runwell.translate.locals import push_again
 from runwell.translate.stack import (
     check_top,
@@ -92,6 +93,8 @@ def branch_on(w: Work, label: Control, e: Entry, sense: u32, other: u32) -> None
         jump(w, label, False)
         skip[0] = u32((w.out - skip) * 4)
         label_here(w)
+    close_paid(w)
+    open_paid(w)
 
 
 @kernel

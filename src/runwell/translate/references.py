@@ -14,6 +14,7 @@ from runwell.translate.emit import (
     stage,
 )
 from runwell.translate.errors import Error
+from runwell.translate.fuel import ELEMENTS, charge_size
 from runwell.translate.memory import copy_between, index_type, init_from
 from runwell.translate.reading import next_u32, refuse
 from runwell.translate.stack import check_type, pop_value, push_type, result
@@ -154,6 +155,7 @@ def table_grow_op(w: Work) -> None:
     if w.dead != 0:
         push_type(w, t)
         return
+    charge_size(w, delta, t, ELEMENTS)
     p = operate_2(w, GROW_64 if is_64 else GROW, value, FUNCREF, delta, t)
     p[0] = table
     result(w, p + 1, t)
@@ -165,10 +167,14 @@ def table_fill_op(w: Work) -> None:
     table = next_table(w)
     is_64 = is_table_64(w, table)
     t = index_type(is_64)
-    stage(w, 2, pop_value(w, t), t)
-    stage(w, 1, pop_value(w, table_type(w, table)), FUNCREF)
-    stage(w, 0, pop_value(w, t), t)
+    size = pop_value(w, t)
+    value = pop_value(w, table_type(w, table))
+    target = pop_value(w, t)
     if w.dead == 0:
+        charge_size(w, size, t, ELEMENTS)
+        stage(w, 0, target, t)
+        stage(w, 1, value, FUNCREF)
+        stage(w, 2, size, t)
         p = operate_3(w, FILL_64 if is_64 else FILL)
         p[0] = table
         finish(w, p + 1)
@@ -180,7 +186,9 @@ def table_copy_op(w: Work) -> None:
     to = next_table(w)
     from_ = next_table(w)
     check_type(w, table_type(w, from_), table_type(w, to))
-    copy_between(w, is_table_64(w, to), is_table_64(w, from_), COPY, COPY_64, to, from_)
+    to_64 = is_table_64(w, to)
+    from_64 = is_table_64(w, from_)
+    copy_between(w, to_64, from_64, COPY, COPY_64, to, from_, ELEMENTS)
 
 
 @kernel
@@ -190,7 +198,7 @@ def table_init_op(w: Work) -> None:
     table = next_table(w)
     check_elem(w, elem)
     check_type(w, w.module.element_types[elem], table_type(w, table))
-    init_from(w, is_table_64(w, table), INIT, INIT_64, elem, table)
+    init_from(w, is_table_64(w, table), INIT, INIT_64, elem, table, ELEMENTS)
 
 
 @kernel

@@ -37,10 +37,10 @@ def built_plain():
 def code(built_plain):
     """Register code of the first function of a text, as text; nothing is fused."""
 
-    def translate(text):
+    def translate(text, **options):
         translator = built_plain
         translator.poison()
-        module = translator.prepare(parse(f"(module {harness.PRELUDE} {text})"))
+        module = translator.prepare(parse(f"(module {harness.PRELUDE} {text})"), **options)
         trouble = translator.validate(module)
         assert trouble is None, trouble.code
         return translator.code(module, module.module.n_imported_functions)
@@ -52,8 +52,8 @@ def code(built_plain):
 def check_code(code):
     """Compare the code of a text with what is expected, but for indentation and type numbers."""
 
-    def check(text, expected):
-        found = re.sub(r"\btype:\d+", "type:T", code(text))
+    def check(text, expected, **options):
+        found = re.sub(r"\btype:\d+", "type:T", code(text, **options))
         assert found.split("\n")[:-1] == expected.replace("\n        ", "\n").split("\n")[1:-1]
 
     return check
