@@ -50,10 +50,13 @@ def code(built_plain):
 
 @pytest.fixture
 def check_code(code):
-    """Compare the code of a text with what is expected, but for indentation and type numbers."""
+    """Compare the code of a text with what is expected, but for indentation and type numbers.
+
+    Global cells are given from the first on.
+    """
 
     def check(text, expected, **options):
-        found = re.sub(r"\btype:\d+", "type:T", code(text, **options))
+        found = re.sub(r"\btype:\d+", "type:T", harness.from_first_cell(code(text, **options)))
         assert found.split("\n")[:-1] == expected.replace("\n        ", "\n").split("\n")[1:-1]
 
     return check

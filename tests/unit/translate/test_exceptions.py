@@ -54,8 +54,8 @@ CASES = {
         (table.set $cells (i32.const 0) (table.get $cells (i32.const 0))))""",
         """
           zero_refs ref_slot:8 count:8
-          global.set_exn {0} global:144
-          global.get_exn global:144 ref_slot:8 -> {8}
+          global.set_exn {0} global:48
+          global.get_exn global:48 ref_slot:8 -> {8}
           i32.const 0 -> acc
           table.get_exn acc table:2 ref_slot:8 -> {8}
           i32.const 0 -> [16]

@@ -43,14 +43,14 @@ CASES = {
         (f64.mul (local.get 0) (global.get $d))) (global.set $d (f64.const 3)))
         """,
         """
-          global.get global:96 -> acc
+          global.get global:0 -> acc
           i32.add acc, 1 -> acc
-          global.set acc global:96
-          global.get_f64 global:112 -> acc
+          global.set acc global:0
+          global.get_f64 global:16 -> acc
           f64.mul acc, [0] -> acc
-          global.set_f64 acc global:112
+          global.set_f64 acc global:16
           i64.const 4613937818241073152L -> acc
-          global.set acc global:112
+          global.set acc global:16
           return_8
         """,
     ),
@@ -61,8 +61,8 @@ CASES = {
         """
           zero_refs ref_slot:0 count:8
           ref.func func:0 -> {0}
-          global.set_ref {0} global:128
-          global.get_ref global:128 -> {0}
+          global.set_ref {0} global:32
+          global.get_ref global:32 -> {0}
           return_value_0_ref {0}
         """,
     ),

@@ -5,6 +5,7 @@ The handler of form ``n`` has the address ``HANDLER_BASE + n``, so that code can
 
 import ctypes
 import mmap
+import re
 from typing import Any
 
 from runwell.base.errors import MalformedError
@@ -14,11 +15,11 @@ from runwell.codegen.testing import Bound, bind_units
 from runwell.codegen.unit import Unit
 from runwell.isa.form import FORMS, Form
 from runwell.isa.register import Word
-from runwell.kernel import ctype_of
+from runwell.kernel import ctype_of, sizeof
 from runwell.kernel.text import ModuleText
 from runwell.runtime import code as runtime_code
 from runwell.runtime import code_kernels
-from runwell.runtime.layout import Context, FuncCode
+from runwell.runtime.layout import Context, FuncCode, Instance
 from runwell.runtime.native import Native
 from runwell.translate import exports, pool, tables
 from runwell.translate.code import Instruction, Part, decode_code, instruction_words
@@ -86,6 +87,12 @@ def _sample(form: Form, target: int) -> Part:
     )
     dest = target if form.dst.is_branch else 40 if form.dst.words else 0
     return Part(form, sources, immediates, dest)
+
+
+def from_first_cell(text: str) -> str:
+    """Printed code with the offsets of global cells counted from the first cell."""
+    start = sizeof(Instance)
+    return re.sub(r"\bglobal:(\d+)", lambda found: f"global:{int(found[1]) - start}", text)
 
 
 def every_form() -> list[Instruction]:
