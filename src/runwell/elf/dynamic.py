@@ -106,10 +106,10 @@ class DynamicSymbols:
     def encode_cells(self, cells: Sequence[Cell], machine: Machine) -> tuple[bytes, int]:
         """``.rela.dyn`` and how many relative entries it begins with."""
         relative, symbolic = [], []
-        for output, offset, target, addend, in_got in cells:
+        for output, offset, target, addend, rule in cells:
             place = output.address + offset
             if target.is_import:
-                kind = machine.glob_dat if in_got else machine.absolute
+                kind = machine.glob_dat if rule is None else machine.absolute
                 symbolic.append((self.numbers[id(target)], place, kind, addend))
             else:
                 relative.append((place, target.address + addend))

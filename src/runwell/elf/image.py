@@ -6,7 +6,9 @@ calls ``relocate``.  References among the objects are always bound inside the im
 symbol cannot be pre-empted.  Order is that of the input, so the same input gives the same image.
 
 With ``static`` the addresses are final (a loader); without, the image may go anywhere, and 64-bit
-addresses in data are left to the dynamic linker as ``cells``.
+addresses in data are left to the dynamic linker as ``cells``.  With ``movable`` that goes for every
+word that depends on an address, also of 32 bits and also in what will not be writable: somebody
+puts the image in its place later, before it is protected.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,6 +46,7 @@ class Image:
         outputs: non-empty sections in the order of the image, debug sections last.
         cells: words for the dynamic linker.
         plt: symbols with a PLT entry.
+        places: for each object, the output section and the offset in it by section index.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Image:
         objects: Sequence[bytes],
         *,
         static: bool = False,
+        movable: bool = False,
         values: Mapping[str, int] | None = None,
     ) -> None:
         """Merge and resolve.
@@ -58,6 +62,7 @@ class Image:
         Args:
             objects: relocatable objects of one machine.
             static: addresses are final.
+            movable: addresses are not final, and every word may become a cell.
             values: addresses of imported symbols, for a static image.
 
         Raises:
@@ -66,7 +71,7 @@ class Image:
         """
         if not objects:
             raise ElfError("nothing to link")
-        self._static, self._values = static, values or {}
+        self._static, self._movable, self._values = static, movable, values or {}
         self._inputs = [Object(data, f"object {i}") for i, data in enumerate(objects)]
         self.machine = self._common_machine()
         self.symbols: dict[str, Target] = {}
@@ -78,10 +83,10 @@ class Image:
         self._null = Target("", elf.STT_NOTYPE)
         self._null.rank = Target.STRONG
         self._discard_duplicates()
-        merged = self._merge()
-        targets = [self._resolve(*pair) for pair in zip(self._inputs, merged, strict=True)]
+        self.places = self._merge()
+        targets = [self._resolve(*pair) for pair in zip(self._inputs, self.places, strict=True)]
         self._allocate_commons()
-        for item, places, table in zip(self._inputs, merged, targets, strict=True):
+        for item, places, table in zip(self._inputs, self.places, targets, strict=True):
             for section in item.sections:
                 if section.index in places and len(section.relocations):
                     self._scan(item, section, *places[section.index], table)
@@ -142,7 +147,8 @@ class Image:
             return None
         if not section.flags & elf.SHF_ALLOC:
             wanted = section.name.startswith(".debug_") and section.type == elf.SHT_PROGBITS
-            if self._static or not wanted or section.flags & elf.SHF_COMPRESSED:
+            loaded = self._static or self._movable
+            if loaded or not wanted or section.flags & elf.SHF_COMPRESSED:
                 return None
             return Kind.DEBUG
         if section.name == ".note.gnu.property":
@@ -295,7 +301,7 @@ class Image:
         if target.is_import:
             if self._static:
                 self._look_up(target)
-            elif target.is_hidden:
+            elif target.is_hidden and not self._movable:
                 if not target.weak:
                     return "is hidden and defined nowhere"
                 target.rank = Target.STRONG
@@ -319,11 +325,14 @@ class Image:
         if expression is Expression.ABS:
             if target.output is None and not target.is_import:
                 return rule
+            if self._movable:
+                self.cells.append(Cell(output, place, target, addend, rule))
+                return None
             if rule.field.width != 8:
                 return "needs a fixed address: compile with relocation model pic"
             if output.kind not in WRITABLE:
                 return "needs a dynamic relocation in a read-only section: compile as pic"
-            self.cells.append(Cell(output, place, target, addend, in_got=False))
+            self.cells.append(Cell(output, place, target, addend, rule))
             return None
         if target.is_import:
             return "is defined elsewhere and may be far: compile with relocation model pic"
@@ -351,7 +360,7 @@ class Image:
         target.got = got.append(bytes(GOT_ENTRY), GOT_ENTRY, GOT_ENTRY, b"\0")
         self._got.append(target)
         if not self._static and (target.is_import or target.output is not None):
-            self.cells.append(Cell(got, target.got, target, 0, in_got=True))
+            self.cells.append(Cell(got, target.got, target, 0, None))
 
     def _add_plt_entry(self, target: Target) -> None:
         if target.plt >= 0:

@@ -173,18 +173,18 @@ class Fixup(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A 64-bit word that the dynamic linker fills with an address.
+    """A word that is filled with an address in the end, of 64 bits for a dynamic linker.
 
     Attributes:
         output: the section.
         offset: in the section.
         target: the symbol.
         addend: the constant to add.
-        in_got: the word is a GOT entry.
+        rule: the relocation type; None for a GOT entry.
     """
 
     output: Output
     offset: int
     target: Target
     addend: int
-    in_got: bool
+    rule: Rule | None

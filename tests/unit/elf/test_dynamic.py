@@ -7,7 +7,9 @@ import pytest
 from runwell.elf import format as elf
 from runwell.elf.dynamic import DynamicSymbols, Strings, encode_symbol, gnu_hash
 from runwell.elf.output import Cell, Kind, Output, Target
-from runwell.elf.relocation import AARCH64, X86_64
+from runwell.elf.relocation import AARCH64, X86_64, X86_64_RULES
+
+ABS64 = X86_64_RULES[1]
 
 
 def exported(name: str, value: int = 0) -> Target:
@@ -80,10 +82,10 @@ def test_relative_cells_come_first(machine):
     imported, own = Target("outside", elf.STT_NOTYPE), exported("inside", 0x40)
     symbols = DynamicSymbols([imported], [own])
     cells = [
-        Cell(data, 24, own, -8, in_got=False),
-        Cell(data, 16, imported, 5, in_got=False),
-        Cell(data, 8, imported, 0, in_got=True),
-        Cell(data, 0, own, 0, in_got=True),
+        Cell(data, 24, own, -8, ABS64),
+        Cell(data, 16, imported, 5, ABS64),
+        Cell(data, 8, imported, 0, None),
+        Cell(data, 0, own, 0, None),
     ]
     encoded, relative = symbols.encode_cells(cells, machine)
     assert relative == 2
