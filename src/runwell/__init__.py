@@ -14,6 +14,7 @@ TYPE_CHECKING = False  # without the import, which would be the most of this pac
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Allocator": "runwell.embed.allocator",
     "Config": "runwell.embed.config",
     "Engine": "runwell.embed.config",
     "ExhaustionError": "runwell.base.errors",
@@ -45,6 +46,7 @@ _HOMES = {
     "ValType": "runwell.base.types",
     "WasiConfig": "runwell.wasi.config",
     "WasmException": "runwell.base.errors",
+    "load": "runwell.embed.loading",
 }
 
 if TYPE_CHECKING:
@@ -61,11 +63,13 @@ if TYPE_CHECKING:
     from runwell.base.traps import TrapCode as TrapCode
     from runwell.base.types import FuncType as FuncType
     from runwell.base.types import ValType as ValType
+    from runwell.embed.allocator import Allocator as Allocator
     from runwell.embed.config import Config as Config
     from runwell.embed.config import Engine as Engine
     from runwell.embed.exports import Exports as Exports
     from runwell.embed.globals import Global as Global
     from runwell.embed.instance import Instance as Instance
+    from runwell.embed.loading import load as load
     from runwell.embed.module import Module as Module
     from runwell.embed.table import Table as Table
     from runwell.host.func import Func as Func

@@ -104,6 +104,14 @@ COMMANDS = {
         ),
         exclusive=("--wat", "--disassemble", "--ir"),
     ),
+    "bindgen": Command(
+        "write a typed Python wrapper of a module, a .py and a .pyi",
+        (
+            Argument("--output", "DIR", "where to (default: beside the module)"),
+            Argument("--name", "NAME", "name of the wrapper (default: that of the file)"),
+            _FILE,
+        ),
+    ),
     "wast": Command("run test scripts", (_ENGINE, _FILES)),
     "cache": Command(
         "the cache of native code",
