@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Allocator": "runwell.embed.allocator",
+    "ClosedError": "runwell.base.errors",
     "Config": "runwell.embed.config",
     "Engine": "runwell.embed.config",
     "ExhaustionError": "runwell.base.errors",
@@ -50,6 +51,7 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
+    from runwell.base.errors import ClosedError as ClosedError
     from runwell.base.errors import ExhaustionError as ExhaustionError
     from runwell.base.errors import Frame as Frame
     from runwell.base.errors import InternalError as InternalError

@@ -1,6 +1,7 @@
 """``runwell.Instance``: linking, exports, running."""
 
 import copy
+import gc
 import pickle
 
 import pytest
@@ -203,3 +204,14 @@ def test_unbounded_recursion_is_an_exhaustion(make):
             exports.exports.f()
         assert len(caught.value.backtrace) < 100
         assert exports.exports.g() == 1
+
+
+def test_a_backtrace_outlives_the_instance(make):
+    instance = make('$m (func $inner unreachable) (func (export "outer") (call $inner))')
+    with pytest.raises(runwell.Trap) as caught:
+        instance.exports.outer()
+    del instance
+    gc.collect()
+    frames = caught.value.backtrace
+    assert [(frame.module, frame.name) for frame in frames] == [("m", "inner"), ("m", "outer")]
+    assert all(frame.offset for frame in frames)

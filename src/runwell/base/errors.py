@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 
@@ -94,6 +94,10 @@ class LinkError(RunwellError):
     """An import is missing or has the wrong type."""
 
 
+class ClosedError(RunwellError):
+    """An instance was closed, and with it what belongs to it."""
+
+
 class Frame(NamedTuple):
     """One guest frame of a backtrace, innermost first.
 
@@ -120,12 +124,30 @@ class Trap(RunwellError):
 
     Attributes:
         code: why.
-        backtrace: guest frames, innermost first.
     """
 
-    def __init__(self, code: TrapCode, backtrace: tuple[Frame, ...] = ()) -> None:
+    def __init__(
+        self, code: TrapCode, backtrace: tuple[Frame, ...] | Callable[[], tuple[Frame, ...]] = ()
+    ) -> None:
+        """Say why the guest stopped.
+
+        Args:
+            code: why.
+            backtrace: guest frames, innermost first; or what gives them, when somebody asks.
+        """
         super().__init__(code.message)
-        self.code, self.backtrace = code, backtrace
+        self.code, self._backtrace = code, backtrace
+
+    @property
+    def backtrace(self) -> tuple[Frame, ...]:
+        """Guest frames, innermost first."""
+        found = self._backtrace
+        if not isinstance(found, tuple):
+            found = self._backtrace = found()
+        return found
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.code, self.backtrace)
 
     def __str__(self) -> str:
         lines = [self.code.message]

@@ -113,13 +113,13 @@ def _find(exports: Exports, entry: Export) -> Any:
 def _face(exports: Exports, entry: Export) -> Any:
     native = exports._native
     if entry.kind == ExternKind.FUNC:
-        func = native.func(entry.item)
         if entry.item < native.code.module.n_imported_functions:
-            return func_faces.face(func)
+            return func_faces.face(native.func(entry.item))
         info = exports._infos.get(entry.item)
         if info is None:
-            info = exports._infos[entry.item] = func_faces.info_of(func)
-        return func_faces.face(func, info)
+            info = exports._infos[entry.item] = func_faces.info_of(native.func(entry.item))
+            info.offset = native.func_offset(entry.item)
+        return func_faces.face_of_own(native, info)
     if entry.kind == ExternKind.MEMORY:
         return memory_faces.face(native.memories[entry.item])
     if entry.kind == ExternKind.TAG:

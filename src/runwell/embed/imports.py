@@ -6,6 +6,8 @@ from runwell.base.errors import LinkError
 from runwell.base.types import FuncType
 from runwell.embed.exports import Exports
 from runwell.host.function import HostFunction
+from runwell.host.native_type import types
+from runwell.host.signature import Signature, signature_of
 from runwell.module.types import GlobalType, ImportType
 from runwell.runtime.code import ModuleCode
 from runwell.runtime.instance import Extern
@@ -20,13 +22,33 @@ if TYPE_CHECKING:
     Imports: TypeAlias = Mapping[str, Namespace]
 
 
+class Wanted:
+    """What a module imports, worked out once for all its instances.
+
+    Attributes:
+        entries: the imports, in order; types are canonical.
+        numbers: of the functions' and tags' types, in order; None for other imports.
+        signatures: of the functions that were provided as Python callables, in order.
+    """
+
+    __slots__ = ("entries", "numbers", "signatures")
+
+    def __init__(self, code: ModuleCode) -> None:
+        self.entries: list[ImportType] = code.import_types()
+        self.numbers: list[TypeNumber | None] = [
+            code.numbers[entry.desc] if isinstance(entry.desc, int) else None
+            for entry in code.module.imports
+        ]
+        self.signatures: list[Signature | None] = [None] * len(self.entries)
+
+
 def find_imports(
-    code: ModuleCode, imports: Imports, functions: Mapping[str, Callable[[str], object]]
+    wanted: Wanted, imports: Imports, functions: Mapping[str, Callable[[str], object]]
 ) -> list[Extern | None]:
     """What a module's imports name, in order; None where there is nothing.
 
     Args:
-        code: the module.
+        wanted: what the module imports.
         imports: what the user provides: mappings or instances, by module name.
         functions: what provides the names that are not in ``imports``, by module name.
 
@@ -35,19 +57,20 @@ def find_imports(
         TypeError: a namespace has no names.
     """
     found: list[Extern | None] = []
-    for entry, wanted in zip(code.module.imports, code.import_types(), strict=True):
-        value = _look_up(imports.get(wanted.module), wanted)
+    for i, entry in enumerate(wanted.entries):
+        value = _look_up(imports.get(entry.module), entry)
         if value is None:
-            provide = functions.get(wanted.module)
-            value = provide(wanted.name) if provide is not None else None
-        number = code.numbers[entry.desc] if isinstance(entry.desc, int) else None
-        found.append(None if value is None else _extern(wanted, number, value))
+            provide = functions.get(entry.module)
+            value = provide(entry.name) if provide is not None else None
+        found.append(None if value is None else _extern(wanted, i, value))
     return found
 
 
 def _look_up(namespace: Namespace, wanted: ImportType) -> Any:
     if namespace is None:
         return None
+    if type(namespace) is dict:
+        return namespace.get(wanted.name)
     from collections.abc import Mapping
 
     if isinstance(namespace, Mapping):
@@ -64,18 +87,19 @@ def _look_up(namespace: Namespace, wanted: ImportType) -> Any:
         return None
 
 
-def _extern(wanted: ImportType, number: TypeNumber | None, value: Any) -> Extern:
-    """Make a value importable, and leave it to the runtime to compare types.
-
-    ``number`` is that of a function's type.
-    """
-    from runwell.host.func import Func
-
+def _extern(wanted_all: Wanted, index: int, value: Any) -> Extern:
+    """Make a value importable, and leave it to the runtime to compare types."""
+    wanted = wanted_all.entries[index]
     type_ = wanted.type
-    if isinstance(value, Func):
-        return value.native
+    if isinstance(value, types.func):
+        native: Extern = value.native
+        return native
     if isinstance(type_, FuncType) and callable(value):
-        return HostFunction(value, type_, f"{wanted.module}.{wanted.name}", number).func
+        signature = wanted_all.signatures[index]
+        if signature is None:
+            signature = wanted_all.signatures[index] = signature_of(type_)
+        name, number = f"{wanted.module}.{wanted.name}", wanted_all.numbers[index]
+        return HostFunction(value, signature, name, number).func
     from runwell.embed.globals import Global
     from runwell.embed.table import Table
     from runwell.host.memory import Memory

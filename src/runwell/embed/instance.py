@@ -76,7 +76,7 @@ class Instance:
         if fuel is not None:
             _check_metered(module)
             check_fuel(fuel)
-        externs = find_imports(module.code, imports or {}, functions) if decoded.imports else ()
+        externs = find_imports(module.wanted, imports or {}, functions) if decoded.imports else ()
         self._native = NativeInstance(
             module.code,
             externs,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from runwell.base.light import final
 from runwell.embed.config import Engine
 from runwell.embed.core import load
+from runwell.embed.imports import Wanted
 from runwell.module.types import ExportType, ImportType
 from runwell.runtime.code import ModuleCode
 
@@ -48,10 +49,11 @@ class Module:
         engine: where it runs.
         code: the module as the runtime knows it.
         entries: its exports by name.
+        wanted: its imports.
         infos: what its functions that became a ``Func`` know of themselves, by index.
     """
 
-    __slots__ = ("__weakref__", "_validation", "code", "engine", "entries", "infos")
+    __slots__ = ("__weakref__", "_validation", "code", "engine", "entries", "infos", "wanted")
 
     def __init__(
         self, source: Source, *, engine: Engine | None = None, validation: str = "eager"
@@ -74,6 +76,7 @@ class Module:
         )
         self.entries = {entry.name: entry for entry in decoded.exports}
         self.infos: dict[int, FuncInfo] = {}
+        self.wanted = Wanted(self.code)
         from runwell.translate import translator
 
         if validation == "eager":

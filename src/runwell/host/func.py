@@ -6,8 +6,11 @@ into a kernel.  There is one for a function as long as anybody has it.
 
 from __future__ import annotations
 
+from runwell.base.errors import ClosedError
 from runwell.base.light import final
 from runwell.base.types import FuncType, ValType
+from runwell.host.builtin import make_builtin
+from runwell.host.closed import CLOSED
 from runwell.host.layout import FuncObject
 from runwell.host.native_type import (
     CALL,
@@ -18,7 +21,6 @@ from runwell.host.native_type import (
     OBJECT,
     TRAVERSE,
     WORD,
-    constructor,
     make_type,
     types,
 )
@@ -28,6 +30,7 @@ from runwell.kernel.types import ctype_of
 from runwell.runtime import layout
 from runwell.runtime.func import Func as NativeFunc
 from runwell.runtime.func import func_at, object_at
+from runwell.runtime.native import native
 from runwell.runtime.store import Store
 
 TYPE_CHECKING = False
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from runwell.module.module import Module
+    from runwell.runtime.instance import Instance as NativeInstance
 
 
 class FuncInfo:
@@ -48,9 +52,11 @@ class FuncInfo:
         module: where it is defined; None for host functions.
         index: in the function index space of ``module``.
         max_frames: guest frames that a call may have; None for the engine's own limit.
+        offset: where references to it are, from the addresses of their instances; 0 if that is not
+            known.
     """
 
-    __slots__ = ("index", "max_frames", "module", "name", "signature")
+    __slots__ = ("index", "max_frames", "module", "name", "offset", "signature")
 
     def __init__(
         self,
@@ -62,6 +68,7 @@ class FuncInfo:
     ) -> None:
         self.name, self.signature = name, signature
         self.module, self.index, self.max_frames = module, index, max_frames
+        self.offset = 0
 
 
 class _Doc:
@@ -163,13 +170,23 @@ class Func:
     @property
     def native(self) -> NativeFunc:
         """The function as runtimes know it."""
-        return NativeFunc(self._ref, self._info.signature.type, self._owner)
+        if not self._ref:
+            raise gone(self)
+        number = int(ctype_of(layout.FuncRef).from_address(self._ref).type)
+        return NativeFunc(self._ref, self._info.signature.type, self._owner, number)
 
     def __repr__(self) -> str:
         return f"<runwell.Func {self._info.name}: {describe(self._info.signature.type)}>"
 
     def __reduce__(self) -> str:
         raise TypeError("a runwell.Func cannot be pickled: it is part of an instance")
+
+
+def gone(func: Func) -> Exception:
+    """Why a function that is no more cannot be used."""
+    if func._owner is CLOSED:
+        return ClosedError(f"{func.name}() is closed with its instance")
+    return ReferenceError(f"{func.name}() is gone with its instance")
 
 
 _PYTHON_TYPES: dict[ValType, Any] = {
@@ -217,8 +234,19 @@ def face(native: NativeFunc, info: FuncInfo | None = None) -> Func:
     found = _funcs.get(native.ref)
     # Natives that died may have left their address to others.
     if found is None or _root(found._owner) is not _root(native.owner):
-        made = _make(native, info_of(native) if info is None else info)
+        made = _make(native.ref, native.owner, info_of(native) if info is None else info)
         found = _funcs.add(native.ref, made, over=found)
+    return found
+
+
+def face_of_own(instance: NativeInstance, info: FuncInfo) -> Func:
+    """The one ``Func`` of an instance's own function, of whose offset ``info`` knows."""
+    ref = instance.address + info.offset
+    store = instance.store
+    found = _funcs.get(ref)
+    if found is None or _root(found._owner) is not store.root:
+        instance.body.handed.add(ref)
+        found = _funcs.add(ref, _make(ref, store, info), over=found)
     return found
 
 
@@ -227,18 +255,11 @@ def _root(owner: object) -> object:
     return owner.root if isinstance(owner, Store) else owner
 
 
-def _make(native: NativeFunc, info: FuncInfo) -> Func:
+def _make(ref: int, owner: Any, info: FuncInfo) -> Func:
     signature = info.signature
-    owner: Any = native.owner
     store: Store = owner if isinstance(owner, Store) else owner.store
     made: Func = types.new_func(
-        native.ref,
-        signature.address,
-        signature.call_entry,
-        info,
-        info.name,
-        native.owner,
-        store.held,
+        ref, signature.address, signature.call_entry, info, info.name, owner, store.held
     )
     if info.max_frames is not None:
         ctype_of(FuncObject).from_address(id(made)).max_frames = info.max_frames
@@ -289,7 +310,9 @@ def make_func_type(template: type[Func]) -> None:
     }
     types.func = make_type(template, FuncObject, slots, members, HAVE_GC | HAVE_VECTORCALL)
     types.func.__doc__ = _Doc(template.__doc__ or "")
-    types.new_func = constructor("new_func", *("address",) * 3, *("object",) * 4)
+    types.new_func = make_builtin(
+        "new_func", "object u64 u64 u64 object object object object", native.address
+    )
 
 
 if not TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from runwell.base.light import final
 from runwell.base.types import FuncType
-from runwell.host.layout import PythonFunc
+from runwell.host.builtin import make_builtin
+from runwell.host.layout import HostBlock
 from runwell.host.signature import Signature, signature_of
 from runwell.kernel.types import as_struct
 from runwell.runtime.func import Func
-from runwell.runtime.layout import FuncCode, FuncRef
-from runwell.runtime.mapping import Block
+from runwell.runtime.native import native
 from runwell.runtime.store import Store
 from runwell.runtime.types import TypeNumber
 
@@ -18,7 +18,54 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_PYTHON_FUNC, _FUNC_CODE, _FUNC_REF = as_struct(PythonFunc), as_struct(FuncCode), as_struct(FuncRef)
+_BLOCK = as_struct(HostBlock)
+_REF = _BLOCK.offset("ref")
+
+
+@final
+class _Kernels:
+    """The kernels that make and free the natives, made callable at their first use."""
+
+    __slots__ = ("free", "new")
+
+    def __init__(self) -> None:
+        self.new = make_builtin("new_host_function", "u64 u64 object object object", native.address)
+        self.free = make_builtin("free_host_function", "None u64", native.address)
+
+
+_kernels: list[_Kernels] = []
+
+
+@final
+class _Lease(int):
+    """The address of a block, freed with its last owner (why an int: see ``Mapping``)."""
+
+    __slots__ = ()
+
+    def __del__(self, kernels: list[_Kernels] = _kernels) -> None:
+        kernels[0].free(self)
+
+
+def template(signature: Signature, entry: int = 0) -> Any:
+    """The natives that those of a host function are copies of.
+
+    Args:
+        signature: the function's.
+        entry: what a guest calls; 0 for the one that calls a Python callable.
+    """
+    block: Any = _BLOCK.ctype()
+    host, code, ref = block.python.host, block.code, block.ref
+    host.entry = entry or signature.host_entry
+    host.signature = signature.address
+    host.frame_bytes = signature.frame_bytes
+    host.ref_bytes = signature.ref_bytes
+    host.discard = signature.discard
+    code.entry = signature.host_code
+    code.param_bytes = signature.param_bytes
+    code.ref_param_bytes = signature.ref_param_bytes
+    ref.type = signature.number
+    ref.supers = signature.number.supers
+    return block
 
 
 @final
@@ -40,7 +87,7 @@ class HostFunction:
     def __init__(
         self,
         function: Callable[..., Any],
-        type_: FuncType,
+        type_: FuncType | Signature,
         name: str = "",
         number: TypeNumber | None = None,
     ) -> None:
@@ -48,41 +95,37 @@ class HostFunction:
 
         Args:
             function: what is called.
-            type_: the type, canonical.
+            type_: the type, canonical, compiled or not.
             name: how errors call it.
             number: that of the declared type, if it is not just ``type_``.
+
+        Raises:
+            MemoryError: there is no room.
         """
+        if not _kernels:
+            _kernels.append(_Kernels())
         self.callable = function
         self.name = name or getattr(function, "__name__", type(function).__name__)
-        self.signature: Signature = signature_of(type_)
-        self.store = Store()
-        sizes = (_PYTHON_FUNC.size, _FUNC_CODE.size, _FUNC_REF.size)
-        self._block = Block(sum(sizes))
-        at = self._block.address
-        func, code, self.ref = at, at + sizes[0], at + sizes[0] + sizes[1]
-        python = _PYTHON_FUNC.ctype.from_address(func)
-        python.host.entry = self.signature.host_entry
-        python.host.data = func
-        python.host.signature = self.signature.address
-        python.host.frame_bytes = self.signature.frame_bytes
-        python.host.ref_bytes = self.signature.ref_bytes
-        python.host.discard = self.signature.discard
-        python.callable = id(function)
-        python.object = id(self)
-        python.held = id(self.store.held)
-        body = _FUNC_CODE.ctype.from_address(code)
-        body.entry = self.signature.host_code
-        body.host = func
-        body.param_bytes = self.signature.param_bytes
-        body.ref_param_bytes = self.signature.ref_param_bytes
-        ref = _FUNC_REF.ctype.from_address(self.ref)
-        ref.code = code
-        self._number = self.signature.number if number is None else number
-        ref.type = self._number
-        ref.supers = self._number.supers
-        ref.object = id(self)
+        signature = type_ if isinstance(type_, Signature) else signature_of(type_)
+        self.signature = signature
+        self.store = store = Store()
+        if signature.template is None:
+            made = template(signature)
+            from ctypes import addressof
+
+            signature.template = addressof(made), made
+        address = _kernels[0].new(signature.template[0], function, self, store.held)
+        if not address:
+            raise MemoryError("no room for a host function")
+        self._block = _Lease(address)
+        self.ref: int = address + _REF
+        self._number = signature.number
+        if number is not None and number != signature.number:
+            self._number = number
+            ref = _BLOCK.ctype.from_address(address).ref
+            ref.type, ref.supers = number, number.supers
 
     @property
     def func(self) -> Func:
         """The function, as runtimes import it."""
-        return Func(self.ref, self.signature.type, self)
+        return Func(self.ref, self.signature.type, self, self._number)

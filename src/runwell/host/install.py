@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from runwell.base.errors import WasmException
+from runwell.base.errors import ExhaustionError, WasmException
 from runwell.host import func, memory
+from runwell.host.closed import CLOSED
 from runwell.host.function import HostFunction
 from runwell.host.layout import THREAD_SLOTS, Hooks, PyObject, ThreadSlot
 from runwell.host.native_type import types
@@ -63,8 +64,8 @@ def _arguments(callee: func.Func, args: tuple[object, ...], keywords: object) ->
     if keywords:
         raise TypeError(f"{callee.name}() takes no keyword arguments")
     owner: Any = callee._owner
-    if owner is None:
-        raise ReferenceError(f"{callee.name}() is gone with its instance")
+    if owner is None or owner is CLOSED:
+        raise func.gone(callee)
     if not args and not callee.type.params:
         return ()  # the first call of a thread comes here, to get its context
     from runwell.host.convert import canonical_arguments
@@ -81,23 +82,28 @@ def _results(host: HostFunction, result: object, body: int) -> tuple[object, ...
     return canonical_results(host.name, host.signature.type, result, store or host.store)
 
 
+_traps: list[Any] = []  # the module that makes them, imported with the first
+
+
 def _trap(
     callee: func.Func, context: int, code: int, raised: BaseException | None
 ) -> BaseException:
     """Say what stopped a guest; to an exception of a host function add where the guest was."""
-    from runwell.base.errors import ExhaustionError
-    from runwell.base.traps import TrapCode
-    from runwell.runtime.trap import backtrace, make_trap
+    if not _traps:
+        from runwell.runtime import trap
 
+        _traps.append(trap)
+    traps = _traps[0]
     if not context:
-        return ExhaustionError(TrapCode(code))
+        return ExhaustionError(traps.TrapCode(code))
     if raised is None:
-        if code == TrapCode.HOST_RAISED:
+        if code == traps.TrapCode.HOST_RAISED:
             return SystemError("a host function failed without an exception")
-        return make_trap(current_context(), code)
+        error: BaseException = traps.make_trap(current_context(), code)
+        return error
     # What is no Exception ends programs and threads, and nobody reads notes on it.
     if isinstance(raised, Exception | KeyboardInterrupt):
-        frames = backtrace(current_context())
+        frames = traps.backtrace(current_context())
         if frames:
             lines = [f"  {i}: {frame}" for i, frame in enumerate(frames)]
             raised.add_note("\n".join(["WebAssembly frames, innermost first:", *lines]))

@@ -4,8 +4,8 @@
 memory of a Python object of one of our native types.
 """
 
-from runwell.kernel.types import Ptr, i32, i64, struct, u8, u32, u64
-from runwell.runtime.layout import FuncRef, HostFunc, Memory
+from runwell.kernel.types import Fn, Ptr, i32, i64, struct, u8, u32, u64
+from runwell.runtime.layout import FuncCode, FuncRef, HostFunc, Memory
 
 
 @struct
@@ -62,6 +62,15 @@ class PythonFunc:
 
 
 @struct
+class HostBlock:
+    """All that a guest needs to call a host function that is a Python callable."""
+
+    python: PythonFunc
+    code: FuncCode
+    ref: FuncRef
+
+
+@struct
 class ThreadSlot:
     """Which context belongs to a Python thread state."""
 
@@ -82,6 +91,28 @@ class Hooks:
     exception: Ptr[PyObject]  # (address of an exception) -> WasmException
     # (error, address of the body) -> address of the exception that it is to guests, held, or 0
     offer: Ptr[PyObject]
+
+
+@struct
+class Builtin:
+    """A native function that Python may call, as a builtin function's ``self`` points to it."""
+
+    # The C convention lets a caller pass more arguments than the callee takes.
+    function: Fn[[u64, u64, u64, u64, u64, u64, u64, u64], u64]
+    params: u32
+    objects: u32  # bit set of the parameters that are Python objects; others are ints
+    result: u32  # one of the RESULT_... below
+    spare: u32
+
+
+@struct
+class MethodDef:
+    """CPython's ``PyMethodDef``."""
+
+    name: Ptr[u8]
+    function: Ptr[u8]
+    flags: i32
+    doc: Ptr[u8]
 
 
 @struct
@@ -114,5 +145,6 @@ class TypeSpec:
     slots: Ptr[TypeSlot]
 
 
+RESULT_NONE, RESULT_U32, RESULT_U64, RESULT_OBJECT = 0, 1, 2, 3
 THREAD_SLOTS = 256  # a power of two
 SIGNATURE_HEAD = 4  # bytes before the value types: two little-endian u16 counts

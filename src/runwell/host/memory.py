@@ -6,19 +6,20 @@ A native object, because before Python 3.12 only those can export a buffer.
 from __future__ import annotations
 
 from runwell.base.light import final
+from runwell.host.builtin import make_builtin
 from runwell.host.layout import MemoryObject
 from runwell.host.native_type import (
     DEALLOC,
     GETBUFFER,
     OBJECT,
     WORD,
-    constructor,
     make_type,
     types,
 )
 from runwell.host.weak import WeakValues
 from runwell.module.types import MemoryType
 from runwell.runtime.memory import Memory as NativeMemory
+from runwell.runtime.native import native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def make_memory_type(template: type[Memory]) -> None:
         "_owner": ("owner", OBJECT),
     }
     types.memory = make_type(template, MemoryObject, slots, members)
-    types.new_memory = constructor("new_memory", "object", "address", "object")
+    types.new_memory = make_builtin("new_memory", "object object u64 object", native.address)
 
 
 if not TYPE_CHECKING:

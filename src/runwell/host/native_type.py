@@ -102,17 +102,3 @@ def _address(name: str) -> int:
     import ctypes
 
     return ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0
-
-
-def constructor(name: str, *parameters: str) -> Any:
-    """A kernel that makes Python objects, as a Python function.
-
-    Args:
-        name: the kernel.
-        parameters: ``address`` or ``object``, each.
-    """
-    import ctypes
-
-    kinds: dict[str, Any] = {"address": ctypes.c_void_p, "object": ctypes.py_object}
-    prototype = ctypes.PYFUNCTYPE(ctypes.py_object, *(kinds[word] for word in parameters))
-    return prototype(native.address(name))

@@ -1,20 +1,83 @@
-"""What CPython's type objects need of ``Func`` and ``Memory``, as kernels."""
+"""What CPython needs of our objects, as kernels: types, their making, and builtin functions."""
 
 from runwell.host.convert_kernels import python_hooks
-from runwell.host.layout import FuncObject, MemoryObject
+from runwell.host.layout import (
+    RESULT_NONE,
+    RESULT_OBJECT,
+    RESULT_U32,
+    Builtin,
+    FuncObject,
+    HostBlock,
+    MemoryObject,
+)
 from runwell.host.python_api import (
     Object,
     Py_DecRef,
     Py_IncRef,
     PyBuffer_FillInfo,
+    PyErr_Occurred,
+    PyErr_SetString,
+    PyLong_AsUnsignedLongLong,
+    PyLong_AsUnsignedLongLongMask,
+    PyLong_FromUnsignedLongLong,
     PyObject_ClearWeakRefs,
     PyObject_Free,
     PyObject_GC_Del,
     PyObject_GC_UnTrack,
     PyType_GenericAlloc,
+    none,
+    type_error,
 )
-from runwell.kernel import Fn, Ptr, i32, i64, kernel, null, u8
+from runwell.kernel import (
+    Fn,
+    Ptr,
+    addr,
+    const_array,
+    i32,
+    i64,
+    kernel,
+    local_array,
+    null,
+    sizeof,
+    u8,
+    u32,
+    u64,
+)
+from runwell.runtime.c_library import free, malloc, memmove
 from runwell.runtime.layout import FuncRef, Memory
+
+wrong_count = const_array(
+    "wrong_count", u8, [*b"wrong number of arguments for a native function\0"]
+)
+
+
+@kernel(export=True)
+def call_builtin(address: Object, args: Ptr[Object], count: i64) -> Object:
+    """The METH_FASTCALL of a native function; ``address`` is that of its ``Builtin``."""
+    builtin = Ptr[Builtin](PyLong_AsUnsignedLongLong(address))
+    if count != i64(builtin.params):
+        PyErr_SetString(type_error[0], wrong_count)
+        return Object(null)
+    words = local_array(u64, 8)
+    for i in range(count):
+        if builtin.objects >> u32(i) & 1 != 0:
+            words[i] = u64(args[i])
+        else:
+            words[i] = PyLong_AsUnsignedLongLongMask(args[i])
+            if words[i] == ~u64(0) and PyErr_Occurred() != null:
+                return Object(null)
+    result = builtin.function(
+        words[0], words[1], words[2], words[3], words[4], words[5], words[6], words[7]
+    )
+    if builtin.result == RESULT_OBJECT:
+        return Object(result)
+    # It may have called Python.
+    if PyErr_Occurred() != null:
+        return Object(null)
+    if builtin.result == RESULT_NONE:
+        Py_IncRef(none)
+        return none
+    return PyLong_FromUnsignedLongLong(u64(u32(result)) if builtin.result == RESULT_U32 else result)
 
 
 @kernel(inline=True)
@@ -135,3 +198,32 @@ def memory_dealloc(face: Ptr[MemoryObject]) -> None:
     type_ = Object(face.head.type)
     PyObject_Free(Ptr[u8](face))
     Py_DecRef(type_)
+
+
+@kernel(export=True)
+def new_host_function(
+    template: Ptr[HostBlock], function: Object, owner: Object, held: Object
+) -> Ptr[HostBlock]:
+    """Make the natives of a host function like ``template``; null if there is no memory.
+
+    The arguments are borrowed: ``owner``, the ``HostFunction``, has them.
+    """
+    size = u64(sizeof(HostBlock))
+    block = Ptr[HostBlock](malloc(size))
+    if block == null:
+        return Ptr[HostBlock](0)
+    memmove(Ptr[u8](block), Ptr[u8](template), size)
+    block.python.host.data = u64(block)
+    block.python.callable = function
+    block.python.object = owner
+    block.python.held = held
+    block.code.host = addr(block.python.host)
+    block.ref.code = addr(block.code)
+    block.ref.object = u64(owner)
+    return block
+
+
+@kernel(export=True)
+def free_host_function(block: Ptr[HostBlock]) -> None:
+    """Give the natives of a host function back."""
+    free(Ptr[u8](block))

@@ -19,6 +19,7 @@ float_type = extern_data("PyFloat_Type", u8)
 bytes_type = extern_data("PyBytes_Type", u8)
 tuple_type = extern_data("PyTuple_Type", u8)
 none = extern_data("_Py_NoneStruct", PyObject)
+type_error = extern_data("PyExc_TypeError", Ptr[PyObject])
 system_error = extern_data("PyExc_SystemError", Ptr[PyObject])
 
 
@@ -28,6 +29,10 @@ def PyLong_AsLongLongAndOverflow(value: Object, overflow: Ptr[i32]) -> i64: ...
 
 @extern
 def PyLong_AsUnsignedLongLong(value: Object) -> u64: ...
+
+
+@extern
+def PyLong_AsUnsignedLongLongMask(value: Object) -> u64: ...
 
 
 @extern

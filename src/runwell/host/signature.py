@@ -63,6 +63,8 @@ class Signature:
         ref_bytes: room for arguments or results on the reference stack.
         param_bytes: of the value parameters.
         ref_param_bytes: of the reference parameters.
+        template: address and owner of what the natives of host functions are copied from; None
+            until there is one.
     """
 
     __slots__ = (
@@ -78,11 +80,13 @@ class Signature:
         "param_bytes",
         "ref_bytes",
         "ref_param_bytes",
+        "template",
         "type",
     )
 
     def __init__(self, type_: FuncType) -> None:
         self.type = type_
+        self.template: tuple[int, object] | None = None
         self._packed = pack(type_)
         self.address = id(self._packed) + _BYTES_HEAD
         self.param_bytes, self.ref_param_bytes = _room(type_.params)

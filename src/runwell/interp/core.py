@@ -83,6 +83,7 @@ def load_core(progress: Progress | None = None) -> Core:
     if _loaded:
         return _loaded[0]
     from runwell.codegen.cache import NativeCache
+    from runwell.host.builtin import make_builtin
     from runwell.runtime import signals
     from runwell.runtime.native import native
 
@@ -91,7 +92,7 @@ def load_core(progress: Progress | None = None) -> Core:
     if isinstance(tell, _Line):
         tell.clear()
     core = Core(path)
-    native.install(core.address_of)
+    native.install(core.address_of, make_builtin)
     signals.install(
         core.address_of("handlers_low"),
         core.address_of("handlers_high"),

@@ -54,11 +54,12 @@ def find_code(module: Ptr[ModuleCode], ip: Ptr[u8]) -> Ptr[FuncCode]:
 
 
 @kernel(export=True)
-def instance_new(plan: Ptr[InstancePlan], imports: Ptr[u64]) -> Ptr[Instance]:
+def instance_new(plan: Ptr[InstancePlan], imports: Ptr[u64], object_: u64) -> Ptr[Instance]:
     """Make an instance; null if there is no room.
 
-    ``imports`` are addresses: of the imported functions' references, of all memories, of all
-    tables, of all tags, of the imported globals' cells.
+    ``object_`` is the address of its Python face; ``imports`` are addresses: of the imported
+    functions' references, of all memories, of all tables, of all tags, of the imported globals'
+    cells.
     """
     base = calloc(plan.size, u64(1))
     if base == null:
@@ -66,6 +67,7 @@ def instance_new(plan: Ptr[InstancePlan], imports: Ptr[u64]) -> Ptr[Instance]:
     instance = Ptr[Instance](base)
     module = plan.module
     instance.module = Ptr[u8](module)
+    instance.object = object_
     instance.codes = module.codes
     instance.funcs = Ptr[Ptr[FuncRef]](base + plan.funcs)
     instance.memories = Ptr[Ptr[Memory]](base + plan.memories)

@@ -31,16 +31,13 @@ class Func(NamedTuple):
         ref: address of the native ``FuncRef``.
         type: its type, canonical.
         owner: the store of a guest function; whatever owns the natives of a host function.
+        number: of the type that it was declared with.
     """
 
     ref: int
     type: FuncType
     owner: object
-
-    @property
-    def number(self) -> int:
-        """The number of the type that it was declared with."""
-        return int(ctype_of(layout.FuncRef).from_address(self.ref).type)
+    number: int
 
 
 def admit(store: Store, func: Func) -> int:
@@ -63,10 +60,12 @@ def func_at(ref: int) -> Func:
     native = ctype_of(layout.FuncRef).from_address(ref)
     type_ = type_of_number(native.type)
     if not native.instance:
-        return Func(ref, type_, object_at(native.object))
+        return Func(ref, type_, object_at(native.object), native.type)
     instance = ctype_of(layout.Instance).from_address(native.instance)
+    body = object_at(instance.object)
+    body.handed.add(ref)
     # Whoever has the reference keeps the store alive, so the weak reference to it holds.
-    return Func(ref, type_, object_at(instance.object).store())
+    return Func(ref, type_, body.store(), native.type)
 
 
 def encode_ref(store: Store, type_: ValType, value: object) -> int:

@@ -20,12 +20,13 @@ class Global:
         address: of the native cell.
         type: value type and mutability.
         store: what lives as long as the cell.
+        lent: has an instance imported it?
     """
 
-    __slots__ = ("__weakref__", "address", "store", "type")
+    __slots__ = ("__weakref__", "address", "lent", "store", "type")
 
     def __init__(self, type_: GlobalType, store: Store, address: int) -> None:
-        self.type, self.store, self.address = type_, store, address
+        self.type, self.store, self.address, self.lent = type_, store, address, False
 
     @property
     def bits(self) -> int:

@@ -8,6 +8,7 @@ and so does the instance, which those may refer to.
 
 from __future__ import annotations
 
+from _bisect import bisect_left
 from _weakref import ref
 from array import array
 
@@ -29,12 +30,12 @@ from runwell.runtime.plan import ElementPlan, Plan, describe
 from runwell.runtime.signals import recheck
 from runwell.runtime.store import Store
 from runwell.runtime.table import Table
-from runwell.runtime.types import relation
+from runwell.runtime.types import relation, type_of_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
     from runwell.runtime.tag import Tag
 
@@ -60,14 +61,34 @@ class InstanceBody:
         code: its module.
         store: a weak reference to the store that it is in.
         segments: the passive element segments, and what they refer to.
+        handed: addresses of functions, tables and globals that Python may have got hold of.
+        memories: by memory index.
+        tables: address and type, by table index.
+        globals: address, type and a weak reference to the store of the imported ones, in order.
+        face: a weak reference to what the embedding made of the instance last; or None.
     """
 
-    __slots__ = ("__weakref__", "address", "code", "segments", "store")
+    __slots__ = (
+        "__weakref__",
+        "address",
+        "code",
+        "face",
+        "globals",
+        "handed",
+        "memories",
+        "segments",
+        "store",
+        "tables",
+    )
 
-    def __init__(self, address: int, code: ModuleCode) -> None:
-        self.address = _Lease(address)
-        self.code = code
+    def __init__(self, code: ModuleCode, memories: list[Memory]) -> None:
+        self.address: int = 0
+        self.code, self.memories = code, memories
         self.segments: list[object] = []
+        self.handed: set[int] = set()
+        self.tables: list[tuple[int, TableType]] = []
+        self.globals: list[tuple[int, GlobalType, ref[Store]]] = []
+        self.face: ref[Any] | None = None
         self.store: ref[Store]
 
 
@@ -87,6 +108,7 @@ class Instance:
         code: its module.
         store: what lives as long as anybody can refer to any part of it.
         address: of the native ``Instance``.
+        body: what the store keeps of it.
         memories: by memory index.
         tables: by table index.
         tags: by tag index.
@@ -94,10 +116,10 @@ class Instance:
 
     __slots__ = (
         "__weakref__",
-        "_body",
         "_imported_globals",
         "_plan",
         "address",
+        "body",
         "code",
         "memories",
         "store",
@@ -113,6 +135,7 @@ class Instance:
         limit_bytes: int | None = None,
         limit_elements: int | None = None,
         fuel: int = 0,
+        initialise: bool = True,
     ) -> None:
         """Instantiate a module.
 
@@ -122,6 +145,7 @@ class Instance:
             limit_bytes: none of its memories grows beyond.
             limit_elements: none of its tables grows beyond.
             fuel: what metered code starts with.
+            initialise: else the caller calls ``initialise``.
 
         Raises:
             LinkError: an import is missing or has the wrong type, or a limit is exceeded.
@@ -129,57 +153,95 @@ class Instance:
             Trap: a segment does not fit, or the start function trapped.
         """
         plan = plan_of(code)
-        self.code = code
+        self.code, self._plan = code, plan
         _match(code, plan.imports, imports)
         self.store = store = Store()
-        addresses = array("Q")
+        addresses: list[int] = []
         self.memories: list[Memory] = []
         self.tables: list[Table] = []
         self.tags: list[Tag] = []
         self._imported_globals: list[Global] = []
+        if imports:
+            self._link(imports, addresses)
+        memories, tables = self.memories, self.tables
+        for memory_type in plan.memories:
+            memory = Memory(memory_type, limit_bytes=limit_bytes, explicit=code.explicit)
+            store.keep(memory)
+            memories.append(memory)
+        for table_type in plan.tables:
+            tables.append(Table(table_type, limit=limit_elements, store=store))
+        if memories:
+            addresses += [m.address for m in memories]
+        if tables:
+            addresses += [t.address for t in tables]
+        if code.module.tag_types:
+            self._make_tags()
+            addresses += [t.address for t in self.tags]
+        addresses += [g.address for g in self._imported_globals]
+        self.body = body = InstanceBody(code, memories)
+        words = array("Q", addresses)
+        address = native.instance_new(plan.address, words.buffer_info()[0], id(body))
+        if not address:
+            raise MemoryError("no room for an instance")
+        self.address: int = _Lease(address)
+        body.address = self.address
+        body.tables = [(t.address, t.type) for t in tables]
+        body.globals = [(g.address, g.type, ref(g.store.root)) for g in self._imported_globals]
+        store.add(body)
+        if fuel:
+            self.fuel = fuel
+        if memories and not code.explicit:
+            recheck()
+        if initialise:
+            self.initialise()
+
+    @classmethod
+    def of(cls, body: InstanceBody) -> Instance:
+        """What an instance was whose body is still in its store."""
+        store = body.store()
+        assert store is not None  # whoever found the body has its store
+        self = cls.__new__(cls)
+        self.code, self._plan, self.body = body.code, plan_of(body.code), body
+        self.store, self.memories, self.address = store, body.memories, body.address
+        self.tables = [Table.of(address, type_, store) for address, type_ in body.tables]
+        self._imported_globals = [
+            Global(type_, kept() or store, address) for address, type_, kept in body.globals
+        ]
+        self.tags = []
+        if body.code.module.tag_types:
+            from runwell.runtime.tag import tag_at
+
+            tags = ctype_of(layout.Instance).from_address(self.address).tags
+            self.tags = [
+                tag_at(ctype_of(u64).from_address(tags + 8 * i).value)
+                for i in range(len(body.code.module.tag_types))
+            ]
+        return self
+
+    def _link(self, imports: Sequence[Extern | None], addresses: list[int]) -> None:
+        """Keep what is imported; ``addresses`` gets those of the functions."""
+        store = self.store
         for extern in imports:
             if isinstance(extern, Func):
                 addresses.append(admit(store, extern))
             elif isinstance(extern, Memory):
                 store.keep(extern)
+                extern.lent = True
                 self.memories.append(extern)
             elif isinstance(extern, Table):
                 store.join(extern.store)
+                extern.lent = True
                 self.tables.append(extern)
             elif isinstance(extern, Global):
                 if extern.type.type.is_ref:
                     store.join(extern.store)
                 else:
                     store.keep(extern.store)
+                extern.lent = True
                 self._imported_globals.append(extern)
             elif extern is not None:
                 extern.admit(store)
                 self.tags.append(extern)
-        for memory_type in plan.memories:
-            memory = Memory(memory_type, limit_bytes=limit_bytes, explicit=code.explicit)
-            store.keep(memory)
-            self.memories.append(memory)
-        for table_type in plan.tables:
-            self.tables.append(Table(table_type, limit=limit_elements, store=store))
-        addresses.extend([m.address for m in self.memories])
-        addresses.extend([t.address for t in self.tables])
-        if code.module.tag_types:
-            self._make_tags()
-        addresses.extend([t.address for t in self.tags])
-        addresses.extend([g.address for g in self._imported_globals])
-        address = native.instance_new(plan.address, addresses.buffer_info()[0])
-        if not address:
-            raise MemoryError("no room for an instance")
-        self._body = InstanceBody(address, code)
-        self.address = self._body.address
-        store.add(self._body)
-        struct = ctype_of(layout.Instance).from_address(address)
-        struct.object = id(self._body)
-        struct.fuel = fuel
-        self._plan = plan
-        if self.memories and not code.explicit:
-            recheck()
-        self._initialise(plan)
 
     def _make_tags(self) -> None:
         from runwell.runtime.tag import Tag
@@ -199,10 +261,18 @@ class Instance:
 
     def func(self, index: int) -> Func:
         """A function, by index; one that is imported, exported, or otherwise named as a value."""
-        ref_address = self._func_ref(index)
-        if index < self.code.module.n_imported_functions:
-            return func_at(ref_address)
-        return Func(ref_address, self.code.signature(index), self.store)
+        code = self.code
+        if index < code.module.n_imported_functions:
+            return func_at(self._func_ref(index))
+        address = self.address + self.func_offset(index)
+        self.body.handed.add(address)
+        number = code.numbers[code.module.function_types[index]]
+        return Func(address, type_of_number(number), self.store, number)
+
+    def func_offset(self, index: int) -> int:
+        """Where the reference to one of its own functions is, from the instance's address."""
+        at = bisect_left(self.code.referenced, index)
+        return self._plan.func_refs + sizeof(layout.FuncRef) * at
 
     def global_(self, index: int) -> Global:
         """A global, by index."""
@@ -223,6 +293,7 @@ class Instance:
         return self.global_(index)
 
     def _func_ref(self, index: int) -> int:
+        """The reference to a function, by index."""
         found: int = ctype_of(u64).from_address(self.address + self._plan.funcs + 8 * index).value
         return found
 
@@ -230,8 +301,13 @@ class Instance:
         at: int = self.address + self._plan.cells + CELL_BYTES * index
         return at
 
-    def _initialise(self, plan: Plan) -> None:
-        module = self.code.module
+    def initialise(self) -> None:
+        """Give globals and tables their values, write segments, call the start function.
+
+        Raises:
+            Trap: a segment does not fit, or the start function trapped.
+        """
+        plan, module = self._plan, self.code.module
         for x, constant in plan.globals:
             type_ = module.global_types[x].type
             value = self._value(constant, type_)
@@ -245,8 +321,8 @@ class Instance:
             native.table_fill(self.address, 0, bits, table.size, x)
         for element in plan.elements:
             self._place(element)
-        if plan.data:
-            data = plan.data
+        data = plan.data
+        if data:
             if plan.data_offsets:
                 data = data[:]
                 for i, offset in plan.data_offsets:
@@ -271,11 +347,11 @@ class Instance:
             items = array("Q", [self._value(item, element.type) for item in element.items])
         address, size = items.buffer_info()
         if element.table is None:
-            self._body.segments.append(items)
+            self.body.segments.append(items)
             if element.type.is_exception:
                 from runwell.runtime.exception import hold
 
-                self._body.segments += [hold(item) for item in items if item]
+                self.body.segments += [hold(item) for item in items if item]
             at = self.address + self._plan.segments + sizeof(layout.Segment) * element.number
             segment = ctype_of(layout.Segment).from_address(at)
             segment.items, segment.size = address, size

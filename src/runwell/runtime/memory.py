@@ -72,9 +72,10 @@ class Memory:
         address: of the native ``Memory``.
         type: as declared; the minimum is that at creation.
         base: address of the first byte, which never changes.
+        lent: has another instance imported it?
     """
 
-    __slots__ = ("__weakref__", "_native", "address", "base", "type")
+    __slots__ = ("__weakref__", "_native", "address", "base", "lent", "type")
 
     def __init__(
         self, type_: MemoryType, *, limit_bytes: int | None = None, explicit: bool = False
@@ -102,6 +103,7 @@ class Memory:
         self._native = ctype_of(layout.Memory).from_address(address)
         self.base = int(self._native.base)
         self.type = type_
+        self.lent = False
 
     @staticmethod
     def _reserve_less(template: Any) -> int:

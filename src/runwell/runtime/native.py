@@ -12,7 +12,7 @@ from runwell.base.light import final
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from runwell.base.errors import Frame, WasmException
     from runwell.base.types import ValType
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from runwell.runtime.exception import Held
     from runwell.runtime.func import Func
     from runwell.runtime.store import Store
+
+    Maker: TypeAlias = Callable[[str, str, Callable[[str], int]], Callable[..., int]]
 
 # Result, then parameters.  They repeat the kernels' own declarations because reading those would
 # load kernel sources into every run; a test compares the two.
@@ -35,7 +37,7 @@ SIGNATURES: dict[str, str] = {
     "table_fill": "u32 u64 u64 u64 u64 u32",
     "fill_codes": "None u64 u64 u64",
     "find_code": "u64 u64 u64",
-    "instance_new": "u64 u64 u64",
+    "instance_new": "u64 u64 u64 u64",
     "instance_free": "None u64",
     "resolve_functions": "None u64 u64 u64 u64",
     "apply_data": "u32 u64 u64 u64",
@@ -64,21 +66,45 @@ DESTRUCTORS = (
 )
 
 
+def make_with_ctypes(
+    name: str, signature: str, address_of: Callable[[str], int]
+) -> Callable[..., int]:
+    """A kernel as a callable of ctypes."""
+    import ctypes
+
+    # The interpreter lock is kept: most of them are short, and guests may call the host back.
+    kinds: dict[str, Any] = {
+        "u64": ctypes.c_uint64,
+        "u32": ctypes.c_uint32,
+        "None": None,
+    }
+    prototype = ctypes.PYFUNCTYPE(*(kinds[word] for word in signature.split()))
+    return prototype(address_of(name))
+
+
 @final
 class Native:
     """Entry points by name, each made callable at its first use.
 
     Attributes:
         address_of: finds a symbol's address; None until a core is installed.
+        maker: makes a callable from a name, a signature and ``address_of``.
     """
 
     def __init__(self) -> None:
         self.address_of: Callable[[str], int] | None = None
+        self.maker: Maker = make_with_ctypes
 
-    def install(self, address_of: Callable[[str], int]) -> None:
-        """Use the core in which ``address_of`` finds symbols."""
+    def install(self, address_of: Callable[[str], int], maker: Maker | None = None) -> None:
+        """Use a core.
+
+        Args:
+            address_of: finds symbols in it.
+            maker: makes callables; None for slow ones, where the core has no part for Python.
+        """
         self.__dict__.clear()
         self.address_of = address_of
+        self.maker = maker or make_with_ctypes
         # Destructors run when it is too late to make callables: while Python shuts down.
         for name in DESTRUCTORS:
             getattr(self, name)
@@ -101,20 +127,8 @@ class Native:
     def __getattr__(self, name: str) -> Callable[..., int]:
         if name not in SIGNATURES:
             raise AttributeError(name)
-        found = self.__dict__[name] = self._callable(name)
+        found = self.__dict__[name] = self.maker(name, SIGNATURES[name], self.address)
         return found
-
-    def _callable(self, name: str) -> Callable[..., int]:
-        import ctypes
-
-        # The interpreter lock is kept: most of them are short, and guests may call the host back.
-        kinds: dict[str, Any] = {
-            "u64": ctypes.c_uint64,
-            "u32": ctypes.c_uint32,
-            "None": None,
-        }
-        prototype = ctypes.PYFUNCTYPE(*(kinds[word] for word in SIGNATURES[name].split()))
-        return prototype(self.address(name))
 
 
 @final

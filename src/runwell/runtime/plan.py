@@ -50,7 +50,8 @@ class Plan:
         address: of the native ``InstancePlan``.
         cells: byte offset of the first global cell in an instance.
         segments: byte offset of the array of element segments in an instance.
-        funcs: byte offset of the array of function references in an instance.
+        funcs: byte offset of the array of addresses of function references in an instance.
+        func_refs: byte offset of its own function references.
     """
 
     __slots__ = (
@@ -60,6 +61,7 @@ class Plan:
         "data",
         "data_offsets",
         "elements",
+        "func_refs",
         "funcs",
         "globals",
         "imports",
@@ -147,7 +149,7 @@ class Plan:
         at += sizeof(layout.Segment) * len(module.datas)
         plan.elements = self.segments = at
         at += sizeof(layout.Segment) * len(module.elements)
-        plan.func_refs = at
+        plan.func_refs = self.func_refs = at
         at += sizeof(layout.FuncRef) * len(code.referenced)
         plan.funcs = self.funcs = at
         plan.cells_at = at + 8 * len(module.function_types)

@@ -55,9 +55,10 @@ class Table:
         address: of the native ``Table``.
         type: as declared; the minimum is that at creation.
         store: what lives as long as the table.
+        lent: has another instance imported it?
     """
 
-    __slots__ = ("__weakref__", "_native", "address", "store", "type")
+    __slots__ = ("__weakref__", "_native", "address", "lent", "store", "type")
 
     def __init__(
         self,
@@ -87,10 +88,25 @@ class Table:
         address = native.table_new(addressof(_template(type_, limit)), bits)
         if not address:
             raise MemoryError(f"no room for {type_}")
-        self.address = _Lease(address)
+        self.address: int = _Lease(address)
         self.store.keep(self.address)
         self._native = ctype_of(layout.Table).from_address(address)
         self.type = type_
+        self.lent = False
+
+    @classmethod
+    def of(cls, address: int, type_: TableType, store: Store) -> Table:
+        """A table of a store, by its address.
+
+        Args:
+            address: which frees the table with its last owner.
+            type_: as declared.
+            store: where it belongs.
+        """
+        self = cls.__new__(cls)
+        self.address, self.type, self.store, self.lent = address, type_, store, True
+        self._native = ctype_of(layout.Table).from_address(address)
+        return self
 
     @property
     def size(self) -> int:

@@ -11,6 +11,7 @@ from runwell.base.errors import (
     RunwellError,
     Trap,
 )
+from runwell.base.light import final
 from runwell.base.traps import TrapCode
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.runtime import layout
@@ -38,9 +39,10 @@ def make_trap(context: Context, code: int) -> RunwellError | InternalError:
         held = Held(context.native.exception)
         context.native.exception = 0
         return hooks.make_exception(held, backtrace(context))
-    frames = backtrace(context)
+    frames = Walk(context)
     if trap == TrapCode.INTERNAL:
-        where = f" in {frames[0]}" if frames else ""
+        innermost = frames()[:1]
+        where = f" in {innermost[0]}" if innermost else ""
         return InternalError(f"the interpreter lost its way{where}: please report the module")
     if trap == TrapCode.OUT_OF_FUEL:
         return OutOfFuel(trap, frames)
@@ -67,24 +69,49 @@ def backtrace(context: Context) -> tuple[Frame, ...]:
 
     Of a deep recursion the middle is left out: a frame of function -1 says how many.
     """
-    records = array("Q", _NO_RECORDS)
-    total = native.walk_frames(context.address, records.buffer_info()[0], INNERMOST, OUTERMOST)
-    shown = min(total, INNERMOST + OUTERMOST)
-    frames = [_frame(records, at) for at in range(min(shown, INNERMOST))]
-    if shown > INNERMOST:
-        # The outermost ones are in a ring.
-        outer = range(total - (shown - INNERMOST), total)
-        frames.extend(_frame(records, INNERMOST + (n - INNERMOST) % OUTERMOST) for n in outer)
-    if total > shown:
-        frames.insert(INNERMOST, Frame(-1, f"... {total - shown} more frames ...", None))
-    return tuple(frames)
+    return Walk(context)()
 
 
-def _frame(records: "array[int]", at: int) -> Frame:
-    ip, function, address = records[_FIELDS * at : _FIELDS * (at + 1)]
-    owner: ModuleCode = object_at(address)
-    module, offset = owner.module, None
-    if hooks.offset_of is not None:
-        # A caller's address is that behind its call.
-        offset = hooks.offset_of(owner, function, ip if at == 0 else ip - 1)
-    return Frame(function, module.function_name(function), offset, module.names.module)
+@final
+class Walk:
+    """The frames that a context was left with: where they are, to be called for what they are.
+
+    Names and offsets are looked up by the call, because most traps are caught and forgotten.
+    """
+
+    __slots__ = ("_owners", "_records", "_total")
+
+    def __init__(self, context: Context) -> None:
+        records = array("Q", _NO_RECORDS)
+        self._total = total = native.walk_frames(
+            context.address, records.buffer_info()[0], INNERMOST, OUTERMOST
+        )
+        # The modules may be gone when somebody asks.
+        if total <= INNERMOST + OUTERMOST:
+            del records[_FIELDS * total :]
+        self._records = records
+        self._owners: dict[int, ModuleCode] = {
+            address: object_at(address) for address in set(records[_FIELDS - 1 :: _FIELDS])
+        }
+
+    def __call__(self) -> tuple[Frame, ...]:
+        """The frames, innermost first."""
+        total = self._total
+        shown = min(total, INNERMOST + OUTERMOST)
+        frames = [self._frame(at) for at in range(min(shown, INNERMOST))]
+        if shown > INNERMOST:
+            # The outermost ones are in a ring.
+            outer = range(total - (shown - INNERMOST), total)
+            frames.extend(self._frame(INNERMOST + (n - INNERMOST) % OUTERMOST) for n in outer)
+        if total > shown:
+            frames.insert(INNERMOST, Frame(-1, f"... {total - shown} more frames ...", None))
+        return tuple(frames)
+
+    def _frame(self, at: int) -> Frame:
+        ip, function, address = self._records[_FIELDS * at : _FIELDS * (at + 1)]
+        owner = self._owners[address]
+        module, offset = owner.module, None
+        if hooks.offset_of is not None:
+            # A caller's address is that behind its call.
+            offset = hooks.offset_of(owner, function, ip if at == 0 else ip - 1)
+        return Frame(function, module.function_name(function), offset, module.names.module)

@@ -1,4 +1,8 @@
-from runwell.base.errors import Frame, InvalidError, MalformedError, Trap, unlinkable
+import pickle
+
+import pytest
+
+from runwell.base.errors import Frame, InvalidError, MalformedError, OutOfFuel, Trap, unlinkable
 from runwell.base.traps import TrapCode
 
 
@@ -22,3 +26,33 @@ def test_trap_prints_its_backtrace():
 def test_link_error_names_both_types():
     error = unlinkable("env", "f", "memory 1", "memory 0")
     assert str(error).startswith("incompatible import type for 'env'.'f'")
+
+
+def test_traps_resolve_their_frames_when_asked():
+    asked = []
+
+    def frames():
+        asked.append(1)
+        return (Frame(3, "f", 16),)
+
+    trap = Trap(TrapCode.UNREACHABLE, frames)
+    assert asked == []
+    assert trap.backtrace == (Frame(3, "f", 16),)
+    assert str(trap) == "unreachable\n  0: f at 0x10"
+    assert asked == [1]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MalformedError("junk", 16),
+        InvalidError("type mismatch", function=3, offset=32, mnemonic="drop", name="f"),
+        Trap(TrapCode.UNREACHABLE, (Frame(3, "f", 16),)),
+        OutOfFuel(TrapCode.OUT_OF_FUEL, lambda: (Frame(3, "f", 16),)),
+    ],
+)
+def test_errors_cross_processes(error):
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    assert repr(copy) == repr(error)

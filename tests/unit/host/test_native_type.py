@@ -2,8 +2,10 @@ import pickle
 
 import pytest
 
+from runwell.host.builtin import make_builtin
 from runwell.host.layout import FuncObject
-from runwell.host.native_type import DEALLOC, OBJECT, WORD, constructor, make_type, types
+from runwell.host.native_type import DEALLOC, OBJECT, WORD, make_type, types
+from runwell.runtime.native import native
 
 
 class Template:
@@ -45,7 +47,8 @@ def test_the_native_types_exist_once():
 
 
 def test_constructors_take_addresses_and_objects():
-    assert callable(constructor("new_memory", "object", "address", "object"))
+    made = make_builtin("new_memory", "object object u64 object", native.address)
+    assert made.__name__ == "new_memory"
 
 
 def test_instances_do_not_pickle():

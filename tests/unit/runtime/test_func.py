@@ -25,7 +25,7 @@ def test_functions_only_where_functions_are_wanted():
 
 
 def test_a_function_as_external_reference():
-    f = Func(64, FuncType((), ()), object())
+    f = Func(64, FuncType((), ()), object(), 1)
     store = Store()
     assert decode_ref(EXTERNREF, encode_ref(store, EXTERNREF, f)) is f
 
@@ -33,7 +33,7 @@ def test_a_function_as_external_reference():
 @pytest.mark.parametrize(("params", "joined"), [((), False), ((FUNCREF,), True)])
 def test_admitting_a_guest_function(params, joined):
     mine, theirs = Store(), Store()
-    assert admit(mine, Func(64, FuncType(params, ()), theirs)) == 64
+    assert admit(mine, Func(64, FuncType(params, ()), theirs, 1)) == 64
     assert (mine.root is theirs.root) is joined
 
 
@@ -45,7 +45,7 @@ def test_admitting_a_host_function_keeps_its_owner():
 
     store, owner = Store(), Owner()
     kept = weakref.ref(owner)
-    encode_ref(store, FUNCREF, Func(64, FuncType((FUNCREF,), ()), owner))
+    encode_ref(store, FUNCREF, Func(64, FuncType((FUNCREF,), ()), owner, 1))
     del owner
     assert kept() is not None
     del store

@@ -298,7 +298,7 @@ def test_limits_of_the_configuration(make):
 
 def alive(instance):
     """Tells whether the native part of an instance lives."""
-    return weakref.ref(instance._body)
+    return weakref.ref(instance.body)
 
 
 @pytest.fixture
@@ -438,7 +438,8 @@ def test_host_functions_are_kept_by_what_refers_to_them(make, no_collector):
     owner.number = TypeNumber(type_)
     ref.type = owner.number
     i = make(
-        '(module (import "" "f" (func)) (export "f" (func 0)))', Func(addressof(ref), type_, owner)
+        '(module (import "" "f" (func)) (export "f" (func 0)))',
+        Func(addressof(ref), type_, owner, ref.type),
     )
     del owner, ref
     f = exported(i, "f")
