@@ -36,6 +36,8 @@ FILE = (
 STREAM = FILE & ~(FD_SEEK | FD_TELL)
 FOLDER = ALL & ~(FD_SEEK | FD_READ | FD_WRITE | FD_TELL | FD_ALLOCATE | SOCK_SHUTDOWN | SOCK_ACCEPT)
 
+_PIECE = 1 << 20  # bytes that go through a Python object at once
+
 
 def file_type(mode: int) -> int:
     """``$filetype`` of a file mode."""
@@ -115,7 +117,7 @@ class Stream(Descriptor):
         """Read into ``buffers`` from the source; 0 without one."""
         total = 0
         for buffer in buffers if self._source is not None else ():
-            data = self._source.read(len(buffer)) if self._source is not None else b""
+            data = self._source.read(min(len(buffer), _PIECE)) if self._source is not None else b""
             buffer[: len(data)] = data
             total += len(data)
             if len(data) < len(buffer):
@@ -126,8 +128,8 @@ class Stream(Descriptor):
         """Hand ``buffers`` to the sink; without one they are dropped."""
         if self._sink is not None:
             for buffer in buffers:
-                if buffer:
-                    self._sink(bytes(buffer))
+                for at in range(0, len(buffer), _PIECE):
+                    self._sink(bytes(buffer[at : at + _PIECE]))
         return sum(map(len, buffers))
 
     def status(self) -> os.stat_result:
@@ -138,7 +140,7 @@ class Stream(Descriptor):
 class Descriptors:
     """The table from the guest's numbers to what they stand for."""
 
-    __slots__ = ("_table",)
+    __slots__ = ("_most", "_table")
 
     def __init__(self, config: WasiConfig) -> None:
         """Open the streams and preopened directories.
@@ -146,6 +148,8 @@ class Descriptors:
         Raises:
             OSError: a preopened directory cannot be opened.
         """
+        # a guest takes no more than half of what the process may open
+        self._most = max(32, min(os.sysconf("SC_OPEN_MAX") // 2, 1 << 16))
         self._table: dict[int, Descriptor] = {
             0: _input(config.stdin),
             1: _output(config.stdout, 1),
@@ -190,7 +194,12 @@ class Descriptors:
 
         One that was closed is not given out again at once: a program that still writes to its
         closed standard output should be told so, and not write into the file that it opened next.
+
+        Raises:
+            Errno: MFILE if a guest of this process may have no more.
         """
+        if len(self._table) >= self._most:
+            raise Errno(errno.MFILE)
         number = max(self._table, default=-1) + 1
         self._table[number] = descriptor
         return number

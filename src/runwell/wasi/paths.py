@@ -14,7 +14,6 @@ from runwell.wasi import errno
 from runwell.wasi.errno import Errno
 
 LINKS = 40  # symbolic links on one path, as Linux has it
-LENGTH = 4095  # of a path
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -60,15 +59,13 @@ def locate(root: int, path: str, *, follow: bool, entry: bool = False) -> Locate
         Where the last component is, whether it exists or not.
 
     Raises:
-        Errno: NOTCAPABLE if the path leaves ``root``, LOOP, NOENT, INVAL, NAMETOOLONG.
+        Errno: NOTCAPABLE if the path leaves ``root``, LOOP, NOENT, INVAL.
         OSError: a component is missing or no directory.
     """
     if "\0" in path:
         raise Errno(errno.INVAL)
     if not path:
         raise Errno(errno.NOENT)
-    if len(path) > LENGTH:
-        raise Errno(errno.NAMETOOLONG)
     if path.startswith("/"):
         raise Errno(errno.NOTCAPABLE)
     fds = [root]  # the directories from the root to here; only the first is not ours

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from runwell.wasi.config import WasiConfig
 
+PATH_BYTES = 4095  # of a path, as Linux has it
+MOST_BYTES = 0x7FFF_F000  # read or written by one call, as Linux has it
+
 
 class ProcExit(BaseException):
     """The guest called ``proc_exit``; it unwinds the guest up to the embedder.
@@ -88,19 +91,32 @@ class World:
         """Read a path.
 
         Raises:
-            Errno: FAULT, or ILSEQ if it is not UTF-8.
+            Errno: FAULT, NAMETOOLONG, or ILSEQ if it is not UTF-8.
         """
+        data = self.view(address, size)
+        if size > PATH_BYTES:
+            raise Errno(errno.NAMETOOLONG)
         try:
-            return str(self.view(address, size), "utf-8")
+            return str(data, "utf-8")
         except UnicodeDecodeError:
             raise Errno(errno.ILSEQ) from None
 
     def buffers(self, address: int, count: int) -> list[memoryview]:
-        """The memory that an array of ``$iovec`` describes."""
+        """The memory that an array of ``$iovec`` describes, up to 2 GiB of it at once.
+
+        Raises:
+            Errno: FAULT, or INVAL if there are more than 1024.
+        """
         if count > 1024:
             raise Errno(errno.INVAL)
         words = memoryview(bytes(self.view(address, 8 * count))).cast("I")
-        return [self.view(words[i], words[i + 1]) for i in range(0, 2 * count, 2)]
+        pieces = [self.view(words[i], words[i + 1]) for i in range(0, 2 * count, 2)]
+        if count > 1 and sum(words[1::2]) > MOST_BYTES:
+            left = MOST_BYTES
+            for i, piece in enumerate(pieces):
+                pieces[i] = piece[:left]
+                left -= len(pieces[i])
+        return pieces
 
     def close(self) -> None:
         """Close all descriptors and let go of the memory."""
