@@ -5,14 +5,13 @@ needs processes.  They are started as programs of their own, never forked from t
 have threads.  Where that is impossible the work is done here.
 """
 
-import os
 import queue
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import final
 
+from runwell.codegen.python import command, find_python
 from runwell.kernel.compiler import Program
 from runwell.kernel.declare import Data, Kernel
 from runwell.kernel.text import ModuleText
@@ -192,25 +191,13 @@ class _Pool:
                         continue
 
 
-def _python() -> str | None:
-    """The interpreter to start workers with, if this process can tell."""
-    if getattr(sys, "frozen", False):
-        return None
-    for path in (sys.executable, getattr(sys, "_base_executable", None)):
-        if path and "python" in os.path.basename(path).lower() and os.access(path, os.X_OK):
-            return str(path)
-    return None
-
-
 def _start_worker() -> subprocess.Popen[bytes] | None:
-    python = _python()
+    python = find_python()
     if python is None:
         return None
-    paths = [p or os.getcwd() for p in sys.path]
-    code = f"import sys; sys.path[:] = {paths!r}; from runwell.codegen.worker import main; main()"
     try:
         return subprocess.Popen(
-            [python, "-I", "-S", "-c", code],
+            command(python, "from runwell.codegen.worker import main; main()"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # is named.  A test compares this with what a build imports.
 _SOURCES: dict[str, tuple[str, ...]] = {
     "base": (),
-    "codegen": ("machine", "object", "target", "unit", "worker"),
+    "codegen": ("machine", "object", "python", "target", "unit", "worker"),
     "elf": (),
     "host": ("_kernels", "layout", "python_api", "signature", "unit", "weak"),
     "interp": (),

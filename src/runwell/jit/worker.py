@@ -1,0 +1,98 @@
+"""The program that compiles for another process, which may end it at any time.
+
+It talks through its standard input, a socket, in the messages of ``codegen.worker``: jobs in,
+movable code or what is wrong with the job out; first of all it says that it is ready.  It ends when
+the socket's other end is closed, whatever it does just then, and the system ends it with the thread
+that started it.  What it prints goes to a file that only its host reads, and only if it crashes.
+"""
+
+import os
+import signal
+import sys
+from select import POLLHUP, poll
+from threading import Thread
+
+from runwell.codegen.worker import read_message, write_message
+
+ANSWER, REFUSAL, READY = 0, 1, 2
+NICE = 5
+
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
+_MOST_FILES = 1 << 16
+_PRINTED_BYTES = 1 << 20
+_TRIVIAL = "define i64 @f(i64 %x) {\n  %y = add i64 %x, 1\n  ret i64 %y\n}\n"
+
+
+def main(function: str, host: int, memory_bytes: int) -> None:
+    """Serve until the host is gone.
+
+    Args:
+        function: what compiles, as ``module:name``.
+        host: the process to serve.
+        memory_bytes: address space that this one may use.
+    """
+    _restrict(host, memory_bytes)
+    Thread(target=_watch, daemon=True).start()
+    from runwell.jit.compiler import Status
+    from runwell.jit.thread import compile_movable
+
+    with open(0, "rb", closefd=False) as jobs, open(0, "wb", closefd=False) as answers:
+        _get_ready(function)
+        write_message(answers, READY, b"")
+        while True:
+            try:
+                _, data = read_message(jobs)
+            except EOFError:
+                return
+            status, result = compile_movable(function, data)
+            write_message(answers, ANSWER if status is Status.DONE else REFUSAL, result)
+
+
+def _restrict(host: int, memory_bytes: int) -> None:
+    """Depend on the host, and on nothing else of it; stay out of everybody's way."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.closerange(3, _MOST_FILES)
+    import ctypes
+    import resource
+
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != host:  # it was gone before we asked
+        sys.exit(0)
+    prctl(_PR_SET_NAME, b"runwell-jit", 0, 0, 0)
+    os.nice(NICE)
+    limits = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_FSIZE: _PRINTED_BYTES,
+        resource.RLIMIT_AS: memory_bytes,
+    }
+    for limit, value in limits.items():
+        hard = resource.getrlimit(limit)[1]
+        if hard == resource.RLIM_INFINITY or value <= hard:
+            resource.setrlimit(limit, (value, value))
+    try:
+        # If the system runs out of memory, better this process than the host.
+        with open("/proc/self/oom_score_adj", "w") as score:
+            score.write("500")
+    except OSError:
+        return
+
+
+def _watch() -> None:
+    """End with the connection, also in the middle of a job."""
+    connection = poll()
+    connection.register(0, 0)  # closing is always reported
+    while True:
+        if any(events & POLLHUP for _, events in connection.poll()):
+            os._exit(0)
+
+
+def _get_ready(function: str) -> None:
+    """Import what compiles, and pass through all of it once: the first time takes longest."""
+    from importlib import import_module
+
+    from runwell.codegen.object import compile_text
+    from runwell.elf.movable import make_movable
+
+    import_module(function.partition(":")[0])
+    make_movable(compile_text(_TRIVIAL))
