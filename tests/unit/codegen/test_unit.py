@@ -70,8 +70,7 @@ def test_errors_come_to_the_caller(jobs):
 
 
 def test_without_an_interpreter_to_start(monkeypatch):
-    monkeypatch.setattr(sys, "executable", "/usr/bin/embedding-host")
-    monkeypatch.setattr(sys, "_base_executable", None, raising=False)
+    monkeypatch.setattr(unit_module, "find_python", lambda: None)
     assert unit_module._start_worker() is None
     assert compile_units(UNITS) == [unit.object() for unit in UNITS]
 
