@@ -215,3 +215,16 @@ def test_a_backtrace_outlives_the_instance(make):
     frames = caught.value.backtrace
     assert [(frame.module, frame.name) for frame in frames] == [("m", "inner"), ("m", "outer")]
     assert all(frame.offset for frame in frames)
+
+
+def test_imports_in_order():
+    module = runwell.Module(
+        '(module (import "a" "f" (func (result i32))) (import "a" "f" (global i32))'
+        ' (export "f" (func 0)) (export "g" (global 0)))'
+    )
+    exports = runwell.Instance(module, [lambda: 3, 5]).exports
+    assert (exports.f(), exports.g.value) == (3, 5)
+    with pytest.raises(runwell.LinkError, match="2 imports wanted, 1 given"):
+        runwell.Instance(module, [lambda: 3])
+    with pytest.raises(runwell.LinkError, match="unknown import"):
+        runwell.Instance(module, [lambda: 3, None])

@@ -106,17 +106,22 @@ class Frame(NamedTuple):
         name: its name from the name section or exports, or "".
         offset: byte offset of the instruction in the Wasm binary, or None when unknown.
         module: the module's name, or "".
+        source: file and line, e.g. ``filter.c:12``, if the module has debugging information.
+        is_export: the name is that of an export, for want of an own one.
     """
 
     function: int
     name: str
     offset: int | None
     module: str = ""
+    source: str = ""
+    is_export: bool = False
 
     def __str__(self) -> str:
         name = self.name or f"func[{self.function}]"
         where = f" at {self.offset:#x}" if self.offset is not None else ""
-        return f"{self.module}!{name}{where}" if self.module else f"{name}{where}"
+        line = f" ({self.source})" if self.source else ""
+        return f"{self.module + '!' if self.module else ''}{name}{where}{line}"
 
 
 class Trap(RunwellError):

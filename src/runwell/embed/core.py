@@ -4,8 +4,18 @@ from _thread import allocate_lock
 
 from runwell.runtime.native import hooks, native
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runwell.module.module import Module
+
 _lock = allocate_lock()
 _loaded: list[bool] = []
+
+
+def _source_of(module: "Module", offset: int) -> str:
+    from runwell.embed.sources import source_of
+
+    return source_of(module, offset)
 
 
 def load() -> None:
@@ -27,4 +37,5 @@ def load() -> None:
 
         install()
         hooks.call = lambda func: face(func)()
+        hooks.source_of = _source_of
         _loaded.append(True)

@@ -15,11 +15,11 @@ from runwell.runtime.types import TypeNumber
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TypeAlias
 
     Namespace: TypeAlias = Any
-    Imports: TypeAlias = Mapping[str, Namespace]
+    Imports: TypeAlias = Mapping[str, Namespace] | Sequence[object]
 
 
 class Wanted:
@@ -49,21 +49,32 @@ def find_imports(
 
     Args:
         wanted: what the module imports.
-        imports: what the user provides: mappings or instances, by module name.
+        imports: what the user provides: mappings or instances, by module name; or a list of what
+            is imported, in order, None for what is not provided.
         functions: what provides the names that are not in ``imports``, by module name.
 
     Raises:
-        LinkError: what is provided cannot be imported as what is wanted.
+        LinkError: what is provided cannot be imported as what is wanted, or a list has another
+            length.
         TypeError: a namespace has no names.
     """
     found: list[Extern | None] = []
+    in_order: Sequence[object] | None = None
+    if isinstance(imports, list | tuple):
+        in_order = imports
+        if len(in_order) != len(wanted.entries):
+            raise LinkError(f"{len(wanted.entries)} imports wanted, {len(in_order)} given")
     for i, entry in enumerate(wanted.entries):
-        value = _look_up(imports.get(entry.module), entry)
+        value = in_order[i] if in_order is not None else _named(imports, entry)
         if value is None:
             provide = functions.get(entry.module)
             value = provide(entry.name) if provide is not None else None
         found.append(None if value is None else _extern(wanted, i, value))
     return found
+
+
+def _named(imports: Any, wanted: ImportType) -> Any:
+    return _look_up(imports.get(wanted.module), wanted)
 
 
 def _look_up(namespace: Namespace, wanted: ImportType) -> Any:

@@ -28,13 +28,13 @@ class Instance:
     Imports are given by module name and name.  A function may be any callable, which takes its
     type from the import; a memory, table or global is a ``Memory``, ``Table`` or ``Global``, or a
     number for an immutable global; and in place of a mapping of names another instance may
-    stand, with its exports.
+    stand, with its exports.  A list of them gives the imports in the module's order.
 
     An instance lives as long as it, or anything that it exports, is in use.
 
     Args:
         module: the module.
-        imports: what it imports, by module name.
+        imports: what it imports, by module name, or in order.
         wasi: gives the guest what WASI preview 1 has, as configured; ``imports`` go first.
         fuel: what it starts with; None for what the engine's configuration says.
 
@@ -83,18 +83,24 @@ class Instance:
             limit_bytes=config.max_memory_bytes,
             limit_elements=config.max_table_elements,
             fuel=fuel if fuel is not None else config.fuel or 0,
+            initialise=False,
         )
         self.exports: Exports = LazyExports(self._native, module.entries, module.infos)
         if self._wasi is not None:
             self._attach(self._wasi)
+        self._native.initialise()
+        if (
+            self._wasi is not None
+            and "_initialize" in self.exports
+            and "_start" not in self.exports
+        ):
+            self.exports["_initialize"]()  # a library of functions prepares itself
 
     def _attach(self, wasi: Wasi) -> None:
-        """Give WASI the guest's memory, and let a library of functions prepare itself."""
+        """Give WASI the guest's memory."""
         for entry in self.module.code.module.exports:
             if entry.kind == ExternKind.MEMORY and entry.name == "memory":
                 wasi.attach(memory_faces.face(self._native.memories[entry.item]))
-        if "_initialize" in self.exports and "_start" not in self.exports:
-            self.exports["_initialize"]()
 
     @property
     def fuel(self) -> int:

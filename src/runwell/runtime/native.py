@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from runwell.base.errors import Frame, WasmException
     from runwell.base.types import ValType
+    from runwell.module.module import Module
     from runwell.runtime.code import ModuleCode
     from runwell.runtime.exception import Held
     from runwell.runtime.func import Func
@@ -144,6 +145,7 @@ class Hooks:
         make_exception: ``(exception, frames)`` to the Python error that is raised for it.
         hold_exception: ``(store, value)`` to the exception that guests of a store get for a Python
             value.
+        source_of: ``(module, offset)`` to the file and line that an instruction comes from, or "".
         call: calls a function without parameters, with all that a call from the host entails; used
             for start functions.
     """
@@ -153,6 +155,7 @@ class Hooks:
         "hold_exception",
         "make_exception",
         "offset_of",
+        "source_of",
         "translate_constant",
         "validate_function",
     )
@@ -162,6 +165,7 @@ class Hooks:
         self.make_exception: Callable[[Held, tuple[Frame, ...]], WasmException] | None = None
         self.hold_exception: Callable[[Store, object], Held] | None = None
         self.offset_of: Callable[[ModuleCode, int, int], int | None] | None = None
+        self.source_of: Callable[[Module, int], str] | None = None
         self.validate_function: Callable[[ModuleCode, int], None] | None = None
         self.translate_constant: Callable[[ModuleCode, int, int, ValType], int] | None = None
 

@@ -110,8 +110,12 @@ class Walk:
     def _frame(self, at: int) -> Frame:
         ip, function, address = self._records[_FIELDS * at : _FIELDS * (at + 1)]
         owner = self._owners[address]
-        module, offset = owner.module, None
+        module, offset, source = owner.module, None, ""
         if hooks.offset_of is not None:
             # A caller's address is that behind its call.
             offset = hooks.offset_of(owner, function, ip if at == 0 else ip - 1)
-        return Frame(function, module.function_name(function), offset, module.names.module)
+        if hooks.source_of is not None and offset is not None:
+            source = hooks.source_of(module, offset)
+        is_export = function not in module.names.functions
+        name = module.function_name(function)
+        return Frame(function, name, offset, module.names.module, source, is_export and bool(name))
