@@ -46,6 +46,7 @@ else:
         4: lambda cls, a, b, c, d: _new(cls, (a, b, c, d)),
         5: lambda cls, a, b, c, d, e: _new(cls, (a, b, c, d, e)),
         6: lambda cls, a, b, c, d, e, f: _new(cls, (a, b, c, d, e, f)),
+        8: lambda cls, a, b, c, d, e, f, g, h: _new(cls, (a, b, c, d, e, f, g, h)),
         12: lambda cls, a, b, c, d, e, f, g, h, i, j, k, m: _new(
             cls, (a, b, c, d, e, f, g, h, i, j, k, m)
         ),
@@ -75,7 +76,7 @@ else:
             return super().__new__(cls, name, bases, namespace)
 
     class NamedTuple(tuple, metaclass=_RecordType):
-        """As ``typing.NamedTuple``, of at most six fields, or twelve."""
+        """As ``typing.NamedTuple``, of at most six fields, eight, or twelve."""
 
         @classmethod
         def _make(cls, items):  # noqa: ANN001, ANN206

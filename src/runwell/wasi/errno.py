@@ -17,9 +17,10 @@ _NAMES = (
 _NUMBERS = {name: number for number, name in enumerate(_NAMES)}
 
 SUCCESS = _NUMBERS["SUCCESS"]
+AGAIN = _NUMBERS["AGAIN"]
 BADF = _NUMBERS["BADF"]
 EXIST = _NUMBERS["EXIST"]
-FAULT = _NUMBERS["FAULT"]
+FBIG = _NUMBERS["FBIG"]
 ILSEQ = _NUMBERS["ILSEQ"]
 INVAL = _NUMBERS["INVAL"]
 IO = _NUMBERS["IO"]
@@ -28,6 +29,7 @@ LOOP = _NUMBERS["LOOP"]
 MFILE = _NUMBERS["MFILE"]
 NAMETOOLONG = _NUMBERS["NAMETOOLONG"]
 NOENT = _NUMBERS["NOENT"]
+NOSPC = _NUMBERS["NOSPC"]
 NOSYS = _NUMBERS["NOSYS"]
 NOTCAPABLE = _NUMBERS["NOTCAPABLE"]
 NOTDIR = _NUMBERS["NOTDIR"]
@@ -39,7 +41,44 @@ _FROM_SYSTEM = {
     number: _NUMBERS[name[1:]] for number, name in system.errorcode.items() if name[1:] in _NUMBERS
 }
 _FROM_SYSTEM[system.EOPNOTSUPP] = NOTSUP
-_FROM_SYSTEM[system.EWOULDBLOCK] = _NUMBERS["AGAIN"]
+_FROM_SYSTEM[system.EWOULDBLOCK] = AGAIN
+# What Linux has and WASI has not, by what a program can do about it.
+for _name, _number in {
+    "ENODATA": "NOENT",  # no such extended attribute, or an empty queue
+    "ENOMEDIUM": "NODEV",
+    "EMEDIUMTYPE": "NODEV",
+    "ENOTUNIQ": "EXIST",
+    "EREMOTEIO": "IO",
+    "ESHUTDOWN": "PIPE",
+    "EHOSTDOWN": "HOSTUNREACH",
+    "ETIME": "TIMEDOUT",
+    "EUSERS": "DQUOT",
+    "ESOCKTNOSUPPORT": "PROTONOSUPPORT",
+    "EPFNOSUPPORT": "AFNOSUPPORT",
+    "EKEYREJECTED": "ACCES",
+    "ENOKEY": "ACCES",
+    "EKEYEXPIRED": "ACCES",
+    "EKEYREVOKED": "ACCES",
+}.items():
+    if hasattr(system, _name):
+        _FROM_SYSTEM.setdefault(getattr(system, _name), _NUMBERS[_number])
+# What an exception says that was made without a number, as programs in Python do.
+_FROM_CLASS: tuple[tuple[type[OSError], str], ...] = (
+    (BlockingIOError, "AGAIN"),
+    (BrokenPipeError, "PIPE"),
+    (ChildProcessError, "CHILD"),
+    (ConnectionAbortedError, "CONNABORTED"),
+    (ConnectionRefusedError, "CONNREFUSED"),
+    (ConnectionResetError, "CONNRESET"),
+    (FileExistsError, "EXIST"),
+    (FileNotFoundError, "NOENT"),
+    (InterruptedError, "INTR"),
+    (IsADirectoryError, "ISDIR"),
+    (NotADirectoryError, "NOTDIR"),
+    (PermissionError, "ACCES"),
+    (ProcessLookupError, "SRCH"),
+    (TimeoutError, "TIMEDOUT"),
+)
 
 
 class Errno(Exception):
@@ -51,5 +90,15 @@ class Errno(Exception):
 
 
 def from_system(error: OSError) -> int:
-    """The WASI number of an ``OSError``."""
-    return _FROM_SYSTEM.get(error.errno or 0, IO)
+    """The WASI number of an ``OSError``.
+
+    One without a number of the system is known by its class; one that WASI has no word for is
+    IO.
+    """
+    if error.errno is not None:
+        return _FROM_SYSTEM.get(error.errno, IO)
+    for kind, name in _FROM_CLASS:
+        if isinstance(error, kind):
+            return _NUMBERS[name]
+    # ``io.UnsupportedOperation``: a stream that cannot do this at all
+    return NOTSUP if isinstance(error, ValueError) else IO
