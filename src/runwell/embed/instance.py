@@ -127,6 +127,11 @@ class Instance:
         _check_metered(self.module)
         self._native.fuel = check_fuel(fuel)
 
+    @property
+    def wasi(self) -> Wasi | None:
+        """Its WASI: what was captured, and the guest's descriptors; None if it was given none."""
+        return self._wasi
+
     def run(self) -> int:
         """Run a WASI command to its end.
 
@@ -147,7 +152,7 @@ class Instance:
             return exit_.code
         finally:
             if self._wasi is not None:
-                self._wasi.close()
+                self._wasi.finish()
         return 0
 
     def __reduce__(self) -> str:

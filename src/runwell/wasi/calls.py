@@ -47,10 +47,6 @@ def host_function(
             return e.number
         except OSError as e:
             return from_system(e)
-        except (OverflowError, ValueError):
-            return errno.INVAL
-        except MemoryError:
-            return errno.from_system(OSError(12, ""))
         return errno.SUCCESS
 
     if name == "proc_exit":

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno as system
 import os
-import stat
 
 from runwell.wasi import descriptors as d
-from runwell.wasi import errno
+from runwell.wasi import errno, protocol
 from runwell.wasi.calls import call
 from runwell.wasi.errno import Errno
-from runwell.wasi.files import APPEND, DSYNC, NONBLOCK, RSYNC, SYNC, times, write_filestat
-from runwell.wasi.paths import Located, locate
+from runwell.wasi.files import times, write_filestat
+from runwell.wasi.opened import descriptor
+from runwell.wasi.paths import Located, locate, open_below
+from runwell.wasi.protocol import Directory, File, Status
 from runwell.wasi.world import World
 
 FOLLOW = 1  # $lookupflags
@@ -24,30 +26,47 @@ def _at(world: World, fd: int, path: int, size: int, rights: int, lookup: int = 
     root = world.descriptors.directory(fd, rights)
     if lookup & ~FOLLOW:
         raise Errno(errno.INVAL)
-    return locate(root.fd, world.path(path, size), follow=bool(lookup))
+    return locate(root.directory, world.path(path, size), follow=bool(lookup))
 
 
 def _entry(world: World, fd: int, path: int, size: int, rights: int) -> Located:
     """The entry of a directory that the guest's path names, be it a symbolic link or not."""
     root = world.descriptors.directory(fd, rights)
-    return locate(root.fd, world.path(path, size), follow=False, entry=True)
+    return locate(root.directory, world.path(path, size), follow=False, entry=True)
+
+
+def _status(at: Located) -> Status:
+    """Attributes of what a path leads to.
+
+    Raises:
+        Errno: NOTDIR if the path says that it is a directory, and it is none.
+        OSError: nothing is there.
+    """
+    status = at.directory.status(at.name)
+    if at.must_be_directory and status.kind != protocol.DIRECTORY:
+        raise Errno(errno.NOTDIR)
+    return status
+
+
+def _named(at: Located, number: int) -> str:
+    """The name of an entry; the system's error ``number`` for a directory itself."""
+    if at.name == ".":
+        raise OSError(number, os.strerror(number))
+    return at.name
 
 
 @call("iii")
 def path_create_directory(world: World, fd: int, path: int, size: int) -> None:
     """Make a directory."""
     with _entry(world, fd, path, size, d.PATH_CREATE_DIRECTORY) as at:
-        os.mkdir(at.name, dir_fd=at.directory)
+        at.directory.make_directory(_named(at, system.EEXIST))
 
 
 @call("iiiii")
 def path_filestat_get(world: World, fd: int, flags: int, path: int, size: int, result: int) -> None:
     """Attributes of a file."""
     with _at(world, fd, path, size, d.PATH_FILESTAT_GET, flags) as at:
-        status = os.stat(at.name, dir_fd=at.directory, follow_symlinks=False)
-        if at.must_be_directory and not stat.S_ISDIR(status.st_mode):
-            raise Errno(errno.NOTDIR)
-        write_filestat(world, result, status)
+        write_filestat(world, result, _status(at))
 
 
 @call("iiiiIIi")
@@ -56,12 +75,9 @@ def path_filestat_set_times(
 ) -> None:
     """Set a file's times."""
     with _at(world, fd, path, size, d.PATH_FILESTAT_SET_TIMES, flags) as at:
-        status = os.stat(at.name, dir_fd=at.directory, follow_symlinks=False)
-        if at.must_be_directory and not stat.S_ISDIR(status.st_mode):
-            raise Errno(errno.NOTDIR)
-        new = times(status, atime, mtime, what)
+        new = times(world, _status(at), atime, mtime, what)
         if new is not None:
-            os.utime(at.name, ns=new, dir_fd=at.directory, follow_symlinks=False)
+            at.directory.set_times(at.name, *new)
 
 
 @call("iiiiiii")
@@ -75,15 +91,10 @@ def path_link(
         _entry(world, fd, path, size, d.PATH_LINK_SOURCE) as source,
         _entry(world, fd2, path2, size2, d.PATH_LINK_TARGET) as target,
     ):
+        name, new = _named(source, system.EPERM), _named(target, system.EEXIST)
         if source.must_be_directory or target.must_be_directory:
             raise Errno(errno.NOENT)
-        os.link(
-            source.name,
-            target.name,
-            src_dir_fd=source.directory,
-            dst_dir_fd=target.directory,
-            follow_symlinks=False,
-        )
+        source.directory.link(name, target.directory, new)
 
 
 def _open_flags(rights: int, oflags: int, fdflags: int) -> int:
@@ -94,13 +105,13 @@ def _open_flags(rights: int, oflags: int, fdflags: int) -> int:
     for bit, flag in ((CREATE, os.O_CREAT), (EXCLUSIVE, os.O_EXCL), (TRUNCATE, os.O_TRUNC)):
         how |= flag if oflags & bit else 0
     for bit, flag in (
-        (APPEND, os.O_APPEND),
-        (NONBLOCK, os.O_NONBLOCK),
-        (DSYNC, os.O_DSYNC),
-        (SYNC | RSYNC, os.O_SYNC),
+        (d.APPEND, os.O_APPEND),
+        (d.NONBLOCK, os.O_NONBLOCK),
+        (d.DSYNC, os.O_DSYNC),
+        (d.SYNC | d.RSYNC, os.O_SYNC),
     ):
         how |= flag if fdflags & bit else 0
-    return how | os.O_CLOEXEC | os.O_NOFOLLOW
+    return how
 
 
 @call("iiiiiIIii")
@@ -131,37 +142,26 @@ def path_open(
     how = _open_flags(rights, oflags, fdflags)
     # O_CREAT | O_EXCL never follows a link: it says that something is there already
     follow = bool(flags & FOLLOW) and not oflags & EXCLUSIVE
-    with locate(root.fd, world.path(path, size), follow=follow) as at:
-        if at.must_be_directory:
-            if oflags & CREATE:
-                raise Errno(errno.ISDIR)
-            how |= os.O_DIRECTORY
-        opened = _open(
-            at, how, may_be_directory=not oflags & (CREATE | TRUNCATE) and not rights & d.FD_WRITE
-        )
+    text = world.path(path, size)
     try:
-        kind = d.file_type(os.fstat(opened).st_mode)
-        folder = kind == d.DIRECTORY
-        rights &= d.FOLDER if folder else d.FILE if kind == d.REGULAR else d.STREAM
-        inheriting = inheriting if folder else 0
-        number = world.descriptors.add(
-            d.Descriptor(opened, rights, inheriting, is_directory=folder, flags=fdflags)
-        )
-    except BaseException:
-        os.close(opened)
-        raise
+        opened = open_below(root.directory, text, how, follow=follow)
+    except IsADirectoryError:
+        # only the right to write itself says that it cannot be a directory
+        if oflags & (CREATE | TRUNCATE) or rights & d.FD_WRITE:
+            raise
+        how = how & ~(os.O_WRONLY | os.O_RDWR) | os.O_DIRECTORY
+        opened = open_below(root.directory, text, how, follow=follow)
+    number = _add(world, opened, rights, inheriting, fdflags)
     out[:] = number.to_bytes(4, "little")
 
 
-def _open(at: Located, how: int, *, may_be_directory: bool) -> int:
+def _add(world: World, opened: File | Directory, rights: int, inheriting: int, fdflags: int) -> int:
+    """Give a number to what was opened."""
     try:
-        return os.open(at.name, how, 0o666, dir_fd=at.directory)
-    except IsADirectoryError:
-        # only the right to write itself says that it cannot be a directory
-        if not may_be_directory:
-            raise
-        how &= ~(os.O_WRONLY | os.O_RDWR)
-        return os.open(at.name, how | os.O_DIRECTORY, dir_fd=at.directory)
+        return world.descriptors.add(descriptor(opened, rights, inheriting, fdflags))
+    except BaseException:
+        opened.close()
+        raise
 
 
 @call("iiiiii")
@@ -170,7 +170,7 @@ def path_readlink(
 ) -> None:
     """Where a symbolic link points, cut to the buffer."""
     with _at(world, fd, path, size, d.PATH_READLINK) as at:
-        data = os.fsencode(os.readlink(at.name, dir_fd=at.directory))[:room]
+        data = at.directory.read_link(_named(at, system.EINVAL)).encode()[:room]
     world.view(buffer, len(data))[:] = data
     world.u32(result, len(data))
 
@@ -179,7 +179,7 @@ def path_readlink(
 def path_remove_directory(world: World, fd: int, path: int, size: int) -> None:
     """Remove an empty directory."""
     with _entry(world, fd, path, size, d.PATH_REMOVE_DIRECTORY) as at:
-        os.rmdir(at.name, dir_fd=at.directory)
+        at.directory.remove_directory(_named(at, system.EINVAL))
 
 
 @call("iiiiii")
@@ -191,16 +191,13 @@ def path_rename(
         _entry(world, fd, path, size, d.PATH_RENAME_SOURCE) as source,
         _entry(world, fd2, path2, size2, d.PATH_RENAME_TARGET) as target,
     ):
-        if source.must_be_directory or target.must_be_directory:
-            status = os.stat(source.name, dir_fd=source.directory, follow_symlinks=False)
-            if not stat.S_ISDIR(status.st_mode):
-                raise Errno(errno.NOTDIR)
-        os.rename(
-            source.name,
-            target.name,
-            src_dir_fd=source.directory,
-            dst_dir_fd=target.directory,
-        )
+        name, new = _named(source, system.EBUSY), _named(target, system.EBUSY)
+        if (
+            (source.must_be_directory or target.must_be_directory)
+            and source.directory.status(name).kind != protocol.DIRECTORY
+        ):  # fmt: skip
+            raise Errno(errno.NOTDIR)
+        source.directory.rename(name, target.directory, new)
 
 
 @call("iiiii")
@@ -209,19 +206,31 @@ def path_symlink(world: World, old: int, old_size: int, fd: int, path: int, size
     text = world.path(old, old_size)
     if text.startswith("/"):
         raise Errno(errno.NOTCAPABLE)
+    if "\0" in text:
+        raise Errno(errno.INVAL)
+    if not text:
+        raise Errno(errno.NOENT)
     with _entry(world, fd, path, size, d.PATH_SYMLINK) as at:
+        name = _named(at, system.EEXIST)
         if at.must_be_directory:
-            raise Errno(errno.NOENT)
-        os.symlink(text, at.name, dir_fd=at.directory)
+            raise Errno(_exists(at, name) or errno.NOENT)
+        at.directory.make_link(name, text)
+
+
+def _exists(at: Located, name: str) -> int:
+    """EXIST or NOTDIR if there is something already, or 0."""
+    try:
+        return errno.EXIST if at.directory.status(name).kind == protocol.DIRECTORY else errno.NOTDIR
+    except FileNotFoundError:
+        return 0
 
 
 @call("iii")
 def path_unlink_file(world: World, fd: int, path: int, size: int) -> None:
     """Remove a file."""
     with _entry(world, fd, path, size, d.PATH_UNLINK_FILE) as at:
-        status = os.stat(at.name, dir_fd=at.directory, follow_symlinks=False)
-        if stat.S_ISDIR(status.st_mode):
-            raise Errno(errno.ISDIR)
+        name = _named(at, system.EISDIR)
         if at.must_be_directory:
-            raise Errno(errno.NOTDIR)
-        os.unlink(at.name, dir_fd=at.directory)
+            kind = at.directory.status(name).kind
+            raise Errno(errno.ISDIR if kind == protocol.DIRECTORY else errno.NOTDIR)
+        at.directory.unlink(name)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import stat
 import struct
 import sys
-import time
 
 from runwell.wasi import descriptors as d
 from runwell.wasi import errno
 from runwell.wasi.calls import call
+from runwell.wasi.clocks import MONOTONIC, THREAD, Clock, SystemClock
 from runwell.wasi.errno import Errno
-from runwell.wasi.process import CLOCKS
 from runwell.wasi.world import World
 
 SUBSCRIPTION = struct.Struct("<QB7xI4xQQH6x")
@@ -38,17 +36,17 @@ def poll_oneoff(world: World, subscriptions: int, events: int, count: int, resul
     if count > MOST:
         raise Errno(errno.INVAL)
     ready: list[Event] = []
-    deadlines: list[tuple[int, int]] = []  # on the monotonic clock, user data
+    deadlines: list[tuple[int, int]] = []  # nanoseconds from now, user data
     waiting: list[tuple[d.Descriptor, int, int]] = []  # type, user data
-    now = time.monotonic_ns()
+    clock = world.clock
     for user, kind, number, when, _precision, flags in SUBSCRIPTION.iter_unpack(asked):
         if kind == CLOCK:
             error = _clock_error(number, flags)
             if error:
                 ready.append((user, error, kind, 0, 0))
                 continue
-            passed = time.clock_gettime_ns(CLOCKS[number]) if flags & ABSOLUTE else 0
-            deadlines.append((now + max(0, when - passed), user))
+            passed = clock.now(number) if flags & ABSOLUTE else 0
+            deadlines.append((max(0, when - passed), user))
         elif kind in (READ, WRITE):
             try:
                 found = world.descriptors.get(number, d.POLL_FD_READWRITE)
@@ -62,10 +60,9 @@ def poll_oneoff(world: World, subscriptions: int, events: int, count: int, resul
         else:
             raise Errno(errno.INVAL)
     if ready:
-        deadlines.append((now, 0))
-    ready += _wait(waiting, deadlines) if waiting else []
-    if not ready:
-        ready = _sleep(deadlines)
+        ready += _look(waiting, 0)
+    else:
+        ready = _wait(clock, waiting, deadlines)
     for i, event in enumerate(ready):
         world.pack(EVENT, events + EVENT.size * i, *event)
     world.u32(result, len(ready))
@@ -73,24 +70,49 @@ def poll_oneoff(world: World, subscriptions: int, events: int, count: int, resul
 
 def _clock_error(number: int, flags: int) -> int:
     """Why a clock cannot be waited for: that of the processor stands still meanwhile."""
-    if number >= len(CLOCKS) or flags & ~ABSOLUTE:
+    if number > THREAD or flags & ~ABSOLUTE:
         return errno.INVAL
-    return errno.SUCCESS if number < 2 else errno.NOTSUP
-
-
-def _sleep(deadlines: list[tuple[int, int]]) -> list[Event]:
-    """Sleep until the first deadline; what happens then."""
-    first = min(deadlines)[0]
-    while (left := first - time.monotonic_ns()) > 0:
-        time.sleep(min(left, _LONGEST * 10**6) / 1e9)
-    return [(user, errno.SUCCESS, CLOCK, 0, 0) for when, user in deadlines if when == first]
+    return errno.SUCCESS if number <= MONOTONIC else errno.NOTSUP
 
 
 def _wait(
-    waiting: list[tuple[d.Descriptor, int, int]], deadlines: list[tuple[int, int]]
+    clock: Clock,
+    waiting: list[tuple[d.Descriptor, int, int]],
+    deadlines: list[tuple[int, int]],
 ) -> list[Event]:
-    """What happens to descriptors up to the first deadline."""
+    """Wait for descriptors up to the first deadline; what happens."""
+    if not deadlines:
+        return _look(waiting, None)
+    first = min(deadlines)[0]
+    if not waiting:
+        clock.sleep(first)
+    elif isinstance(clock, SystemClock):
+        events = _look(waiting, clock.now(MONOTONIC) + first)
+        if events:
+            return events
+    else:
+        # time that is not ours does not pass while we wait: what is not ready now never is in time
+        events = _look(waiting, 0)
+        if events:
+            return events
+        clock.sleep(first)
+        events = _look(waiting, 0)
+        if events:
+            return events
+    return [(user, errno.SUCCESS, CLOCK, 0, 0) for when, user in deadlines if when == first]
+
+
+def _look(waiting: list[tuple[d.Descriptor, int, int]], end: int | None) -> list[Event]:
+    """What happens to descriptors up to a time of the system's monotonic clock.
+
+    Args:
+        waiting: descriptors of the host, the types of events and user data.
+        end: 0 for what has happened already, None to wait as long as it takes.
+    """
+    if not waiting:
+        return []
     import select
+    import time
 
     poll = select.poll()
     masks: dict[int, int] = {}
@@ -99,10 +121,9 @@ def _wait(
         masks[found.fd] = masks.get(found.fd, 0) | mask
     for fd, mask in masks.items():
         poll.register(fd, mask)
-    first = min(deadlines)[0] if deadlines else None
     happened: dict[int, int] = {}
     while not happened:
-        left = _LONGEST if first is None else max(0, first - time.monotonic_ns()) / 1e6
+        left = _LONGEST if end is None else max(0, end - time.monotonic_ns()) / 1e6
         happened = dict(poll.poll(min(left, _LONGEST)))
         if left <= 0:
             break
@@ -113,20 +134,19 @@ def _wait(
         if got & select.POLLNVAL:
             events.append((user, errno.BADF, kind, 0, 0))
         elif got & (ended | (select.POLLIN if kind == READ else select.POLLOUT)):
-            size = _available(found.fd) if kind == READ else 1
+            size = _available(found) if kind == READ else 1
             events.append((user, errno.SUCCESS, kind, size, HANGUP if got & ended else 0))
     return events
 
 
-def _available(fd: int) -> int:
+def _available(found: d.Descriptor) -> int:
     """How many bytes can be read; 1 where the system does not say."""
-    status = os.fstat(fd)
-    if stat.S_ISREG(status.st_mode):
-        return max(0, status.st_size - os.lseek(fd, 0, os.SEEK_CUR))
+    if found.is_seekable:
+        return max(0, os.fstat(found.fd).st_size - os.lseek(found.fd, 0, os.SEEK_CUR))
     import fcntl
     import termios
 
     try:
-        return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)
+        return int.from_bytes(fcntl.ioctl(found.fd, termios.FIONREAD, bytes(4)), sys.byteorder)
     except OSError:
         return 1

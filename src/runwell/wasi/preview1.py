@@ -13,6 +13,7 @@ from runwell.wasi.world import ProcExit, World
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from io import RawIOBase
     from typing import Any
 
     from typing_extensions import Buffer
@@ -25,11 +26,15 @@ __all__ = ["MODULES", "ProcExit", "Wasi"]
 MODULES = ("wasi_snapshot_preview1", "wasi_unstable")
 # Which module has the functions whose names begin with a word; those of other names are in
 # ``process``.
-_HOMES = {"fd": "files", "path": "folders", "poll": "poll"}
+_HOMES = {"fd": "files", "path": "folders", "poll": "poll", "sock": "sockets"}
 
 
 class Wasi:
-    """The WASI of one instance."""
+    """The WASI of one instance: ``instance.wasi``.
+
+    The guest's descriptors stay open when its program has ended, until the instance ends or
+    ``close`` is called.
+    """
 
     __slots__ = ("_world",)
 
@@ -50,6 +55,50 @@ class Wasi:
     def attach(self, memory: Buffer) -> None:
         """Use the instance's memory; to be called before the guest runs."""
         self._world.attach(memory)
+
+    @property
+    def stdout(self) -> bytes:
+        """What the guest has written to its standard output so far.
+
+        Raises:
+            ValueError: it is not captured.
+        """
+        return self._captured(1)
+
+    @property
+    def stderr(self) -> bytes:
+        """What the guest has written to its standard error so far.
+
+        Raises:
+            ValueError: it is not captured.
+        """
+        return self._captured(2)
+
+    def _captured(self, number: int) -> bytes:
+        captured = self._world.captured[number]
+        if captured is None:
+            name = ("stdout", "stderr")[number - 1]
+            raise ValueError(f'{name} is not captured: configure it with {name}="capture"')
+        return bytes(captured)
+
+    def open(self, fd: int) -> RawIOBase:
+        """A file object for one of the guest's descriptors, with the guest's own position.
+
+        It can be used until the instance ends; closing it closes nothing of the guest's.
+
+        Args:
+            fd: the guest's number of it.
+
+        Raises:
+            OSError: EBADF if it is not open, EISDIR if it is a directory.
+        """
+        from runwell.wasi.guest_file import GuestFile
+
+        return GuestFile(self._world.descriptors, fd)
+
+    def finish(self) -> None:
+        """The guest has ended: what its streams keep is handed on; descriptors stay open."""
+        self._world.descriptors.finish()
 
     def close(self) -> None:
         """Close the guest's descriptors."""

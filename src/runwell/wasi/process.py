@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from runwell.wasi import errno
 from runwell.wasi.calls import call
+from runwell.wasi.clocks import check
 from runwell.wasi.errno import Errno
 from runwell.wasi.world import ProcExit, World
 
@@ -47,35 +47,16 @@ def environ_get(world: World, pointers: int, buffer: int) -> None:
     _strings(world, world.env, pointers, buffer)
 
 
-CLOCKS = (
-    time.CLOCK_REALTIME,
-    time.CLOCK_MONOTONIC,
-    getattr(time, "CLOCK_PROCESS_CPUTIME_ID", time.CLOCK_MONOTONIC),
-    getattr(time, "CLOCK_THREAD_CPUTIME_ID", time.CLOCK_MONOTONIC),
-)
-
-
-def clock(number: int) -> int:
-    """The system's clock for a ``$clockid``.
-
-    Raises:
-        Errno: INVAL if there is no such clock.
-    """
-    if number >= len(CLOCKS):
-        raise Errno(errno.INVAL)
-    return CLOCKS[number]
-
-
 @call("ii")
 def clock_res_get(world: World, number: int, result: int) -> None:
     """Resolution of a clock, in nanoseconds."""
-    world.u64(result, max(1, round(time.clock_getres(clock(number)) * 1e9)))
+    world.u64(result, world.clock.resolution(check(number)))
 
 
 @call("iIi")
 def clock_time_get(world: World, number: int, _precision: int, result: int) -> None:
     """Time of a clock, in nanoseconds."""
-    world.u64(result, time.clock_gettime_ns(clock(number)))
+    world.u64(result, world.clock.now(check(number)))
 
 
 @call("ii")
@@ -84,7 +65,7 @@ def random_get(world: World, buffer: int, size: int) -> None:
     view = world.view(buffer, size)
     for at in range(0, size, 1 << 20):
         piece = view[at : at + (1 << 20)]
-        piece[:] = os.urandom(len(piece))
+        piece[:] = world.random(len(piece))
 
 
 @call("i")
@@ -103,33 +84,3 @@ def proc_raise(_world: World, _signal: int) -> None:
 def sched_yield(_world: World) -> None:
     """Let others run."""
     time.sleep(0)
-
-
-@call("iii")
-def sock_accept(world: World, fd: int, _flags: int, _result: int) -> None:
-    """Accept a connection: no descriptor of ours is a listening socket."""
-    world.descriptors.get(fd)
-    raise Errno(errno.NOTSOCK)
-
-
-@call("iiiiii")
-def sock_recv(
-    world: World, fd: int, _data: int, _count: int, _flags: int, _size: int, _out: int
-) -> None:
-    """Receive from a socket: no descriptor of ours is one."""
-    world.descriptors.get(fd)
-    raise Errno(errno.NOTSOCK)
-
-
-@call("iiiii")
-def sock_send(world: World, fd: int, _data: int, _count: int, _flags: int, _size: int) -> None:
-    """Send to a socket: no descriptor of ours is one."""
-    world.descriptors.get(fd)
-    raise Errno(errno.NOTSOCK)
-
-
-@call("ii")
-def sock_shutdown(world: World, fd: int, _how: int) -> None:
-    """Shut a socket down: no descriptor of ours is one."""
-    world.descriptors.get(fd)
-    raise Errno(errno.NOTSOCK)

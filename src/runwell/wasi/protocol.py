@@ -21,7 +21,7 @@ from runwell.base.light import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Protocol
+    from typing import Protocol, TypeGuard
 
     from typing_extensions import Buffer
 else:
@@ -68,6 +68,11 @@ class Entry(NamedTuple):
     name: str
     kind: int
     inode: int = 0
+
+
+def is_directory(opened: File | Directory) -> TypeGuard[Directory]:
+    """Is it a directory, by its methods?"""
+    return hasattr(opened, "list")
 
 
 def error(number: int, name: str = "") -> OSError:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import struct
 
 from runwell.wasi import errno
+from runwell.wasi.clocks import Clock, SystemClock
 from runwell.wasi.descriptors import Descriptors
 from runwell.wasi.errno import Errno
+from runwell.wasi.protocol import PATH_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import Buffer
 
     from runwell.wasi.config import WasiConfig
 
-PATH_BYTES = 4095  # of a path, as Linux has it
 MOST_BYTES = 0x7FFF_F000  # read or written by one call, as Linux has it
 
 
@@ -36,9 +40,12 @@ class World:
         args: arguments, each with its NUL.
         env: ``KEY=VALUE`` strings, each with its NUL.
         descriptors: the open things.
+        clock: what time it is.
+        random: makes so many random bytes.
+        captured: what was written to each standard stream, or None where it is not kept.
     """
 
-    __slots__ = ("_memory", "_view", "args", "descriptors", "env")
+    __slots__ = ("_memory", "_view", "args", "captured", "clock", "descriptors", "env", "random")
 
     def __init__(self, config: WasiConfig) -> None:
         """Open the streams and directories of ``config``.
@@ -50,7 +57,14 @@ class World:
         self.env = [
             f"{k}={v}".encode(errors="surrogateescape") + b"\0" for k, v in config.env.items()
         ]
-        self.descriptors = Descriptors(config)
+        self.clock: Clock = SystemClock()
+        self.random: Callable[[int], bytes] = os.urandom
+        if config.clock != "real" or config.random is not None:
+            from runwell.wasi.chosen import clock, source
+
+            self.clock, self.random = clock(config.clock), source(config.random)
+        self.descriptors = Descriptors(config, self.clock)
+        self.captured = [self.descriptors.get(i).captured for i in range(3)]
         self._memory: Buffer | None = None
         self._view = memoryview(b"")
 
