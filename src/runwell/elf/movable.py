@@ -27,7 +27,7 @@ from runwell.elf.output import Kind
 from runwell.elf.relocation import MACHINES, OutOfRange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from runwell.elf.region import Block, CodeRegion
 
@@ -42,6 +42,7 @@ _ITSELF: Final = 0xFFFFFFFF
 _KINDS: Final = frozenset({Kind.RODATA, Kind.EH_FRAME, Kind.TEXT, Kind.PLT, Kind.RELRO, Kind.GOT})
 _MASK64: Final = (1 << 64) - 1
 _WEAK: Final = "?"
+_ADDRESS, _OFFSET = 3, 4  # in a section's header
 
 
 class Symbol(NamedTuple):
@@ -121,18 +122,17 @@ def _without_code(data: bytes) -> bytes:
     """An object with zeros for what is loaded of it: the memory has that already."""
     item = Object(data)
     stripped = bytearray(data)
-    view = memoryview(data)
     for section in item.sections:
         if section.flags & elf.SHF_ALLOC and len(section.data):
-            at = _offset_of(view, section.index)
+            at = elf.SECTION.unpack_from(data, _header_at(data, section.index))[_OFFSET]
             stripped[at : at + section.size] = bytes(section.size)
     return bytes(stripped)
 
 
-def _offset_of(view: memoryview, index: int) -> int:
-    """Where a section's contents are in the file, which has been checked."""
-    table = elf.HEADER.unpack_from(view)[11]
-    return int(elf.SECTION.unpack_from(view, table + index * elf.SECTION.size)[4])
+def _header_at(data: bytes, index: int) -> int:
+    """Where a section's header is in the file, which has been checked."""
+    table = elf.HEADER.unpack_from(data)[11]
+    return int(table + index * elf.SECTION.size)
 
 
 @final
@@ -141,12 +141,13 @@ class Movable:
 
     Attributes:
         code: the block.
+        debug: what ``read_debug`` reads.
         imports: names of what it wants, with a ``?`` before those it can do without.
         symbols: its functions, by offset.
         places: offset in the block of each loaded section, by section index.
     """
 
-    __slots__ = ("_debug", "_machine", "_words", "code", "imports", "places", "symbols")
+    __slots__ = ("_machine", "_words", "code", "debug", "imports", "places", "symbols")
 
     def __init__(self, data: bytes | memoryview) -> None:
         """Read what ``make_movable`` made; it is copied.
@@ -186,7 +187,7 @@ class Movable:
             for name, extent in zip(every[n_imports:], _SYMBOL.iter_unpack(extents), strict=True)
         ]
         self.places: dict[int, int] = dict(_PLACE.iter_unpack(places))
-        self._debug = bytes(debug)
+        self.debug = bytes(debug)
 
     def place(self, region: CodeRegion, address_of: Callable[[str], int | None]) -> Block:
         """Put the code in memory, ready to run.
@@ -228,13 +229,39 @@ class Movable:
             value = 0
         return value
 
-    def debug_object(self) -> bytes:
-        """The relocatable object that it was made from, its code and constants zeroed.
 
-        Raises:
-            ElfError: it is damaged.
-        """
-        try:
-            return zlib.decompress(self._debug)
-        except zlib.error as error:
-            raise ElfError(f"damaged debugging information: {error}") from None
+def read_debug(data: bytes) -> bytes:
+    """The relocatable object of ``Movable.debug``, its code and constants zeroed.
+
+    Raises:
+        ElfError: it is damaged.
+    """
+    try:
+        return zlib.decompress(data)
+    except zlib.error as error:
+        raise ElfError(f"damaged debugging information: {error}") from None
+
+
+def fill_in(data: bytes, contents: Callable[[int, int], bytes], places: Mapping[int, int]) -> bytes:
+    """An object as a debugger wants to see it: loaded sections know where they are.
+
+    Args:
+        data: the object that ``read_debug`` gave.
+        contents: address and size to the bytes in memory there.
+        places: address of each loaded section, by section index.
+
+    Raises:
+        ElfError: the object is damaged.
+    """
+    item = Object(data)
+    filled = bytearray(data)
+    for section in item.sections:
+        if section.index in places:
+            header = _header_at(data, section.index)
+            fields = list(elf.SECTION.unpack_from(data, header))
+            fields[_ADDRESS] = places[section.index]
+            elf.SECTION.pack_into(filled, header, *fields)
+            if len(section.data):
+                at = fields[_OFFSET]
+                filled[at : at + section.size] = contents(places[section.index], section.size)
+    return bytes(filled)

@@ -16,9 +16,12 @@ import mmap
 import os
 from _thread import allocate_lock
 from bisect import bisect_left
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from runwell.elf.format import align_up
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PAGE: Final = max(mmap.PAGESIZE, 4096)
 SIZES: Final = tuple(1 << bits for bits in range(30, 23, -1))
@@ -119,8 +122,17 @@ class CodeRegion:
             finally:
                 self._lock.release()
 
-    def _free_one(self, start: int, size: int) -> None:
-        if _mmap(start, size, _NONE, _RESERVE | _FIXED, -1, 0) == _FAILED:
+    # The defaults are there even while Python shuts down.
+    def _free_one(
+        self,
+        start: int,
+        size: int,
+        remap: Callable[..., int] = _mmap,
+        how: tuple[int, int] = (_NONE, _RESERVE | _FIXED),
+        failed: int = _FAILED,
+        bisect_left: Callable[..., int] = bisect_left,
+    ) -> None:
+        if remap(start, size, *how, -1, 0) == failed:
             return  # what the system does not take back is not used again
         self.used -= size
         at = bisect_left(self._free, (start, 0))
@@ -169,7 +181,6 @@ class Block(int):
         if _mprotect(self, size, _RX):
             raise MemoryError("the system does not allow executable memory")
 
-    # The default is there even while Python shuts down.
     def __del__(self, blocks: dict[int, tuple[CodeRegion, int]] = _blocks) -> None:
         region, size = blocks.pop(self)
         region.give_back(int(self), size)

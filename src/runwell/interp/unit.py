@@ -6,7 +6,8 @@ from types import ModuleType
 
 from runwell.codegen.unit import Unit
 from runwell.host import unit as host_unit
-from runwell.interp import entry_kernels, unwind_kernels
+from runwell.interp import debugger, entry_kernels, unwind_kernels
+from runwell.interp.debugger import add_debugger_interface
 from runwell.interp.entry import EXPORTS
 from runwell.interp.handlers import PARTS, add_handlers, add_table
 from runwell.kernel.declare import Kernel
@@ -58,6 +59,7 @@ def handler_units() -> list[Unit]:
 
     def table(module: ModuleText) -> None:
         add_table(module, arch)
+        add_debugger_interface(module)
 
     return [*map(part, range(PARTS)), Unit("entry", ENTRY, table, elsewhere=RUNTIME)]
 
@@ -78,4 +80,9 @@ def core_units() -> list[Unit]:
 
 def core_exports(units: Sequence[Unit]) -> list[str]:
     """The symbols that can be seen from outside."""
-    return [*(name for unit in units for name in unit.exports), *host_unit.exports(), *EXPORTS]
+    return [
+        *(name for unit in units for name in unit.exports),
+        *host_unit.exports(),
+        *EXPORTS,
+        *debugger.EXPORTS,
+    ]

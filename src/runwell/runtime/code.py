@@ -68,6 +68,7 @@ class ModuleCode:
     Attributes:
         module: what was decoded.
         address: of the native ``ModuleCode``.
+        compiled: machine code of its functions, which goes with it.
         explicit: every memory access is checked, none relies on guard pages.
         max_frames: frames that a call from the host may have; None for no limit but the context's.
         metered: its code consumes fuel.
@@ -84,6 +85,7 @@ class ModuleCode:
         "_native",
         "_tag_types",
         "address",
+        "compiled",
         "explicit",
         "max_frames",
         "metered",
@@ -116,6 +118,7 @@ class ModuleCode:
         """
         self.module, self.explicit, self.max_frames = module, explicit, max_frames
         self.metered = metered
+        self.compiled: list[object] = []
         self.plan: Any = None  # how to instantiate; see ``instance``
         self.numbers: tuple[TypeNumber, ...] = ()
         self._blocks: list[object] = []

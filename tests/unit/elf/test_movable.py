@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from runwell.elf.format import ElfError
-from runwell.elf.movable import Movable, make_movable
+from runwell.elf.movable import Movable, fill_in, make_movable, read_debug
 from runwell.elf.object import Object
 from runwell.elf.region import CodeRegion
 
@@ -119,12 +119,23 @@ def test_what_it_says_of_itself(compile_ir, values):
 
 def test_the_object_comes_along_without_its_code(compile_ir):
     data = compile_ir(IR)
-    debug = Movable(make_movable(data)).debug_object()
+    debug = read_debug(Movable(make_movable(data)).debug)
     assert len(debug) == len(data)
     before, after = Object(data), Object(debug)
     assert [s.name for s in after.symbols] == [s.name for s in before.symbols]
     text = next(s for s in after.sections if s.name == ".text")
     assert bytes(text.data) == bytes(text.size)
+
+
+def test_the_object_as_debuggers_want_it(compile_ir, region, values):
+    data = compile_ir(IR)
+    movable = Movable(make_movable(data))
+    block = movable.place(region, values.get)
+    places = {index: block + offset for index, offset in movable.places.items()}
+    filled = Object(fill_in(read_debug(movable.debug), ctypes.string_at, places))
+    text = next(s for s in filled.sections if s.name == ".text")
+    assert bytes(text.data) == ctypes.string_at(places[text.index], text.size)
+    assert [s.name for s in filled.symbols] == [s.name for s in Object(data).symbols]
 
 
 def test_missing_import(compile_ir, region, values):
@@ -164,4 +175,4 @@ def test_damage(compile_ir):
         with pytest.raises(ElfError, match="not movable code"):
             Movable(bad)
     with pytest.raises(ElfError, match="damaged debugging"):
-        Movable(linked[:-8] + bytes(8)).debug_object()
+        read_debug(Movable(linked[:-8] + bytes(8)).debug)

@@ -36,3 +36,30 @@ def work(data: bytes) -> bytes:
 
 def job(what: str = "compile", text: bytes = TEXT) -> bytes:
     return what.encode() + b"\n" + text
+
+
+def debug_text(body: str, lines: dict[str, dict[int, int]]) -> str:
+    """LLVM text with line tables.
+
+    Args:
+        body: functions; the n-th of ``lines`` has ``!dbg !{10 + n}``.
+        lines: name of each function, and number of metadata to line of its instructions.
+    """
+    text = [
+        body,
+        "!llvm.dbg.cu = !{!1}",
+        "!llvm.module.flags = !{!2, !3}",
+        "!1 = distinct !DICompileUnit(language: DW_LANG_C, file: !4, emissionKind: LineTablesOnly)",
+        '!2 = !{i32 2, !"Dwarf Version", i32 4}',
+        '!3 = !{i32 2, !"Debug Info Version", i32 3}',
+        '!4 = !DIFile(filename: "m", directory: "")',
+        "!5 = !DISubroutineType(types: !6)",
+        "!6 = !{}",
+    ]
+    for n, (name, numbers) in enumerate(lines.items()):
+        text.append(
+            f'!{10 + n} = distinct !DISubprogram(name: "{name.strip()}", file: !4, type: !5, '
+            "unit: !1, spFlags: DISPFlagDefinition)"
+        )
+        text += [f"!{m} = !DILocation(line: {x}, scope: !{10 + n})" for m, x in numbers.items()]
+    return "\n".join(text)

@@ -1,0 +1,251 @@
+"""Compiled code in memory: installed for a module, found again by address, gone with the module.
+
+All of it is in one region of address space, which the fault handler knows.  A module keeps its
+code, also what was replaced by better code, because frames may still be in it; the memory is given
+back when nothing refers to the module any more.
+
+What debugging information says is read when a backtrace asks for it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+from bisect import bisect_right
+from threading import Lock
+from typing import TYPE_CHECKING, Final, NamedTuple, final
+from weakref import ref
+
+from runwell.elf.dwarf import LineMap
+from runwell.elf.movable import Movable, fill_in, read_debug
+from runwell.elf.region import CodeRegion
+from runwell.jit.debugger import Announced
+from runwell.jit.perf_map import PerfMap
+from runwell.runtime.native import native
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runwell.elf.movable import Symbol
+    from runwell.elf.region import Block
+    from runwell.runtime.code import ModuleCode
+
+# What a compiled function is called, and a further entry of it.
+_NAME: Final = re.compile(r"f(\d+)(?:_at_(\d+))?")
+_TYPE: Final = re.compile(r"type_(\d+)")
+# In compiled code, line n stands for byte (n - FIRST_LINE) * LINE_BYTES of register code; what is
+# before is code that runs before the function has begun.
+FIRST_LINE: Final = 2
+LINE_BYTES: Final = 4
+
+
+class Totals(NamedTuple):
+    """What is installed in this process now.
+
+    Attributes:
+        blocks: units of compilation.
+        functions: functions that have compiled code; one in two blocks counts twice.
+        code_bytes: of code and constants.
+        mapped_bytes: of memory for them.
+        debug_bytes: of compressed debugging information.
+    """
+
+    blocks: int
+    functions: int
+    code_bytes: int
+    mapped_bytes: int
+    debug_bytes: int
+
+
+@final
+class Code:
+    """A block of compiled code.
+
+    Attributes:
+        block: where it is.
+        size: its bytes.
+        symbols: its functions, by offset.
+        functions: indices of the module's functions that it compiles.
+    """
+
+    __slots__ = (
+        "__weakref__", "_announced", "_debug", "_lines", "_module", "_places", "block", "functions",
+        "size", "symbols",
+    )  # fmt: skip
+
+    def __init__(self, movable: Movable, block: Block, module: ModuleCode) -> None:
+        self.block, self.symbols, self.size = block, movable.symbols, len(movable.code)
+        self._debug = movable.debug
+        self._places = movable.places
+        self._module = ref(module)
+        self._lines: LineMap | None = None
+        self._announced: Announced | None = None
+        self.functions = sorted(
+            {int(found[1]) for symbol in movable.symbols if (found := _NAME.fullmatch(symbol.name))}
+        )
+
+    @property
+    def module(self) -> ModuleCode | None:
+        """The module it belongs to, while that lives."""
+        return self._module()
+
+    @property
+    def debug_bytes(self) -> int:
+        """Bytes of compressed debugging information."""
+        return len(self._debug)
+
+    def address_of(self, name: str) -> int:
+        """Address of one of its functions.
+
+        Raises:
+            KeyError: there is none of this name.
+        """
+        for symbol in self.symbols:
+            if symbol.name == name:
+                return self.block + symbol.offset
+        raise KeyError(name)
+
+    def frames(self, pc: int) -> list[tuple[int, int]]:
+        """Which instructions the one at an address stands for, innermost first.
+
+        Args:
+            pc: address inside of an instruction.
+
+        Returns:
+            Function index and byte offset in its register code, several if functions were inlined;
+            without those that have not begun.
+
+        Raises:
+            ElfError: the debugging information is damaged.
+        """
+        if self._lines is None:
+            self._lines = LineMap(read_debug(self._debug), self._addresses())
+        found = []
+        for name, line in self._lines.frames(pc):
+            match = _NAME.match(name)
+            if match is not None and (line == 0 or line >= FIRST_LINE):
+                found.append((int(match[1]), max(line - FIRST_LINE, 0) * LINE_BYTES))
+        return found
+
+    def _addresses(self) -> dict[int, int]:
+        return {index: self.block + offset for index, offset in self._places.items()}
+
+    def announce(self) -> None:
+        """Let debuggers know of it."""
+        data = fill_in(read_debug(self._debug), ctypes.string_at, self._addresses())
+        self._announced = Announced(data)
+
+    def __del__(self) -> None:
+        if self._announced is not None:
+            self._announced.close()
+
+
+_lock = Lock()
+_region: list[CodeRegion] = []
+# Live code by address, and the addresses in order.
+_codes: dict[int, ref[Code]] = {}
+_starts: list[int] = []
+_perf_map = PerfMap()
+
+
+def install(data: bytes | memoryview, module: ModuleCode) -> Code:
+    """Put compiled code of a module in memory.
+
+    Args:
+        data: movable code that defines ``f{index}`` and ``f{index}_at_{offset}``.
+        module: whose it is, and who keeps it.
+
+    Raises:
+        ElfError: the code is damaged, or wants something that does not exist.
+        MemoryError: there is no room.
+    """
+    movable = Movable(data)
+    with _lock:
+        if not _region:
+            _region.append(_reserve())
+        code = Code(movable, movable.place(_region[0], _resolver(module)), module)
+        start = int(code.block)
+        _codes[start] = ref(code)
+        live = [at for at, known in _codes.items() if known() is not None]
+        _starts[:] = sorted(live)
+        for gone in _codes.keys() - live:
+            del _codes[gone]
+    _publish_names(code, module)
+    module.compiled.append(code)
+    return code
+
+
+def find(pc: int) -> Code | None:
+    """The code that an address is in."""
+    with _lock:
+        at = bisect_right(_starts, pc) - 1
+        code = _codes[_starts[at]]() if at >= 0 else None
+    return code if code is not None and pc < code.block + code.size else None
+
+
+def native_frames(pc: int) -> tuple[ModuleCode | None, list[tuple[int, int]]]:
+    """The module, and what ``Code.frames`` says, of an address in compiled code."""
+    code = find(pc)
+    return (None, []) if code is None else (code.module, code.frames(pc))
+
+
+def totals() -> Totals:
+    """What is installed now."""
+    with _lock:
+        codes = [code for known in _codes.values() if (code := known()) is not None]
+        mapped = _region[0].used if _region else 0
+    return Totals(
+        len(codes),
+        sum(len(code.functions) for code in codes),
+        sum(code.size for code in codes),
+        mapped,
+        sum(code.debug_bytes for code in codes),
+    )
+
+
+def _in_child() -> None:
+    # Whoever held it is not in this process; what it guards changes in single steps.
+    global _lock  # noqa: PLW0603
+    _lock = Lock()
+
+
+os.register_at_fork(after_in_child=_in_child)
+
+
+def _reserve() -> CodeRegion:
+    return CodeRegion(near=native.address("handlers_low"))
+
+
+def _resolver(module: ModuleCode) -> Callable[[str], int | None]:
+    """What compiled code may import: the core's symbols, and numbers of the module's types."""
+
+    def address_of(name: str) -> int | None:
+        found = _TYPE.fullmatch(name)
+        if found is not None:
+            index = int(found[1])
+            return int(module.numbers[index]) if index < len(module.numbers) else None
+        try:
+            return native.address(name)
+        except OSError:
+            return None
+
+    return address_of
+
+
+def _publish_names(code: Code, module: ModuleCode) -> None:
+    """Tell profilers and debuggers, if that is wanted."""
+    if os.environ.get("RUNWELL_PERF_MAP"):
+        names = module.module.names.functions
+        _perf_map.add(
+            (code.block + symbol.offset, symbol.size, _print_name(symbol, names.get))
+            for symbol in code.symbols
+        )
+    if os.environ.get("RUNWELL_GDB"):
+        code.announce()
+
+
+def _print_name(symbol: Symbol, name_of: Callable[[int], str | None]) -> str:
+    found = _NAME.fullmatch(symbol.name)
+    name = name_of(int(found[1])) if found is not None else None
+    return f"{symbol.name} {name}" if name else symbol.name
