@@ -68,7 +68,7 @@ def register_code(data: bytes, function: int) -> str:
 
     from runwell.isa.form import FORMS
     from runwell.kernel.types import ctype_of
-    from runwell.runtime.layout import FuncCode, ModuleCode
+    from runwell.runtime.layout import FuncCode
     from runwell.runtime.native import native
     from runwell.translate.code import decode_code
     from runwell.translate.printer import print_code
@@ -80,10 +80,7 @@ def register_code(data: bytes, function: int) -> str:
     if translate(owner.address, function, function + 1):
         raise runwell.InternalError(f"function {function} cannot be translated")
     code = ctype_of(FuncCode).from_address(where)
-    # Code is laid down end to end, and this was the last to be translated.
-    end = ctype_of(ModuleCode).from_address(owner.address).code_out
-    n_words = (end - code.entry) // 4
-    words = list((c_uint32 * n_words).from_address(code.entry))
+    words = list((c_uint32 * (code.code_bytes // 4)).from_address(code.start))
     handlers = (c_uint64 * len(FORMS)).from_address(native.address("handler_table"))
     return print_code(decode_code(words, {handlers[x]: x for x in range(len(FORMS))}))
 

@@ -27,6 +27,7 @@ def target_machine(level: int) -> Any:
     """LLVM's code generator for this machine at an optimisation level, 0 to 3."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    llvm.initialize_native_asmparser()
     return llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(),
         features=llvm.get_host_cpu_features().flatten(),

@@ -9,6 +9,7 @@ references, which are checked in Python; and ``nullref`` if Python has no such v
 from runwell.base.light import final
 from runwell.base.types import FuncType, ValType
 from runwell.host.weak import WeakValues
+from runwell.runtime.layout import ResultClass
 from runwell.runtime.native import native
 from runwell.runtime.types import TypeNumber, is_function_type
 
@@ -58,6 +59,8 @@ class Signature:
         call_entry: address of the vectorcall of functions of this type.
         host_entry: address of the entry of host functions of this type.
         host_code: address of the code by which guests call host functions.
+        native_code: the same for compiled code.
+        native_shape: how compiled code passes parameters and results.
         discard: address of what is called when a guest caught what a host function raised.
         frame_bytes: room for arguments or results, and the link, on the value stack.
         ref_bytes: room for arguments or results on the reference stack.
@@ -76,6 +79,8 @@ class Signature:
         "frame_bytes",
         "host_code",
         "host_entry",
+        "native_code",
+        "native_shape",
         "number",
         "param_bytes",
         "ref_bytes",
@@ -101,8 +106,30 @@ class Signature:
         self.call_entry = native.address(f"call_{key}" if common else "call_generic")
         self.host_entry = native.address(f"host_{key}" if common else "host_generic")
         self.host_code = native.address("stub_call_host")
+        self.native_code = native.address("native_host")
+        self.native_shape = _native_shape(type_)
         self.discard = native.address("host_discard")
         self.number = TypeNumber(type_)
+
+
+def _native_shape(type_: FuncType) -> tuple[int, int, int]:
+    """How compiled code passes parameters and results: the last three fields of ``FuncCode``."""
+    floats = vectors = slot = 0
+    for t in type_.params:
+        if t.is_ref:
+            continue
+        if slot < 32 and t in _FLOATS:
+            floats |= 1 << slot
+            vectors |= (t == ValType.V128) << slot
+        slot += 2 if t == ValType.V128 else 1
+    results = type_.results
+    if len(results) == 1 and results[0] in _FLOATS:
+        return floats, vectors, ResultClass.FLOAT
+    in_memory = len(results) > 1 or (results != () and results[0].is_ref)
+    return floats, vectors, ResultClass(ResultClass.MEMORY * in_memory)
+
+
+_FLOATS = (ValType.F32, ValType.F64, ValType.V128)
 
 
 def _room(kinds: tuple[ValType, ...]) -> tuple[int, int]:

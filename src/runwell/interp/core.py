@@ -97,6 +97,7 @@ def load_core(progress: Progress | None = None) -> Core:
         core.address_of("handlers_low"),
         core.address_of("handlers_high"),
         core.address_of("fault_exit"),
+        core.address_of("native_return"),
     )
     _loaded.append(core)
     return core

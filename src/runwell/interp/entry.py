@@ -8,6 +8,8 @@ address in a frame's link, may be a stub:
     stub_call_host       entry of host functions
     stub_leave_instance  return address of a frame whose caller is of another instance
 
+and those of ``interp.native``.
+
 At the entry of a stub as of any function, ``acc`` is the address of its ``FuncCode``.
 
 A call into another instance leaves a record between the caller's and the callee's frame, of the
@@ -15,6 +17,14 @@ fields in ``SwitchRecord``; the callee's saved frame pointer is the record's add
 """
 
 from runwell.base.traps import TrapCode
+from runwell.interp.native import (
+    add_native,
+    call_host,
+    landed,
+    prepare_host_call,
+    stub_leave_native,
+    stub_native,
+)
 from runwell.interp.registers import (
     CC,
     Registers,
@@ -88,6 +98,7 @@ def _caught(module: ModuleText) -> FunctionText:
     """Go on where the context says, unless ``acc`` is a trap code."""
     f = handler("caught", section="")
     trap_unless_zero(f, module, f.ins("trunc i64 %acc to i32"), R)
+    landed(f, module)
     ip, fp, rp, inst = (
         load_field(f, "%ctx", Context, name) for name in ("ip", "fp", "rp", "instance")
     )
@@ -198,12 +209,12 @@ def _switch_instance(module: ModuleText) -> FunctionText:
     return f
 
 
-def stub_exit(f: FunctionText, module: ModuleText) -> None:
+def stub_exit(f: FunctionText, module: ModuleText, arch: str) -> None:
     """Return to the native caller."""
     f.end("ret void")
 
 
-def stub_leave_instance(f: FunctionText, module: ModuleText) -> None:
+def stub_leave_instance(f: FunctionText, module: ModuleText, arch: str) -> None:
     """Return to a caller of another instance; ``fp`` is the ``SwitchRecord``."""
     target = load_field(f, "%fp", SwitchRecord, "results")
     bytes_ = load_field(f, "%fp", SwitchRecord, "result_bytes")
@@ -224,7 +235,7 @@ def _caller(f: FunctionText, code: str) -> tuple[str, str]:
     return ip, f.ins(f"load ptr, ptr {offset_by(f, link, '8')}, align 8")
 
 
-def stub_translate(f: FunctionText, module: ModuleText) -> None:
+def stub_translate(f: FunctionText, module: ModuleText, arch: str) -> None:
     """Translate the function, then enter it."""
     code = f.ins("inttoptr i64 %acc to ptr")
     ip, fp = _caller(f, code)
@@ -237,18 +248,14 @@ def stub_translate(f: FunctionText, module: ModuleText) -> None:
     dispatch(f, R._replace(ip=load_field(f, code, FuncCode, "entry")))
 
 
-def stub_call_host(f: FunctionText, module: ModuleText) -> None:
+def stub_call_host(f: FunctionText, module: ModuleText, arch: str) -> None:
     """Call the host function, then return to the caller."""
     code = f.ins("inttoptr i64 %acc to ptr")
     host = load_field(f, code, FuncCode, "host")
     ip, fp = _caller(f, code)
     save_state(f, R._replace(ip=ip, fp=fp))
-    values = f.ins(f"zext i32 {load_field(f, host, HostFunc, 'frame_bytes')} to i64")
-    refs = f.ins(f"zext i32 {load_field(f, host, HostFunc, 'ref_bytes')} to i64")
-    store_field(f, "%ctx", Context, "top", offset_by(f, "%fp", values))
-    store_field(f, "%ctx", Context, "ref_top", offset_by(f, "%rp", refs))
-    entry = load_field(f, host, HostFunc, "entry")
-    result = f.ins(f"call i32 {entry}(ptr %ctx, ptr {host}, ptr %fp, ptr %rp)")
+    prepare_host_call(f, host, "%fp", "%rp")
+    result = call_host(f, module, host, "%fp", "%rp")
     failed, ok = f.fresh("failed"), f.fresh("ok")
     fine = f.ins(f"icmp eq i32 {result}, 0")
     f.end(f"br i1 {fine}, label %{ok}, label %{failed}{module.weights(2000, 1)}")
@@ -277,24 +284,10 @@ STUB_BODIES = {
     "translate": stub_translate,
     "call_host": stub_call_host,
     "leave_instance": stub_leave_instance,
+    "native": stub_native,
+    "leave_native": stub_leave_native,
 }
 assert set(STUB_BODIES) == set(STUBS)
-
-
-def _record_entry(arch: str) -> FunctionText:
-    """The first handler: notes where the native stack is, for ``fault_exit``."""
-    f = handler("record_entry", section="")
-    # The return address must be its own.
-    f.attrs += " noinline"
-    if arch == "x86_64":
-        sp = f.ins("call ptr @llvm.addressofreturnaddress.p0()")
-    else:
-        sp = f.ins("call ptr @llvm.sponentry.p0()")
-        lr = f.ins("call ptr @llvm.returnaddress(i32 0)")
-        store_field(f, "%ctx", Context, "native_lr", f.ins(f"ptrtoint ptr {lr} to i64"))
-    store_field(f, "%ctx", Context, "native_sp", f.ins(f"ptrtoint ptr {sp} to i64"))
-    dispatch(f, R)
-    return f
 
 
 def _run_code() -> FunctionText:
@@ -304,7 +297,7 @@ def _run_code() -> FunctionText:
     rp = load_field(f, "%ctx", Context, "ref_top")
     acc = f.ins("ptrtoint ptr %func to i64")
     registers = R._replace(rp=rp, acc=acc, facc="zeroinitializer")
-    f.do(f"call {CC} void @record_entry({registers.arguments()})")
+    f.do(f"call {CC} void @call_entry({registers.arguments()})")
     f.end("ret void")
     return f
 
@@ -329,10 +322,10 @@ def add_entry(module: ModuleText, arch: str) -> None:
         _slow_fuel(module),
         _slow_call(module),
         _switch_instance(module),
-        _record_entry(arch),
         _run_code(),
     ):
         module.add_function(function)
+    add_native(module, arch)
     for name, text in _INTRINSICS.items():
         module.declare(name, text)
 

@@ -19,6 +19,7 @@ from runwell.kernel import (
     u64,
 )
 from runwell.runtime.layout import Context, FuncCode, FuncRef, Instance
+from runwell.runtime.native_stack_kernels import close_guard
 
 # Backward branches between two looks at ``interrupt``: some tens of microseconds.
 BUDGET = 4096
@@ -50,7 +51,7 @@ def on_stack_limit(ctx: Context, frame: Ptr[u8]) -> u32:
     The limit may be lower than it was, so that the guest comes here soon.
     """
     ctx.stack_limit = ctx.stack_end
-    if frame > ctx.stack_end:
+    if frame > ctx.stack_end or ctx.native_open != 0:
         return u32(TrapCode.STACK_EXHAUSTED)
     return take_interrupt(ctx)
 
@@ -122,4 +123,5 @@ def enter_guest(ctx: Context, ref: FuncRef, frame: Ptr[u64]) -> u32:
         ctx.instance = caller
     else:
         keep_caller(ctx, ip, fp, rp, caller)
+        close_guard(ctx)
     return trap

@@ -575,7 +575,7 @@ class HandlerMachine(LlvmMachine, ControlMachine[Value]):
         self.f.do(f"store {left}, ptr {where}, align 8")
 
     def stub(self, name: str) -> None:
-        STUB_BODIES[name](self.f, self.module)
+        STUB_BODIES[name](self.f, self.module, self.arch)
 
 
 def _is_float(ty: ValType) -> bool:

@@ -10,12 +10,14 @@ from runwell.interp import debugger, entry_kernels, unwind_kernels
 from runwell.interp.debugger import add_debugger_interface
 from runwell.interp.entry import EXPORTS
 from runwell.interp.handlers import PARTS, add_handlers, add_table
+from runwell.interp.native import EXPORTS as NATIVE_EXPORTS
 from runwell.kernel.declare import Kernel
 from runwell.kernel.text import ModuleText
 from runwell.runtime import (
     code_kernels,
     exception_kernels,
     memory_kernels,
+    native_stack_kernels,
     signal_kernels,
     table_kernels,
     trap_kernels,
@@ -42,6 +44,7 @@ RUNTIME = exported(
     code_kernels,
     exception_kernels,
     memory_kernels,
+    native_stack_kernels,
     signal_kernels,
     table_kernels,
     trap_kernels,
@@ -84,5 +87,6 @@ def core_exports(units: Sequence[Unit]) -> list[str]:
         *(name for unit in units for name in unit.exports),
         *host_unit.exports(),
         *EXPORTS,
+        *NATIVE_EXPORTS,
         *debugger.EXPORTS,
     ]

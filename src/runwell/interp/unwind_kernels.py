@@ -14,6 +14,8 @@ from runwell.interp.entry_kernels import take_interrupt
 from runwell.isa.form import FORM_BY_NAME
 from runwell.kernel import (
     Ptr,
+    cast,
+    extern,
     extern_data,
     i32,
     kernel,
@@ -44,6 +46,9 @@ from runwell.runtime.layout import (
     HostFunc,
     Instance,
     ModuleCode,
+    NativeHandler,
+    NativePlace,
+    NativeSegment,
     SwitchRecord,
     Tag,
     TryRange,
@@ -57,18 +62,28 @@ UNCAUGHT, NO_ROOM = int(TrapCode.UNCAUGHT_EXCEPTION), int(TrapCode.STACK_EXHAUST
 handler_table = extern_data("handler_table", u64)
 stub_exit = extern_data("stub_exit", u64)
 stub_leave_instance = extern_data("stub_leave_instance", u64)
+stub_leave_native = extern_data("stub_leave_native", u64)
+
+
+@extern
+def call_host(  # type: ignore[empty-body]
+    ctx: Ptr[u8], host: Ptr[u8], frame: Ptr[u8], refs: Ptr[u8], entry: Ptr[u8]
+) -> u32:
+    """Call a function of the host on the thread's own stack."""
 
 
 @struct
 class Landing:
-    """Where an exception goes on, and how many frames that leaves."""
+    """Where an exception goes on."""
 
     code: Ptr[FuncCode]
     clause: Ptr[CatchClause]
     fp: Ptr[u8]
     rp: Ptr[u8]
     instance: Ptr[Instance]
-    frames: i32
+    left: i32  # frames left for the callees of the function
+    native: Ptr[NativeHandler]  # of a compiled function; null if it is interpreted
+    segment: Ptr[NativeSegment]  # the outermost that is left; null if none is
 
 
 @kernel
@@ -122,15 +137,31 @@ def find_handler(
     rp = ctx.rp
     instance = ctx.instance
     code = thrower
-    frames: i32 = 0
+    left = ctx.frames_left
+    segment = Ptr[NativeSegment](ctx.segment)
+    handlers = Ptr[NativeHandler](ctx.handlers)
+    landing.native = null
+    landing.segment = null
     while True:
         at = ip
         if code == null:
-            while ip == Ptr[u8](stub_leave_instance):
-                switch = Ptr[SwitchRecord](fp)
-                ip = switch.ip
-                fp = switch.fp
-                instance = switch.instance
+            while ip == Ptr[u8](stub_leave_instance) or ip == Ptr[u8](stub_leave_native):
+                if ip == Ptr[u8](stub_leave_instance):
+                    switch = Ptr[SwitchRecord](fp)
+                    ip = switch.ip
+                    fp = switch.fp
+                    instance = switch.instance
+                else:
+                    if find_native(handlers, segment, tag, landing):
+                        return True
+                    landing.segment = segment
+                    ip = segment.ip
+                    fp = segment.fp
+                    rp = segment.rp
+                    instance = segment.instance
+                    left = segment.left + 1
+                    handlers = Ptr[NativeHandler](segment.handlers)
+                    segment = Ptr[NativeSegment](segment.previous)
             if ip == Ptr[u8](stub_exit) or instance == null:
                 return False
             rp = rp + reference_delta(ip)
@@ -140,30 +171,88 @@ def find_handler(
                 return False
         table = Ptr[ModuleCode](code.module).handlers[code.index]
         if table != null:
-            clause = find_clause(table, u32(at - code.entry), instance, tag)
+            clause = find_clause(table, u32(at - code.start), instance, tag)
             if clause != null:
                 landing.code = code
                 landing.clause = clause
                 landing.fp = fp
                 landing.rp = rp
                 landing.instance = instance
-                landing.frames = frames
+                landing.left = left
                 return True
         link = Ptr[u64](fp + code.param_bytes)
         ip = Ptr[u8](link[0])
         fp = Ptr[u8](link[1])
-        frames += 1
+        left += 1
         code = null
+
+
+@kernel
+def find_native(
+    handlers: Ptr[NativeHandler],
+    segment: Ptr[NativeSegment],
+    tag: Ptr[Tag],
+    landing: Ptr[Landing],
+) -> bool:
+    """Find who catches an exception among the compiled functions of a segment."""
+    handler = handlers
+    while handler != Ptr[NativeHandler](segment.handlers):
+        code = handler.code
+        table = Ptr[ModuleCode](code.module).handlers[code.index]
+        clause = find_clause(table, handler.at, handler.instance, tag)
+        if clause != null:
+            landing.code = code
+            landing.clause = clause
+            landing.fp = handler.fp
+            landing.rp = handler.rp
+            landing.instance = handler.instance
+            landing.left = handler.left
+            landing.native = handler
+            return True
+        handler = Ptr[NativeHandler](handler.previous)
+    return False
+
+
+@kernel
+def place_of(code: Ptr[FuncCode], offset: u32) -> Ptr[u8]:
+    """Where the compiled code of a function can be entered for an instruction, or null."""
+    places = code.places
+    if places != null:
+        found = Ptr[NativePlace](places + 1)
+        for i in range(places.count):
+            if found[i].offset == u64(offset):
+                return found[i].entry
+    return Ptr[u8](0)
 
 
 @kernel
 def land(ctx: Ptr[Context], landing: Ptr[Landing]) -> None:
     """Leave the frames above the handler and go on there."""
-    ctx.ip = landing.code.entry + landing.clause.target
+    ctx.ip = landing.code.start + landing.clause.target
     ctx.fp = landing.fp
     ctx.rp = landing.rp
     ctx.instance = landing.instance
-    ctx.frames_left += landing.frames
+    ctx.frames_left = landing.left
+    ctx.land_sp = 0
+    segment = landing.segment
+    if segment != null:
+        # The interpreter that entered it, or compiled code further out, goes on.
+        ctx.segment = segment.previous
+        ctx.handlers = segment.handlers
+        ctx.host_sp = segment.host_sp
+        ctx.native_top = segment.native_top
+        ctx.land_entry = null
+        ctx.land_sp = segment.sp
+        ctx.land_lr = segment.lr
+    handler = landing.native
+    if handler != null:
+        ctx.handlers = handler.previous
+        ctx.native_rp = landing.rp
+        ctx.land_code = landing.code
+        ctx.land_entry = place_of(landing.code, landing.clause.target)
+        ctx.land_sp = handler.sp
+        ctx.land_fp = u64(handler.frame.caller)
+        ctx.land_lr = handler.frame.pc
 
 
 @kernel
@@ -258,12 +347,12 @@ def throw_from_host(ctx: Ptr[Context], host: Ptr[HostFunc], trap: u32) -> u32:
     if e == null:
         return trap
     ctx.exception = null
+    # The host function's own frame.
+    ctx.frames_left += 1
     landing = local_array(Landing, 1)
     if not find_handler(ctx, Ptr[FuncCode](0), e.tag, landing):
         exception_release(e)
         return trap
-    host.discard(Ptr[u8](ctx))
+    call_host(Ptr[u8](ctx), null, null, null, cast(Ptr[u8], host.discard))
     deliver(ctx, landing, e, True)
-    # The host function's own frame.
-    ctx.frames_left += 1
     return u32(0)

@@ -395,7 +395,7 @@ def _stub(name: str) -> Body:
 
 
 # Code that is never translated: the engine's own places.
-STUBS = ("exit", "translate", "call_host", "leave_instance")
+STUBS = ("exit", "translate", "call_host", "leave_instance", "native", "leave_native")
 for _name in STUBS:
     _op(_name, body=_stub(_name), kind=Kind.LEAVE)
 

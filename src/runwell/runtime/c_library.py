@@ -3,11 +3,20 @@
 # mypy: disable-error-code="empty-body"
 # ruff: noqa: D103 - the names and meanings are POSIX's
 
-from runwell.kernel import Ptr, extern, i32, i64, u8, u32, u64
+from runwell.kernel import Ptr, extern, i32, i64, struct, u8, u32, u64
 
 PROT_NONE, PROT_RW = 0, 3
 # Private, anonymous, not counted against swap space; Linux.
 MAP_RESERVE = 0x4022
+
+
+@struct
+class SignalStack:
+    """stack_t."""
+
+    at: Ptr[u8]
+    flags: i32
+    size: u64
 
 
 @extern
@@ -20,6 +29,14 @@ def munmap(at: Ptr[u8], size: u64) -> i32: ...
 
 @extern
 def mprotect(at: Ptr[u8], size: u64, rights: i32) -> i32: ...
+
+
+@extern
+def madvise(at: Ptr[u8], size: u64, advice: i32) -> i32: ...
+
+
+@extern
+def sigaltstack(new: Ptr[SignalStack], old: Ptr[SignalStack]) -> i32: ...
 
 
 @extern

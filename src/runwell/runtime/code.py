@@ -180,8 +180,8 @@ class ModuleCode:
         n.object = id(self)
         n.source = address_of(module.data)
         if functions:
-            stub = native.address("stub_translate")
-            native.fill_codes(self.address, bodies.buffer_info()[0], stub)
+            stub, native_stub = native.address("stub_translate"), native.address("native_interpret")
+            native.fill_codes(self.address, bodies.buffer_info()[0], stub, native_stub)
 
     @property
     def n_functions(self) -> int:

@@ -1,5 +1,6 @@
 """Kernels that lay out what a module and its instances need."""
 
+from runwell.base.types import ValType
 from runwell.kernel import Ptr, addr, atomic_load, kernel, null, sizeof, u8, u32, u64
 from runwell.runtime.c_library import calloc, free, memmove
 from runwell.runtime.exception_kernels import release_globals
@@ -10,17 +11,47 @@ from runwell.runtime.layout import (
     InstancePlan,
     Memory,
     ModuleCode,
+    ResultClass,
     Segment,
     Table,
     Tag,
+    TypeCode,
 )
+
+F32, F64, V128 = int(ValType.F32), int(ValType.F64), int(ValType.V128)
+LAST_REF = 0x74  # highest code of a reference type
+
+
+@kernel
+def describe_native(code: Ptr[FuncCode], type_: Ptr[TypeCode]) -> None:
+    """Say how compiled code passes a function's parameters and results."""
+    slot: u32 = 0
+    for i in range(type_.n_params):
+        kind = type_.params[i]
+        if slot < 32 and (kind == F32 or kind == F64 or kind == V128):
+            code.float_mask |= u32(1) << slot
+            if kind == V128:
+                code.v128_mask |= u32(1) << slot
+        if kind & 0xFF > LAST_REF:
+            slot += 2 if kind == V128 else 1
+    if type_.n_results == 1:
+        result = type_.results[0]
+        if result == F32 or result == F64 or result == V128:
+            code.result_class = ResultClass.FLOAT
+        elif result & 0xFF <= LAST_REF:
+            code.result_class = ResultClass.MEMORY
+    elif type_.n_results > 1:
+        code.result_class = ResultClass.MEMORY
 
 
 @kernel(export=True)
-def fill_codes(module: Ptr[ModuleCode], bodies: Ptr[u32], stub: Ptr[u8]) -> None:
+def fill_codes(
+    module: Ptr[ModuleCode], bodies: Ptr[u32], stub: Ptr[u8], native: Ptr[u8]
+) -> None:
     """Describe every function: ``bodies`` are start and end of each defined one in the binary.
 
-    The first call of each goes to ``stub``, which has it translated.
+    The first call of each goes to ``stub``, which has it translated; compiled code calls
+    ``native``.
     """
     for i in range(u32(0), module.n_functions):
         code = module.codes + i
@@ -29,9 +60,11 @@ def fill_codes(module: Ptr[ModuleCode], bodies: Ptr[u32], stub: Ptr[u8]) -> None
         code.index = i
         code.param_bytes = type_.param_bytes
         code.ref_param_bytes = type_.ref_param_bytes
+        describe_native(code, type_)
         if i >= module.n_imported_functions:
             span = bodies + 2 * (i - module.n_imported_functions)
             code.entry = stub
+            code.native = native
             code.body = module.source + span[0]
             code.body_end = module.source + span[1]
 
@@ -41,11 +74,11 @@ def find_code(module: Ptr[ModuleCode], ip: Ptr[u8]) -> Ptr[FuncCode]:
     """The function whose register code contains ``ip``; null if none of the module does."""
     low: u32 = 0
     high = atomic_load(addr(module.n_translated))
-    if high == 0 or ip < module.translated[0].entry or ip >= module.code_end:
+    if high == 0 or ip < module.translated[0].start or ip >= module.code_end:
         return Ptr[FuncCode](0)
     while high - low > 1:
         middle = low + (high - low) // 2
-        if module.translated[middle].entry <= ip:
+        if module.translated[middle].start <= ip:
             low = middle
         else:
             high = middle

@@ -4,8 +4,18 @@ Handlers, kernels and Python's ctypes twins all read these declarations, so that
 written nowhere.  Python owns every struct: native code never frees one.
 """
 
+from enum import IntEnum
+
 from runwell.base.light import Literal
 from runwell.kernel.types import Array, Fn, Ptr, i32, i64, struct, u8, u32, u64
+
+
+class ResultClass(IntEnum):
+    """Where compiled code leaves a function's results."""
+
+    INTEGER = 0  # in a register; also if there are none
+    FLOAT = 1  # in a vector register
+    MEMORY = 2  # where the interpreter leaves them
 
 
 @struct
@@ -118,10 +128,25 @@ class HandlerTable:
 
 
 @struct
+class NativePlace:
+    """A place of a function at which its compiled code can be entered."""
+
+    offset: u64  # of the register code there
+    entry: Ptr[u8]
+
+
+@struct
+class NativePlaces:
+    """The places follow, in ascending order."""
+
+    count: u64
+
+
+@struct
 class FuncCode:
     """One function body: a module's, shared by its instances, or a host function's."""
 
-    entry: Ptr[u8]  # register code; the `translate` stub until the first call
+    entry: Ptr[u8]  # where the interpreter goes: register code, or a stub
     module: Ptr[u8]  # Ptr[ModuleCode]; null for host functions
     host: Ptr[HostFunc]  # null for Wasm functions
     body: Ptr[u8]  # first byte of the body (its locals)
@@ -132,6 +157,15 @@ class FuncCode:
     ref_param_bytes: u32
     frame_bytes: u32  # whole value frame, known once translated
     brief: u32  # translated, and has neither loop nor call
+    start: Ptr[u8]  # register code, once translated
+    # Where compiled code goes: compiled code, or `native_interpret`, or `native_host`; see
+    # ``interp.native``.
+    native: Ptr[u8]
+    places: Ptr[NativePlaces]  # inside of the compiled code where it can be entered, or null
+    code_bytes: u32  # of register code
+    float_mask: u32  # bit s: the parameter in slot s is of the class of floats and vectors
+    v128_mask: u32  # bit s: it is a vector
+    result_class: u32  # a ``ResultClass``
 
 
 @struct
@@ -163,6 +197,49 @@ class Instance:
     exception_cells: Ptr[u32]  # byte offsets of the cells that hold exceptions
     n_exception_cells: u64
     fuel: i64  # what its code may still consume, if that is metered; never negative
+
+
+@struct
+class NativeFrame:
+    """What a native frame's frame pointer points to, on every processor."""
+
+    caller: Ptr[u8]  # its frame pointer
+    pc: u64  # where the function returns to
+
+
+@struct
+class NativeSegment:
+    """Compiled code that the interpreter has entered: what the interpreter goes on with.
+
+    It lies in the frame of the handler that entered it.
+    """
+
+    previous: Ptr[u8]  # Ptr[NativeSegment]
+    ip: Ptr[u8]  # the link of the function that was entered
+    fp: Ptr[u8]
+    rp: Ptr[u8]
+    instance: Ptr[Instance]
+    handlers: Ptr[u8]  # ``Context.handlers`` before
+    sp: u64  # native stack of the interpreter, and the return address where that is in a register
+    lr: u64
+    host_sp: u64  # ``Context.host_sp`` before
+    native_top: u64  # ``Context.native_top`` before
+    left: i32  # frames left for the callees of the function
+
+
+@struct
+class NativeHandler:
+    """A compiled function that may catch exceptions, while it is active; in its native frame."""
+
+    previous: Ptr[u8]  # Ptr[NativeHandler]
+    code: Ptr[FuncCode]
+    fp: Ptr[u8]
+    rp: Ptr[u8]
+    instance: Ptr[Instance]
+    frame: Ptr[NativeFrame]
+    sp: u64  # at the function's entry
+    left: i32
+    at: u32  # a byte offset in the register code, in the innermost range that it is in now
 
 
 @struct
@@ -203,6 +280,8 @@ class Context:
     caller_rp: Ptr[u8]
     caller_instance: Ptr[Instance]
     wakings: u32  # counts reasons to look why it waits, while it does
+from enum import IntEnum
+
     # The accumulators, where a guest stopped that may go on.
     acc: u64
     facc: Array[u64, Literal[2]]
@@ -318,6 +397,6 @@ class SwitchRecord:
 class FrameRecord:
     """A frame in a backtrace."""
 
-    ip: u64
+    ip: u64  # in register code; of a native frame an address inside of the instruction
     function: u64  # index
-    module: u64  # ModuleCode.object
+    module: u64  # ModuleCode.object; 0 of a native frame

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runwell.runtime.code import ModuleCode
     from runwell.runtime.exception import Held
     from runwell.runtime.func import Func
+    from runwell.runtime.mixed_walk import Compiled
     from runwell.runtime.store import Store
 
     Maker: TypeAlias = Callable[[str, str, Callable[[str], int]], Callable[..., int]]
@@ -36,15 +37,16 @@ SIGNATURES: dict[str, str] = {
     "table_grow_by": "u64 u64 u64 u64",
     "table_write": "u32 u64 u64 u64 u64",
     "table_fill": "u32 u64 u64 u64 u64 u32",
-    "fill_codes": "None u64 u64 u64",
+    "fill_codes": "None u64 u64 u64 u64",
     "find_code": "u64 u64 u64",
     "instance_new": "u64 u64 u64 u64",
     "instance_free": "None u64",
     "resolve_functions": "None u64 u64 u64 u64",
     "apply_data": "u32 u64 u64 u64",
+    "set_code_region": "None u64 u64",
     "add_context": "u32 u64",
     "remove_context": "None u64",
-    "set_guest_code": "None u64 u64 u64",
+    "set_guest_code": "None u64 u64 u64 u64",
     "install_fault_handler": "u32",
     "walk_frames": "u64 u64 u64 u64 u64",
     "enter_guest": "u32 u64 u64 u64",
@@ -145,6 +147,7 @@ class Hooks:
         make_exception: ``(exception, frames)`` to the Python error that is raised for it.
         hold_exception: ``(store, value)`` to the exception that guests of a store get for a Python
             value.
+        native_code: an address inside of an instruction of compiled code to that code.
         source_of: ``(module, offset)`` to the file and line that an instruction comes from, or "".
         call: calls a function without parameters, with all that a call from the host entails; used
             for start functions.
@@ -154,6 +157,7 @@ class Hooks:
         "call",
         "hold_exception",
         "make_exception",
+        "native_code",
         "offset_of",
         "source_of",
         "translate_constant",
@@ -164,6 +168,7 @@ class Hooks:
         self.call: Callable[[Func], object] | None = None
         self.make_exception: Callable[[Held, tuple[Frame, ...]], WasmException] | None = None
         self.hold_exception: Callable[[Store, object], Held] | None = None
+        self.native_code: Callable[[int], Compiled | None] | None = None
         self.offset_of: Callable[[ModuleCode, int, int], int | None] | None = None
         self.source_of: Callable[[Module, int], str] | None = None
         self.validate_function: Callable[[ModuleCode, int], None] | None = None

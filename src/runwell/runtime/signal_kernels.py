@@ -1,10 +1,12 @@
 """The fault handler: an access to a guard page becomes a trap, everything else is passed on.
 
-A fault is the guest's if the code that faulted is the interpreter's, the address lies in an open
-guest memory, and the context register holds a known context; nothing is read through a pointer
-that was not checked.  The handler then continues at ``fault_exit`` with the native stack of the
-guest's entry.  Any other fault goes to the handler that was there before, and at the end to the
-default action: a crash stays a crash, and Python's faulthandler still reports it.
+A fault is the guest's if the address lies in an open guest memory, and the code that faulted is the
+interpreter's, and the context register holds a known context, or else it is compiled code, on the
+native stack of a known context; nothing is read through a pointer that was not checked.  The
+handler then continues at ``fault_exit``, or ``native_return``, with the native stack of the guest's
+entry.  A native stack that is exhausted is the guest's fault, too.  Any other fault goes to the
+handler that was there before, and at the end to the default action: a crash stays a crash, and
+Python's faulthandler still reports it.
 
 Offsets are those of Linux on x86-64 and AArch64.
 """
@@ -12,15 +14,18 @@ Offsets are those of Linux on x86-64 and AArch64.
 from platform import machine
 from typing import Literal
 
+from runwell.base.traps import TrapCode
 from runwell.kernel import (
     Array,
     Fn,
     Ptr,
+    addr,
     atomic_cas,
     atomic_load,
     atomic_store,
     cast,
     extern,
+    extern_data,
     i32,
     kernel,
     local_array,
@@ -33,8 +38,14 @@ from runwell.kernel import (
     u64,
 )
 from runwell.runtime.c_library import memmove, memset, pthread_kill, pthread_self
-from runwell.runtime.layout import Context
+from runwell.runtime.layout import Context, NativeSegment
 from runwell.runtime.memory_kernels import is_guest_address
+from runwell.runtime.native_stack_kernels import (
+    free_native_stack,
+    is_in_guard,
+    native_stack_base,
+    open_guard,
+)
 
 IS_ARM = machine() in ("aarch64", "arm64")
 # Where ucontext_t has registers, in units of 8 bytes.
@@ -42,6 +53,7 @@ GREGS = 184 // 8 if IS_ARM else 40 // 8
 PC = 440 // 8 if IS_ARM else GREGS + 16
 SP = 432 // 8 if IS_ARM else GREGS + 15
 LR = GREGS + 30
+BP = GREGS + 29 if IS_ARM else GREGS + 10
 # The fifth parameter of a handler: x24, rdi.
 CTX = GREGS + 24 if IS_ARM else GREGS + 8
 
@@ -50,6 +62,7 @@ SIG_DFL, SIG_IGN = 0, 1
 SI_TKILL = -6  # the signal was raised by a thread of this process
 SA_SIGINFO, SA_ONSTACK, SA_NODEFER, SA_RESETHAND = 4, 0x08000000, 0x40000000, 0x80000000
 CONTEXTS = 16384
+EXHAUSTED, OUT_OF_BOUNDS = int(TrapCode.STACK_EXHAUSTED), int(TrapCode.OUT_OF_BOUNDS_MEMORY)
 
 
 @struct
@@ -86,10 +99,17 @@ class SignalInfo:
     address: u64
 
 
-# First and last address behind the interpreter's code, and where to continue after a fault.
-guest_code = static("guest_code", u64, 3)
+stub_leave_native = extern_data("stub_leave_native", u64)
+
+# First and last address behind the interpreter's code, and where to continue after a fault: there,
+# and in compiled code.
+guest_code = static("guest_code", u64, 4)
+# The same of all compiled code.
+code_region = static("code_region", u64, 2)
 known_contexts = static("known_contexts", u64, CONTEXTS)
 known_threads = static("known_threads", u64, CONTEXTS)
+# Their native stacks, while they have one: first address, and that behind it.
+known_stacks = static("known_stacks", u64, 2 * CONTEXTS)
 known_context_count = static("known_context_count", u64)
 # What was there before us: when first installed, and when last; SIGSEGV and SIGBUS of each.
 previous_actions = static("previous_actions", Action, 4)
@@ -109,6 +129,7 @@ def add_context(context: Ptr[Context]) -> u32:
     for i in range(u64(0), u64(CONTEXTS)):
         if atomic_cas(known_contexts + i, u64(0), u64(context)):
             atomic_store(known_threads + i, pthread_self())
+            atomic_store(known_stacks + (2 * i + 1), u64(0))
             used = atomic_load(known_context_count)
             while used <= i:
                 atomic_cas(known_context_count, used, i + 1)
@@ -119,9 +140,42 @@ def add_context(context: Ptr[Context]) -> u32:
 
 @kernel(export=True)
 def remove_context(context: Ptr[Context]) -> None:
-    """Forget a context."""
+    """Forget a context, and free its native stack."""
     for i in range(u64(0), atomic_load(known_context_count)):
-        atomic_cas(known_contexts + i, u64(context), u64(0))
+        if atomic_load(known_contexts + i) == u64(context):
+            atomic_store(known_stacks + (2 * i + 1), u64(0))
+            atomic_store(known_contexts + i, u64(0))
+    free_native_stack(context)
+
+
+@kernel(export=True)
+def begin_native_stack(context: Ptr[Context]) -> u32:
+    """Give a context its native stack; a trap code."""
+    # Whoever does without guard pages for memories has not installed it yet.
+    install_fault_handler()
+    if native_stack_base(context) == 0:
+        return u32(EXHAUSTED)
+    for i in range(u64(0), atomic_load(known_context_count)):
+        if known_contexts[i] == u64(context):
+            atomic_store(known_stacks + 2 * i, context.native_low)
+            atomic_store(known_stacks + (2 * i + 1), context.native_high)
+    return u32(0)
+
+
+@kernel
+def context_on(sp: u64) -> Ptr[Context]:
+    """The context on whose native stack an address is; null if there is none."""
+    for i in range(u64(0), atomic_load(known_context_count)):
+        if known_stacks[2 * i] <= sp and sp < known_stacks[2 * i + 1]:
+            return Ptr[Context](known_contexts[i])
+    return Ptr[Context](null)
+
+
+@kernel(export=True)
+def set_code_region(low: u64, high: u64) -> None:
+    """Say where compiled code is: from ``low`` up to but not ``high``."""
+    code_region[0] = low
+    code_region[1] = high
 
 
 @kernel
@@ -154,12 +208,54 @@ def on_fault(signal: i32, info: Ptr[SignalInfo], context: Ptr[u64]) -> None:
         if is_guest_address(info.address) and is_context(at):
             ctx = Ptr[Context](at)
             ctx.fault_address = info.address
-            context[PC] = guest_code[2]
-            context[SP] = ctx.native_sp
-            if IS_ARM:
-                context[LR] = ctx.native_lr
+            leave_to(context, ctx, guest_code[2])
+            return
+    elif info.code > 0:
+        on = context_on(context[SP])
+        if on != null and is_native_fault(context, on, info.address):
             return
     pass_on(signal, info, context)
+
+
+@kernel
+def leave_to(context: Ptr[u64], ctx: Ptr[Context], pc: u64) -> None:
+    """Go on at ``pc``, with the native stack as it was when the guest was entered."""
+    leave_segments(ctx)
+    context[PC] = pc
+    context[SP] = ctx.native_sp
+    if IS_ARM:
+        context[LR] = ctx.native_lr
+
+
+@kernel
+def is_native_fault(context: Ptr[u64], ctx: Ptr[Context], address: u64) -> bool:
+    """A fault on a guest's native stack: if it is the guest's, see to it."""
+    is_overflow = is_in_guard(ctx, address)
+    pc = context[PC]
+    if pc < code_region[0] or pc >= code_region[1]:
+        return is_overflow and open_guard(ctx, address)
+    if not is_overflow and not is_guest_address(address):
+        return False
+    ctx.fault_address = address
+    ctx.trap = u32(EXHAUSTED) if is_overflow else u32(OUT_OF_BOUNDS)
+    # As if the instruction had called whatever stopped the guest.
+    ctx.fault_frame.caller = Ptr[u8](context[BP])
+    ctx.fault_frame.pc = pc + 1
+    ctx.ip = Ptr[u8](stub_leave_native)
+    ctx.fp = Ptr[u8](addr(ctx.fault_frame))
+    leave_to(context, ctx, guest_code[3])
+    return True
+
+
+@kernel(export=True)
+def leave_segments(ctx: Ptr[Context]) -> None:
+    """Forget the compiled code that was entered since the last entry from the host."""
+    while ctx.host_sp != 0:
+        segment = Ptr[NativeSegment](ctx.segment)
+        ctx.segment = segment.previous
+        ctx.handlers = segment.handlers
+        ctx.host_sp = segment.host_sp
+        ctx.native_top = segment.native_top
 
 
 @kernel
@@ -227,8 +323,9 @@ def install_fault_handler() -> u32:
 
 
 @kernel(export=True)
-def set_guest_code(low: u64, high: u64, fault_exit: u64) -> None:
-    """Say where the interpreter's code is, and where it leaves after a fault."""
+def set_guest_code(low: u64, high: u64, fault_exit: u64, native_return: u64) -> None:
+    """Say where the interpreter's code is, and where it and compiled code leave after a fault."""
     guest_code[2] = fault_exit
+    guest_code[3] = native_return
     guest_code[0] = low
     guest_code[1] = high

@@ -4,15 +4,16 @@ from runwell.runtime.mapping import guard_pages_available
 from runwell.runtime.native import native
 
 
-def install(low: int, high: int, fault_exit: int) -> None:
-    """Turn faults of the interpreter into traps from now on.
+def install(low: int, high: int, fault_exit: int, native_return: int) -> None:
+    """Turn faults of the guest into traps from now on.
 
     Args:
         low: first address of the interpreter's code.
         high: first address behind it.
         fault_exit: where to continue after a fault, on the native stack of the guest's entry.
+        native_return: the same after a fault of compiled code.
     """
-    native.set_guest_code(low, high, fault_exit)
+    native.set_guest_code(low, high, fault_exit, native_return)
     recheck()
 
 

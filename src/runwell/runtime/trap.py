@@ -1,7 +1,6 @@
 """Traps as Python errors, with a backtrace of guest frames."""
 
 from array import array
-from collections.abc import Callable
 
 from runwell.base.errors import (
     ExhaustionError,
@@ -23,6 +22,8 @@ from runwell.runtime.native import hooks, native
 # Frames that a backtrace shows: the innermost and the outermost ones of a deep recursion.
 INNERMOST, OUTERMOST = 48, 16
 
+# In the result of ``walk_frames``.
+HAS_NATIVE = 1 << 63
 _FIELDS = sizeof(layout.FrameRecord) // 8
 _NO_RECORDS = bytes(8 * _FIELDS * (INNERMOST + OUTERMOST))
 
@@ -79,13 +80,19 @@ class Walk:
     Names and offsets are looked up by the call, because most traps are caught and forgotten.
     """
 
-    __slots__ = ("_owners", "_records", "_total")
+    __slots__ = ("_mixed", "_owners", "_records", "_total")
 
     def __init__(self, context: Context) -> None:
         records = array("Q", _NO_RECORDS)
         self._total = total = native.walk_frames(
             context.address, records.buffer_info()[0], INNERMOST, OUTERMOST
         )
+        self._mixed: MixedWalk | None = None
+        if total & HAS_NATIVE:
+            from runwell.runtime.mixed_walk import MixedWalk
+
+            self._mixed = MixedWalk(context.address, total - HAS_NATIVE)
+            return
         # The modules may be gone when somebody asks.
         if total <= INNERMOST + OUTERMOST:
             del records[_FIELDS * total :]
@@ -96,6 +103,8 @@ class Walk:
 
     def __call__(self) -> tuple[Frame, ...]:
         """The frames, innermost first."""
+        if self._mixed is not None:
+            return self._mixed.frames(INNERMOST, OUTERMOST)
         total = self._total
         shown = min(total, INNERMOST + OUTERMOST)
         frames = [self._frame(at) for at in range(min(shown, INNERMOST))]
@@ -104,18 +113,27 @@ class Walk:
             outer = range(total - (shown - INNERMOST), total)
             frames.extend(self._frame(INNERMOST + (n - INNERMOST) % OUTERMOST) for n in outer)
         if total > shown:
-            frames.insert(INNERMOST, Frame(-1, f"... {total - shown} more frames ...", None))
+            frames.insert(INNERMOST, more_frames(total - shown))
         return tuple(frames)
 
     def _frame(self, at: int) -> Frame:
         ip, function, address = self._records[_FIELDS * at : _FIELDS * (at + 1)]
-        owner = self._owners[address]
-        module, offset, source = owner.module, None, ""
-        if hooks.offset_of is not None:
-            # A caller's address is that behind its call.
-            offset = hooks.offset_of(owner, function, ip if at == 0 else ip - 1)
-        if hooks.source_of is not None and offset is not None:
-            source = hooks.source_of(module, offset)
-        is_export = function not in module.names.functions
-        name = module.function_name(function)
-        return Frame(function, name, offset, module.names.module, source, is_export and bool(name))
+        # A caller's address is that behind its call.
+        return frame_at(self._owners[address], function, ip if at == 0 else ip - 1)
+
+
+def more_frames(n: int) -> Frame:
+    """What stands for frames that are left out."""
+    return Frame(-1, f"... {n} more frames ...", None)
+
+
+def frame_at(owner: ModuleCode, function: int, ip: int) -> Frame:
+    """The frame of a function that is at an address of its register code."""
+    module, offset, source = owner.module, None, ""
+    if hooks.offset_of is not None:
+        offset = hooks.offset_of(owner, function, ip)
+    if hooks.source_of is not None and offset is not None:
+        source = hooks.source_of(module, offset)
+    is_export = function not in module.names.functions
+    name = module.function_name(function)
+    return Frame(function, name, offset, module.names.module, source, is_export and bool(name))

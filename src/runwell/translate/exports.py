@@ -118,7 +118,9 @@ def translate_for_keeps(w: Work, module: ModuleCode, code: FuncCode) -> u32:
         code.frame_bytes = w.max_top
         code.brief = w.brief
         module.handlers[code.index] = keep_handlers(w, module)
-        atomic_store(addr(code.entry), Ptr[u8](w.entry))
+        code.start = Ptr[u8](w.entry)
+        code.code_bytes = u32(w.out - w.entry) * 4
+        atomic_store(addr(code.entry), code.start)
         enlist(module, code)
     except Invalid as failure:
         forget(w)
@@ -209,7 +211,9 @@ def translate_constant(module: ModuleCode, span: Span, code: FuncCode) -> u32:
         code.module = Ptr[u8](addr(module))
         code.frame_bytes = w.max_top
         code.brief = w.brief
-        code.entry = Ptr[u8](w.entry)
+        code.start = Ptr[u8](w.entry)
+        code.code_bytes = u32(w.out - w.entry) * 4
+        code.entry = code.start
     except Invalid as failure:
         forget(w)
         trap = u32(INTERNAL) if failure.code == Error.OUT_OF_SPACE else u32(INVALID_FUNCTION)

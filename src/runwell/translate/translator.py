@@ -263,7 +263,7 @@ def offset_of(code: ModuleCode, function: int, address: int) -> int | None:
         origins = remembered[function] = _Origins(code, function)
     from bisect import bisect_right
 
-    i = bisect_right(origins.codes, address - where.entry) - 1
+    i = bisect_right(origins.codes, address - where.start) - 1
     return origins.offsets[i] if i >= 0 else None
 
 

@@ -60,6 +60,7 @@ class Guest:
         self.functions.append(buffer)
         f = self.codes[index]
         f.entry = ctypes.addressof(buffer) if code else self.address("stub_translate")
+        f.start = ctypes.addressof(buffer) if code else 0
         f.index, f.param_bytes, f.ref_param_bytes = index, 8 * params, 8 * ref_params
         self._refer(index, ctypes.addressof(f), self.at, kind, supers)
         return index

@@ -16,6 +16,9 @@ _TEXT = """
 @stub_translate = constant i64 1
 @stub_exit = constant i64 2
 @stub_leave_instance = constant i64 3
+@stub_leave_native = constant i64 4
+@native_interpret = constant i64 5
+@native_returned = constant i64 6
 
 define preserve_nonecc void @guest_load HEAD noinline {
   %at = getelementptr i8, ptr %mem, i64 %acc
@@ -64,6 +67,7 @@ def kernels():
         code_kernels,
         exception_kernels,
         memory_kernels,
+        native_stack_kernels,
         signal_kernels,
         table_kernels,
         trap_kernels,
@@ -75,6 +79,7 @@ def kernels():
         table_kernels,
         code_kernels,
         exception_kernels,
+        native_stack_kernels,
         signal_kernels,
         trap_kernels,
         wait_kernels,
@@ -108,7 +113,7 @@ def build() -> bytes:
     for word, value in words.items():
         text = text.replace(word, value)
     unit = Unit("runtime", kernels())
-    own = ["stub_translate", "stub_exit", "stub_leave_instance"]
+    own = ["stub_translate", "stub_exit", "stub_leave_instance", "native_interpret"]
     own += ["guest_load", "fault_exit", "run_load"]
     objects = [unit.object(1), compile_text(text, 1)]
     return link(objects, exports=[*unit.exports, *own], soname="test.so")
@@ -126,7 +131,7 @@ def install_faults(library: ctypes.CDLL) -> None:
     from runwell.runtime import signals
 
     low = native.address("guest_load")
-    signals.install(low, low + 64, native.address("fault_exit"))
+    signals.install(low, low + 64, native.address("fault_exit"), 0)
 
 
 def load_word(library: ctypes.CDLL, context, memory, offset: int) -> int | None:

@@ -120,7 +120,7 @@ def test_finding_functions_by_code_address(prepare):
     n = fields(code, layout.ModuleCode, code.address)
     assert native.find_code(code.address, n.code) == 0
     for index, offset in ((3, 0), (1, 100), (6, 200)):
-        fields(code, layout.FuncCode, code.code_address(index)).entry = n.code + offset
+        fields(code, layout.FuncCode, code.code_address(index)).start = n.code + offset
         ctype_of(u64).from_address(n.translated + 8 * n.n_translated).value = code.code_address(
             index
         )

@@ -24,7 +24,7 @@ class Stack:
         n = self.context.native
         for index in functions:
             at = ctype_of(layout.FuncCode).from_address(code.code_address(index))
-            at.entry = self.native.code + CODE_BYTES * index
+            at.entry = at.start = self.native.code + CODE_BYTES * index
             translated = self.native.translated + 8 * self.native.n_translated
             ctype_of(u64).from_address(translated).value = code.code_address(index)
             self.native.n_translated += 1

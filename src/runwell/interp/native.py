@@ -1,0 +1,736 @@
+"""Compiled code beside the interpreter: its calling convention, and the ways in, out and through.
+
+Every compiled function, and every stub that takes the place of one, has the same prototype, so that
+each can tail-call each other:
+
+    { i64, <4 x float> } f(ptr ctx, ptr inst, ptr fp, i32 left, ptr code,
+                           i64 a0..a5, <4 x float> d0..d5)
+
+``fp`` is the function's frame on the value stack, where it is in the interpreter; ``left`` the
+frames that are left for its callees; ``code`` its ``FuncCode``, which need not be given if the
+target is known when the caller is compiled.  ``inst`` is its instance; for a host function that of
+the caller.
+
+A number in slot s < 6 of the parameters comes in ``a`` s, or, if it is a float or a vector, in the
+low bits of ``d`` s; what is above 32 bits of an i32 is undefined.  The others are in the frame.
+References are where the interpreter has them; the callee's reference frame is ``ctx.native_rp``.
+A caller that moves it moves it back.  Results are where ``ResultClass`` says.
+
+Native frames of guests are on a stack of their own, one a context; the host runs on the thread's.
+``ctx.host_sp`` is where to go on on the thread's stack: 0 while that is used.
+
+    stub_native       entry of compiled functions, for the interpreter
+    enter_osr         enters a compiled function at a loop that the interpreter is in
+    stub_leave_native return address of a function that compiled code has called
+    native_interpret  runs a function that is not compiled
+    native_host       calls a host function
+    native_trap       stops the guest
+    native_throw      throws an exception; ``native_throw_ref`` one that exists
+
+A function that may catch exceptions has a ``NativeHandler`` in ``ctx.handlers`` while it is active.
+When it catches one, its frame is dropped, and the place of its code for the handler is entered as
+if it had been called instead; all that it needs is in the frame on the value stack.
+"""
+
+from runwell.base.traps import TrapCode
+from runwell.interp.registers import PARAMS as HANDLER_PARAMS
+from runwell.interp.registers import (
+    CC,
+    TYPES,
+    Registers,
+    add_to_field,
+    dispatch,
+    field,
+    handler,
+    load_field,
+    offset_by,
+    store_field,
+    tail_call,
+)
+from runwell.kernel.text import FunctionText, ModuleText
+from runwell.kernel.types import as_struct
+from runwell.runtime.layout import (
+    Context,
+    FuncCode,
+    HostFunc,
+    Instance,
+    NativeSegment,
+    ResultClass,
+)
+
+# Parameters that come in registers: so many pairs of an integer and a vector register.
+PAIRS = 6
+PARAMS = [
+    ("ptr", "ctx"),
+    ("ptr", "inst"),
+    ("ptr", "fp"),
+    ("i32", "left"),
+    ("ptr", "code"),
+    *(("i64", f"a{i}") for i in range(PAIRS)),
+    *(("<4 x float>", f"d{i}") for i in range(PAIRS)),
+]
+NATIVE_TYPES = ", ".join(ty for ty, _ in PARAMS)
+RESULT = "{ i64, <4 x float> }"
+# The chain of frame pointers is how backtraces find the callers.
+ATTRIBUTES = 'nounwind "frame-pointer"="all"'
+# Symbols that compiled code refers to.
+STUBS = ("native_interpret", "native_host", "native_trap", "native_throw", "native_throw_ref")
+
+_CTX = as_struct(Context)
+R = Registers()
+
+
+def _declare(module: ModuleText) -> None:
+    for name, text in {
+        "llvm.frameaddress.p0": "declare ptr @llvm.frameaddress.p0(i32)",
+        "llvm.returnaddress": "declare ptr @llvm.returnaddress(i32)",
+        "llvm.addressofreturnaddress.p0": "declare ptr @llvm.addressofreturnaddress.p0()",
+        "llvm.sponentry.p0": "declare ptr @llvm.sponentry.p0()",
+        "native_returned": "@native_returned = external hidden global i8",
+        "stub_leave_native": "@stub_leave_native = external global i64",
+        "on_stack_limit": "declare i32 @on_stack_limit(ptr, ptr)",
+        "begin_native_stack": "declare i32 @begin_native_stack(ptr)",
+        "leave_segments": "declare void @leave_segments(ptr)",
+        "throw_values": "declare i32 @throw_values(ptr, ptr, ptr, ptr, ptr)",
+        "throw_again": "declare i32 @throw_again(ptr, ptr, ptr)",
+        "throw_from_host": "declare i32 @throw_from_host(ptr, ptr, i32)",
+        "call_native": f"declare hidden {CC} {RESULT} @call_native({NATIVE_TYPES})",
+        "call_osr": f"declare hidden {CC} {RESULT} @call_osr({NATIVE_TYPES})",
+        "call_interpreter": f"declare hidden {CC} void @call_interpreter({TYPES})",
+        "call_host": "declare i32 @call_host(ptr, ptr, ptr, ptr, ptr) nounwind",
+        "native_leave": "declare hidden void @native_leave(ptr)",
+        "native_land": "declare hidden void @native_land(ptr)",
+    }.items():
+        module.declare(name, text)
+
+
+# From the interpreter.
+
+
+def _segment(f: FunctionText, arch: str, link: tuple[str, str]) -> str:
+    """Note where the interpreter goes on; the address.
+
+    It is on the guest's native stack: in this handler's frame, or, if that is elsewhere, where
+    compiled code will begin.
+    """
+    size = -as_struct(NativeSegment).size & -16
+    own = f.alloca(f"[{-size // 8} x i64]")
+    host_sp = load_field(f, "%ctx", Context, "host_sp")
+    is_elsewhere = f.ins(f"icmp eq i64 {host_sp}, 0")
+    top = f.ins(f"add i64 {load_field(f, '%ctx', Context, 'native_top')}, {size}")
+    away = f.ins(f"inttoptr i64 {top} to ptr")
+    segment = f.ins(f"select i1 {is_elsewhere}, ptr {away}, ptr {own}")
+    if arch == "x86_64":
+        sp = f.ins("call ptr @llvm.addressofreturnaddress.p0()")
+    else:
+        sp = f.ins("call ptr @llvm.sponentry.p0()")
+        lr = f.ins("call ptr @llvm.returnaddress(i32 0)")
+        store_field(f, segment, NativeSegment, "lr", f.ins(f"ptrtoint ptr {lr} to i64"))
+    values = {
+        "ip": link[0],
+        "fp": link[1],
+        "rp": "%rp",
+        "instance": "%inst",
+        "sp": f.ins(f"ptrtoint ptr {sp} to i64"),
+        "left": load_field(f, "%ctx", Context, "frames_left"),
+    }
+    for name, source in (("previous", "segment"), *((n, n) for n in _KEPT)):
+        values[name] = load_field(f, "%ctx", Context, source)
+    for name, value in values.items():
+        store_field(f, segment, NativeSegment, name, value)
+    store_field(f, "%ctx", Context, "segment", segment)
+    store_field(f, "%ctx", Context, "native_rp", "%rp")
+    return segment
+
+
+_KEPT = ("handlers", "host_sp", "native_top")
+
+
+def _check_native_stack(f: FunctionText, module: ModuleText, link: tuple[str, str]) -> None:
+    """Reserve the native stack at its first use."""
+    none, ready = f.fresh("none"), f.fresh("ready")
+    top = load_field(f, "%ctx", Context, "native_top")
+    missing = f.ins(f"icmp eq i64 {top}, 0")
+    f.end(f"br i1 {missing}, label %{none}, label %{ready}{module.weights(1, 2000)}")
+    f.label(none)
+    code = f.ins("call i32 @begin_native_stack(ptr %ctx)")
+    f.do(f"store i32 {code}, ptr {field(f, '%ctx', Context, 'trap')}")
+    failed = f.ins(f"icmp ne i32 {code}, 0")
+    stop = f.fresh("stop")
+    f.end(f"br i1 {failed}, label %{stop}, label %{ready}")
+    f.label(stop)
+    # The trap is at the call.
+    ip = offset_by(f, link[0], "-1")
+    for name, value in (("ip", ip), ("fp", link[1]), ("rp", "%rp"), ("instance", "%inst")):
+        store_field(f, "%ctx", Context, name, value)
+    f.end("ret void")
+    f.label(ready)
+
+
+def _enter(f: FunctionText, module: ModuleText, arch: str, target: str) -> None:
+    """Enter compiled code for the function whose ``FuncCode`` is in ``acc``, and go on."""
+    _declare(module)
+    code = f.ins("inttoptr i64 %acc to ptr")
+    params = f.ins(f"zext i32 {load_field(f, code, FuncCode, 'param_bytes')} to i64")
+    where = offset_by(f, "%fp", params)
+    link_ip = f.ins(f"load ptr, ptr {where}, align 8")
+    link_fp = f.ins(f"load ptr, ptr {offset_by(f, where, '8')}, align 8")
+    _check_native_stack(f, module, (link_ip, link_fp))
+    segment = _segment(f, arch, (link_ip, link_fp))
+    left = load_field(f, segment, NativeSegment, "left")
+    arguments = [f"ptr %ctx, ptr %inst, ptr %fp, i32 {left}, ptr {code}"]
+    for ty in ("i64", "<4 x float>"):
+        for slot in range(PAIRS):
+            value = "poison"
+            if target == "call_native":
+                at = offset_by(f, "%fp", str(8 * slot))
+                value = f.ins(f"load {ty}, ptr {at}, align 8")
+            arguments.append(f"{ty} {value}")
+    both = f.ins(f"call {CC} {RESULT} @{target}({', '.join(arguments)})")
+    # The handler's own values survive in its frame.
+    ctx, inst, fp = "%ctx", "%inst", "%fp"
+    for name, source in (("segment", "previous"), *((n, n) for n in _KEPT[1:])):
+        store_field(f, ctx, Context, name, load_field(f, segment, NativeSegment, source))
+    ip, back = (load_field(f, segment, NativeSegment, name) for name in ("ip", "fp"))
+    mem = load_field(f, inst, Instance, "memory_base")
+    r = R._replace(ip=ip, fp=back, mem=mem)
+    tail, returned = f.fresh("tail"), f.fresh("returned")
+    next_ = load_field(f, ctx, Context, "tail_code")
+    is_tail = f.ins(f"icmp ne ptr {next_}, null")
+    f.end(f"br i1 {is_tail}, label %{tail}, label %{returned}{module.weights(1, 2000)}")
+    f.label(tail)
+    _interpret_next(f, next_, r)
+    f.label(returned)
+    count = f.ins(f"add i32 {load_field(f, segment, NativeSegment, 'left')}, 1")
+    store_field(f, ctx, Context, "frames_left", count)
+    kind = load_field(f, code, FuncCode, "result_class")
+    number, vector, done = f.fresh("number"), f.fresh("vector"), f.fresh("done")
+    f.end(
+        f"switch i32 {kind}, label %{done} [i32 {int(ResultClass.INTEGER)}, label %{number} "
+        f"i32 {int(ResultClass.FLOAT)}, label %{vector}]"
+    )
+    for n, (block, ty) in enumerate(((number, "i64"), (vector, "<4 x float>"))):
+        f.label(block)
+        f.do(f"store {ty} {f.ins(f'extractvalue {RESULT} {both}, {n}')}, ptr {fp}, align 8")
+        f.end(f"br label %{done}")
+    f.label(done)
+    dispatch(f, r)
+
+
+def _interpret_next(f: FunctionText, code: str, r: Registers) -> None:
+    """Compiled code has tail-called a function that is to be interpreted: here, not below it."""
+    store_field(f, r.ctx, Context, "tail_code", "null")
+    fp, rp = load_field(f, r.ctx, Context, "fp"), load_field(f, r.ctx, Context, "native_rp")
+    _link(f, code, fp, r.ip, r.fp)
+    acc = f.ins(f"ptrtoint ptr {code} to i64")
+    entry = load_field(f, code, FuncCode, "entry")
+    dispatch(f, r._replace(ip=entry, fp=fp, rp=rp, acc=acc))
+
+
+def _link(f: FunctionText, code: str, fp: str, back_ip: str, back_fp: str) -> None:
+    """Write the link of a function whose arguments are in its frame."""
+    add_to_field(f, code, FuncCode, "heat", 1)
+    params = f.ins(f"zext i32 {load_field(f, code, FuncCode, 'param_bytes')} to i64")
+    where = offset_by(f, fp, params)
+    f.do(f"store ptr {back_ip}, ptr {where}, align 8")
+    f.do(f"store ptr {back_fp}, ptr {offset_by(f, where, '8')}, align 8")
+
+
+def stub_native(f: FunctionText, module: ModuleText, arch: str) -> None:
+    """Enter compiled code."""
+    _enter(f, module, arch, "call_native")
+
+
+def stub_leave_native(f: FunctionText, module: ModuleText, arch: str) -> None:
+    """Return to ``native_interpret``."""
+    f.end("ret void")
+
+
+def _enter_osr(module: ModuleText, arch: str) -> FunctionText:
+    """Go on in compiled code, at ``ctx.osr_entry``; ``acc`` is the function's ``FuncCode``."""
+    f = handler("enter_osr", section="")
+    _enter(f, module, arch, "call_osr")
+    return f
+
+
+# From compiled code.
+
+
+def _begin(name: str) -> FunctionText:
+    """Begin a stub of the native convention."""
+    attrs = f"noinline {ATTRIBUTES}"
+    return FunctionText(name, PARAMS, RESULT, linkage="", cc=CC, attrs=attrs)
+
+
+def _spill(f: FunctionText) -> None:
+    """Write the parameters that came in registers to their slots."""
+    slots = f.ins(f"lshr i32 {load_field(f, '%code', FuncCode, 'param_bytes')}, 3")
+    floats = load_field(f, "%code", FuncCode, "float_mask")
+    vectors = load_field(f, "%code", FuncCode, "v128_mask")
+    done = f.fresh("spilled")
+    for slot in range(PAIRS):
+        at = offset_by(f, "%fp", str(8 * slot))
+        here, number, vector = f.fresh("slot"), f.fresh("number"), f.fresh("vector")
+        double, wide, following = f.fresh("double"), f.fresh("wide"), f.fresh("following")
+        f.end(f"br i1 {f.ins(f'icmp ugt i32 {slots}, {slot}')}, label %{here}, label %{done}")
+        f.label(here)
+        is_float = _bit(f, floats, slot)
+        f.end(f"br i1 {is_float}, label %{vector}, label %{number}")
+        f.label(number)
+        # The slot behind the first of a vector's is none of a parameter's own.
+        if slot:
+            is_upper = _bit(f, vectors, slot - 1)
+            f.end(f"br i1 {is_upper}, label %{following}, label %{double}")
+            f.label(double)
+        f.do(f"store i64 %a{slot}, ptr {at}, align 8")
+        f.end(f"br label %{following}")
+        f.label(vector)
+        is_wide = _bit(f, vectors, slot)
+        low = f.ins(f"bitcast <4 x float> %d{slot} to <2 x i64>")
+        f.do(f"store i64 {f.ins(f'extractelement <2 x i64> {low}, i32 0')}, ptr {at}, align 8")
+        f.end(f"br i1 {is_wide}, label %{wide}, label %{following}")
+        f.label(wide)
+        f.do(f"store <4 x float> %d{slot}, ptr {at}, align 8")
+        f.label(following)
+    f.label(done)
+
+
+def _bit(f: FunctionText, mask: str, number: int) -> str:
+    return f.ins(f"icmp ne i32 {f.ins(f'and i32 {mask}, {1 << number}')}, 0")
+
+
+def _stop(f: FunctionText, code: str) -> None:
+    """End the block: stop the guest; the caller of the function is where it happened."""
+    frame = f.ins("call ptr @llvm.frameaddress.p0(i32 0)")
+    store_field(f, "%ctx", Context, "trap", code)
+    _stand_at(f, frame)
+    f.do("call void @native_leave(ptr %ctx)")
+    f.end("unreachable")
+
+
+def _stand_at(f: FunctionText, frame: str) -> None:
+    """Say in the context that the guest is where a native frame returns to."""
+    rp = load_field(f, "%ctx", Context, "native_rp")
+    fields = {"ip": "@stub_leave_native", "fp": frame, "rp": rp, "instance": "%inst"}
+    for name, value in fields.items():
+        store_field(f, "%ctx", Context, name, value)
+
+
+def _check_room(f: FunctionText, module: ModuleText) -> None:
+    """Check the limits of the call stack, as at the entry of every compiled function."""
+    limit = load_field(f, "%ctx", Context, "stack_limit")
+    high = f.ins(f"icmp ugt ptr %fp, {limit}")
+    deep = f.ins("icmp slt i32 %left, 0")
+    either = f.ins(f"or i1 {high}, {deep}")
+    rare, beyond, stop = f.fresh("rare"), f.fresh("beyond"), f.fresh("stop")
+    depth, room = f.fresh("depth"), f.fresh("room")
+    f.end(f"br i1 {either}, label %{rare}, label %{room}{module.weights(1, 2000)}")
+    f.label(rare)
+    f.end(f"br i1 {high}, label %{beyond}, label %{depth}")
+    f.label(beyond)
+    code = f.ins("call i32 @on_stack_limit(ptr %ctx, ptr %fp)")
+    failed = f.ins(f"icmp ne i32 {code}, 0")
+    f.end(f"br i1 {failed}, label %{stop}, label %{depth}")
+    f.label(stop)
+    _stop(f, code)
+    f.label(depth)
+    exhausted = f.fresh("exhausted")
+    f.end(f"br i1 {deep}, label %{exhausted}, label %{room}")
+    f.label(exhausted)
+    _stop(f, str(int(TrapCode.STACK_EXHAUSTED)))
+    f.label(room)
+
+
+def _result(f: FunctionText) -> None:
+    """Return what is at the bottom of the frame, whatever its class."""
+    number = f.ins("load i64, ptr %fp, align 8")
+    vector = f.ins("load <4 x float>, ptr %fp, align 8")
+    first = f.ins(f"insertvalue {RESULT} poison, i64 {number}, 0")
+    f.end(f"ret {RESULT} {f.ins(f'insertvalue {RESULT} {first}, <4 x float> {vector}, 1')}")
+
+
+def _native_interpret(module: ModuleText) -> FunctionText:
+    """Run a function that is not compiled.
+
+    If nothing but the interpreter waits for it, because it was tail-called, that goes on with it.
+    """
+    f = _begin("native_interpret")
+    _spill(f)
+    back = f.ins("call ptr @llvm.returnaddress(i32 0)")
+    segment = load_field(f, "%ctx", Context, "segment")
+    home = load_field(f, segment, NativeSegment, "instance")
+    is_tail = f.ins(f"icmp eq ptr {back}, @native_returned")
+    is_home = f.ins(f"icmp eq ptr {home}, %inst")
+    tail, below = f.fresh("tail"), f.fresh("below")
+    f.end(f"br i1 {f.ins(f'and i1 {is_tail}, {is_home}')}, label %{tail}, label %{below}")
+    f.label(tail)
+    store_field(f, "%ctx", Context, "tail_code", "%code")
+    store_field(f, "%ctx", Context, "fp", "%fp")
+    store_field(f, "%ctx", Context, "frames_left", "%left")
+    f.end(f"ret {RESULT} poison")
+    f.label(below)
+    _check_room(f, module)
+    frame = f.ins("call ptr @llvm.frameaddress.p0(i32 0)")
+    _link(f, "%code", "%fp", "@stub_leave_native", frame)
+    store_field(f, "%ctx", Context, "frames_left", "%left")
+    rp = load_field(f, "%ctx", Context, "native_rp")
+    registers = R._replace(
+        ip=load_field(f, "%code", FuncCode, "entry"),
+        mem=load_field(f, "%inst", Instance, "memory_base"),
+        rp=rp,
+        acc=f.ins("ptrtoint ptr %code to i64"),
+        facc="zeroinitializer",
+    )
+    f.do(f"call {CC} void @call_interpreter({registers.arguments()})")
+    trapped, returned = f.fresh("trapped"), f.fresh("returned")
+    trap = load_field(f, "%ctx", Context, "trap")
+    fine = f.ins(f"icmp eq i32 {trap}, 0")
+    f.end(f"br i1 {fine}, label %{returned}, label %{trapped}{module.weights(2000, 1)}")
+    f.label(trapped)
+    f.do("call void @native_leave(ptr %ctx)")
+    f.end("unreachable")
+    f.label(returned)
+    store_field(f, "%ctx", Context, "native_rp", rp)
+    _result(f)
+    return f
+
+
+def call_host(f: FunctionText, module: ModuleText, host: str, fp: str, rp: str) -> str:
+    """Call a host function on the thread's own stack; what it returned."""
+    module.declare("call_host", "declare i32 @call_host(ptr, ptr, ptr, ptr, ptr) nounwind")
+    entry = load_field(f, host, HostFunc, "entry")
+    return f.ins(f"call i32 @call_host(ptr %ctx, ptr {host}, ptr {fp}, ptr {rp}, ptr {entry})")
+
+
+def prepare_host_call(f: FunctionText, host: str, fp: str, rp: str) -> None:
+    """Say in the context where the stacks are free for entries from the host function."""
+    values = f.ins(f"zext i32 {load_field(f, host, HostFunc, 'frame_bytes')} to i64")
+    refs = f.ins(f"zext i32 {load_field(f, host, HostFunc, 'ref_bytes')} to i64")
+    store_field(f, "%ctx", Context, "top", offset_by(f, fp, values))
+    store_field(f, "%ctx", Context, "ref_top", offset_by(f, rp, refs))
+
+
+def _native_host(module: ModuleText) -> FunctionText:
+    """Call a host function."""
+    f = _begin("native_host")
+    _spill(f)
+    _check_room(f, module)
+    host = load_field(f, "%code", FuncCode, "host")
+    frame = f.ins("call ptr @llvm.frameaddress.p0(i32 0)")
+    rp = load_field(f, "%ctx", Context, "native_rp")
+    _stand_at(f, frame)
+    store_field(f, "%ctx", Context, "frames_left", "%left")
+    prepare_host_call(f, host, "%fp", rp)
+    result = call_host(f, module, host, "%fp", rp)
+    failed, ok = f.fresh("failed"), f.fresh("ok")
+    fine = f.ins(f"icmp eq i32 {result}, 0")
+    f.end(f"br i1 {fine}, label %{ok}, label %{failed}{module.weights(2000, 1)}")
+    f.label(failed)
+    _stand_at(f, frame)
+    trap = f.ins(f"call i32 @throw_from_host(ptr %ctx, ptr {host}, i32 {result})")
+    _land(f, trap)
+    f.label(ok)
+    store_field(f, "%ctx", Context, "native_rp", rp)
+    _result(f)
+    return f
+
+
+def _land(f: FunctionText, trap: str) -> None:
+    """End the block: go on where an exception is caught, or stop with a trap code."""
+    stop, land = f.fresh("stop"), f.fresh("land")
+    f.end(f"br i1 {f.ins(f'icmp ne i32 {trap}, 0')}, label %{stop}, label %{land}")
+    f.label(stop)
+    store_field(f, "%ctx", Context, "trap", trap)
+    f.do("call void @native_leave(ptr %ctx)")
+    f.end("unreachable")
+    f.label(land)
+    f.do("call void @native_land(ptr %ctx)")
+    f.end("unreachable")
+
+
+def _native_trap() -> FunctionText:
+    """``native_trap(ctx, inst, fp, trap code)``: stop the guest at the call of this."""
+    params = [("ptr", "ctx"), ("ptr", "inst"), ("ptr", "fp"), ("i32", "trap")]
+    f = FunctionText("native_trap", params, linkage="", attrs=f"noinline {ATTRIBUTES}")
+    _stop(f, "%trap")
+    return f
+
+
+def _native_throw() -> FunctionText:
+    """``native_throw(ctx, inst, fp, tag, values, refs)``: throw at the call of this."""
+    params = [("ptr", name) for name in ("ctx", "inst", "fp", "tag", "values", "refs")]
+    f = FunctionText("native_throw", params, linkage="", attrs=f"noinline {ATTRIBUTES}")
+    _stand_at(f, f.ins("call ptr @llvm.frameaddress.p0(i32 0)"))
+    thrown = "ptr %ctx, ptr null, ptr %tag, ptr %values, ptr %refs"
+    _land(f, f.ins(f"call i32 @throw_values({thrown})"))
+    return f
+
+
+def _native_throw_ref() -> FunctionText:
+    """``native_throw_ref(ctx, inst, fp, exception)``: throw it, which is not null, again."""
+    params = [("ptr", name) for name in ("ctx", "inst", "fp", "exception")]
+    f = FunctionText("native_throw_ref", params, linkage="", attrs=f"noinline {ATTRIBUTES}")
+    _stand_at(f, f.ins("call ptr @llvm.frameaddress.p0(i32 0)"))
+    _land(f, f.ins("call i32 @throw_again(ptr %ctx, ptr null, ptr %exception)"))
+    return f
+
+
+def _resume() -> FunctionText:
+    """Go on interpreting where the context says; only ``ctx`` is given."""
+    f = handler("resume_interpreter", section="")
+    ip, fp, rp, inst = (
+        load_field(f, "%ctx", Context, name) for name in ("ip", "fp", "rp", "instance")
+    )
+    mem = load_field(f, inst, Instance, "memory_base")
+    acc, facc = "0", "zeroinitializer"
+    dispatch(f, R._replace(ip=ip, fp=fp, rp=rp, inst=inst, mem=mem, acc=acc, facc=facc))
+    return f
+
+
+def landed(f: FunctionText, module: ModuleText) -> None:
+    """End the block if the handler of an exception is beyond compiled code; go on there."""
+    _declare(module)
+    far, near = f.fresh("far"), f.fresh("near")
+    sp = load_field(f, "%ctx", Context, "land_sp")
+    f.end(f"br i1 {f.ins(f'icmp eq i64 {sp}, 0')}, label %{near}, label %{far}")
+    f.label(far)
+    f.do("call void @native_land(ptr %ctx)")
+    f.end("unreachable")
+    f.label(near)
+
+
+# What LLVM has no words for.  A naked function is its assembly.
+
+_X86 = {
+    # Calls the native code of the `FuncCode` in `code`, on the guest's native stack.  Its frame is
+    # there, too, where backtraces find it after a trap: caller, return address, segment, and the
+    # stack pointer to return with.
+    "call_native": """
+        movq {code.native}(%rdi), %rax
+    3:  pushq %rbp
+        movq %rsp, %rbx
+        movq {segment}(%r12), %r10
+        cmpq $$0, {host_sp}(%r12)
+        jne 1f
+        movq %rsp, {host_sp}(%r12)
+        movq %r10, %rsp
+    1:  pushq %rbx
+        pushq %r10
+        pushq 8(%rbx)
+        pushq %rbp
+        movq %rsp, %rbp
+        callq *%rax
+        .globl native_returned
+        .hidden native_returned
+    native_returned:
+        movq 24(%rbp), %rsp
+        popq %rbp
+        retq
+        .globl call_osr
+        .hidden call_osr
+    call_osr:
+        movq {osr_entry}(%r12), %rax
+        jmp 3b
+    """,
+    "call_interpreter": """
+        pushq %rbp
+        movq %rsp, %rbp
+        callq *(%r12)
+        popq %rbp
+        retq
+    """,
+    # The same, from the host: notes how to leave whatever is below.
+    "call_entry": """
+        pushq %rbp
+        movq %rsp, %rbp
+        leaq -8(%rsp), %rax
+        movq %rax, {native_sp}(%rdi)
+        callq *(%r12)
+        popq %rbp
+        retq
+    """,
+    # entry(ctx, host, fp, rp), on the thread's own stack.
+    "call_host": """
+        movq {host_sp}(%rdi), %rax
+        testq %rax, %rax
+        je 1f
+        pushq %rbp
+        movq %rsp, %rbp
+        pushq %rbx
+        pushq %r12
+        movq %rdi, %rbx
+        movq %rax, %r12
+        movq %rsp, {native_top}(%rdi)
+        movq $$0, {host_sp}(%rdi)
+        movq %rax, %rsp
+        callq *%r8
+        movq %r12, {host_sp}(%rbx)
+        leaq -16(%rbp), %rsp
+        popq %r12
+        popq %rbx
+        popq %rbp
+        retq
+    1:  jmpq *%r8
+    """,
+    "native_leave": """
+        pushq %rdi
+        callq leave_segments
+        popq %rdi
+        movq {native_sp}(%rdi), %rsp
+        retq
+    """,
+    "native_land": """
+        movq {land_sp}(%rdi), %rsp
+        movq {land_fp}(%rdi), %rbp
+        movq {land_entry}(%rdi), %rax
+        testq %rax, %rax
+        je 1f
+        movq %rdi, %r12
+        movq {instance}(%rdi), %r13
+        movq {fp}(%rdi), %r14
+        movl {frames_left}(%rdi), %r15d
+        movq {land_code}(%rdi), %rdi
+        jmpq *%rax
+    1:  jmp resume_interpreter
+    """,
+    # After a fault the stack is as it was at the entry.
+    "native_return": "retq",
+}
+_ARM = {
+    "call_native": """
+        ldr x16, [x24, #{code.native}]
+    3:  stp x29, x30, [sp, #-16]!
+        mov x19, sp
+        ldr x17, [x20, #{segment}]
+        ldr x10, [x20, #{host_sp}]
+        cbnz x10, 1f
+        str x19, [x20, #{host_sp}]
+        mov sp, x17
+    1:  stp x17, x19, [sp, #-16]!
+        stp x29, x30, [sp, #-16]!
+        mov x29, sp
+        blr x16
+        .globl native_returned
+        .hidden native_returned
+    native_returned:
+        ldr x19, [x29, #24]
+        mov sp, x19
+        ldp x29, x30, [sp], #16
+        ret
+        .globl call_osr
+        .hidden call_osr
+    call_osr:
+        ldr x16, [x20, #{osr_entry}]
+        b 3b
+    """,
+    "call_interpreter": """
+        stp x29, x30, [sp, #-16]!
+        mov x29, sp
+        ldr x16, [x20]
+        blr x16
+        ldp x29, x30, [sp], #16
+        ret
+    """,
+    "call_entry": """
+        stp x29, x30, [sp, #-16]!
+        mov x29, sp
+        str x29, [x24, #{native_sp}]
+        adr x16, 1f
+        str x16, [x24, #{native_lr}]
+        ldr x16, [x20]
+        blr x16
+    1:  ldp x29, x30, [sp], #16
+        ret
+    """,
+    "call_host": """
+        ldr x9, [x0, #{host_sp}]
+        cbz x9, 1f
+        stp x29, x30, [sp, #-32]!
+        mov x29, sp
+        stp x19, x20, [sp, #16]
+        mov x19, x0
+        mov x20, x9
+        mov x10, sp
+        str x10, [x0, #{native_top}]
+        str xzr, [x0, #{host_sp}]
+        mov sp, x9
+        blr x4
+        mov sp, x29
+        str x20, [x19, #{host_sp}]
+        ldp x19, x20, [sp, #16]
+        ldp x29, x30, [sp], #32
+        ret
+    1:  br x4
+    """,
+    "native_leave": """
+        str x0, [sp, #-16]!
+        bl leave_segments
+        ldr x0, [sp], #16
+        ldr x9, [x0, #{native_sp}]
+        ldr x30, [x0, #{native_lr}]
+        mov sp, x9
+        ret
+    """,
+    "native_land": """
+        ldr x9, [x0, #{land_sp}]
+        mov sp, x9
+        ldr x29, [x0, #{land_fp}]
+        ldr x30, [x0, #{land_lr}]
+        ldr x16, [x0, #{land_entry}]
+        cbz x16, 1f
+        mov x20, x0
+        ldr x21, [x0, #{instance}]
+        ldr x22, [x0, #{fp}]
+        ldr w23, [x0, #{frames_left}]
+        ldr x24, [x0, #{land_code}]
+        br x16
+    1:  mov x24, x0
+        b resume_interpreter
+    """,
+    "native_return": "ret",
+}
+
+
+def _assembly(name: str, arch: str) -> FunctionText:
+    """A naked function."""
+    words = {f"{{{field}}}": str(of.offset) for field, of in _CTX.fields.items()}
+    words["{code.native}"] = str(as_struct(FuncCode).offset("native"))
+    text = (_X86 if arch == "x86_64" else _ARM)[name]
+    for word, number in words.items():
+        text = text.replace(word, number)
+    lines = "\\0A".join(line.strip() for line in text.strip().splitlines())
+    params, result, cc = _PROTOTYPES[name]
+    linkage = "" if name in ("native_return", "call_host") else "hidden"
+    attrs = "naked noinline nounwind"
+    f = FunctionText(name, params, result, linkage=linkage, cc=cc, attrs=attrs)
+    f.do(f'call void asm sideeffect "{lines}", ""()')
+    f.end("unreachable")
+    return f
+
+
+_PROTOTYPES: dict[str, tuple[list[tuple[str, str]], str, str]] = {
+    "call_native": (PARAMS, RESULT, CC),
+    "call_interpreter": (HANDLER_PARAMS, "void", CC),
+    "call_entry": (HANDLER_PARAMS, "void", CC),
+    "call_host": ([("ptr", name) for name in ("ctx", "host", "fp", "rp", "target")], "i32", ""),
+    "native_leave": ([("ptr", "ctx")], "void", ""),
+    "native_land": ([("ptr", "ctx")], "void", ""),
+    "native_return": ([], "void", ""),
+}
+EXPORTS = [*STUBS, "native_return"]
+
+
+def add_native(module: ModuleText, arch: str) -> None:
+    """Add everything here to a module, except the stubs' handlers, which are forms."""
+    _declare(module)
+    for function in (
+        _enter_osr(module, arch),
+        _native_interpret(module),
+        _native_host(module),
+        _native_trap(),
+        _native_throw(),
+        _native_throw_ref(),
+        _resume(),
+        *(_assembly(name, arch) for name in _X86),
+    ):
+        module.add_function(function)

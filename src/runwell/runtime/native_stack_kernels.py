@@ -1,0 +1,113 @@
+"""The native stack of a guest: compiled functions have their frames on it, one for each context.
+
+It is reserved when compiled code is first entered, and unmapped with the context.  From its low end:
+
+    barrier   64 KiB   never accessible
+    guard      1 MiB   inaccessible, unless a kernel that compiled code called ran into it
+    the stack          grows down
+    signals   64 KiB   the thread's stack for signal handlers, if it had none
+
+Compiled code that runs into the guard traps.  A kernel cannot be stopped anywhere: the guard is
+opened for it, and the next function that is called, or loop that goes round, traps.
+"""
+
+from runwell.kernel import Ptr, kernel, local_array, null, u8, u32, u64
+from runwell.runtime.c_library import (
+    MAP_RESERVE,
+    PROT_NONE,
+    PROT_RW,
+    SignalStack,
+    madvise,
+    mmap,
+    mprotect,
+    munmap,
+    sigaltstack,
+)
+from runwell.runtime.layout import Context
+
+BARRIER, GUARD, SIGNALS = 1 << 16, 1 << 20, 1 << 16
+# The first that the system has room for.  Frames of compiled code are a few times as large as those
+# of the interpreter, whose stack is a fraction of this.
+LARGEST, SMALLEST = 1 << 30, 1 << 24
+MAP_STACK, MADV_NOHUGEPAGE = 0x20000, 15
+SS_DISABLE = 2
+# Of a stack for signals that somebody else has set up.
+ENOUGH = 1 << 14
+FAILED = (1 << 64) - 1
+
+
+@kernel
+def make_native_stack(ctx: Ptr[Context]) -> bool:
+    """Reserve the stack; is there room?"""
+    size: u64 = LARGEST
+    at = mmap(null, size, PROT_RW, MAP_RESERVE | MAP_STACK, -1, 0)
+    while u64(at) == FAILED and size > SMALLEST:
+        size = size // 4
+        at = mmap(null, size, PROT_RW, MAP_RESERVE | MAP_STACK, -1, 0)
+    if u64(at) == FAILED:
+        return False
+    # A page is enough to begin with.
+    madvise(at, size, MADV_NOHUGEPAGE)
+    if mprotect(at, BARRIER + GUARD, PROT_NONE) != 0:
+        munmap(at, size)
+        return False
+    ctx.native_low = u64(at)
+    ctx.native_high = u64(at) + size
+    top = ctx.native_high - SIGNALS
+    ctx.native_top = top
+    stack = local_array(SignalStack, 1)
+    if sigaltstack(null, stack) == 0 and (stack.flags & SS_DISABLE != 0 or stack.size < ENOUGH):
+        stack.at = Ptr[u8](top)
+        stack.flags = 0
+        stack.size = u64(SIGNALS)
+        sigaltstack(stack, null)
+    return True
+
+
+@kernel
+def free_native_stack(ctx: Ptr[Context]) -> None:
+    """Unmap the stack, if there is one."""
+    low = ctx.native_low
+    if low == 0:
+        return
+    stack = local_array(SignalStack, 1)
+    if sigaltstack(null, stack) == 0 and u64(stack.at) == ctx.native_high - SIGNALS:
+        stack.flags = SS_DISABLE
+        sigaltstack(stack, null)
+    munmap(Ptr[u8](low), ctx.native_high - low)
+    ctx.native_low = 0
+    ctx.native_high = 0
+    ctx.native_top = 0
+
+
+@kernel
+def is_in_guard(ctx: Ptr[Context], address: u64) -> bool:
+    """Is this an address below the stack?"""
+    return ctx.native_low <= address and address < ctx.native_low + (BARRIER + GUARD)
+
+
+@kernel
+def open_guard(ctx: Ptr[Context], address: u64) -> bool:
+    """Let a kernel end its work in the guard; was that possible?"""
+    if ctx.native_open != 0 or address < ctx.native_low + BARRIER:
+        return False
+    ctx.native_open = 1
+    # Whoever polls this comes to ``is_exhausted``.
+    ctx.stack_limit = null
+    return mprotect(Ptr[u8](ctx.native_low + BARRIER), GUARD, PROT_RW) == 0
+
+
+@kernel(export=True)
+def close_guard(ctx: Ptr[Context]) -> None:
+    """Protect the guard again; nothing runs in it."""
+    if ctx.native_open != 0:
+        ctx.native_open = 0
+        mprotect(Ptr[u8](ctx.native_low + BARRIER), GUARD, PROT_NONE)
+
+
+@kernel(export=True)
+def native_stack_base(ctx: Ptr[Context]) -> u64:
+    """Where the stack begins, high; it is made at the first call; 0 if there is no room."""
+    if ctx.native_low == 0 and not make_native_stack(ctx):
+        return u64(0)
+    return ctx.native_high - SIGNALS

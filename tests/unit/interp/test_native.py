@@ -1,0 +1,339 @@
+"""Compiled functions among interpreted ones, in every mix."""
+
+import struct
+
+from tests.unit.interp.compiled import (
+    LESS,
+    Compiled,
+    call,
+    check,
+    frame,
+    give,
+    give_float,
+    imported,
+    offset,
+    own,
+    place,
+)
+
+import runwell
+
+
+def prepare(text, bodies, imports=None):
+    """An instance of which some functions are compiled."""
+    instance = runwell.Instance(runwell.Module(text), imports)
+    made = bodies(instance.module.code) if callable(bodies) else bodies
+    return instance, Compiled(instance.module.code, made)
+
+
+ADD = """(module (func $add (export "add") (param i32 i32) (result i32)
+    (i32.add (local.get 0) (local.get 1)))
+  (func (export "by") (param i32 i32) (result i32) (call $add (local.get 1) (local.get 0))))"""
+
+
+def add():
+    body = check(0) + "%s = add i64 %a0, %a1\n%t = shl i64 %s, 1" + give("%t")
+    instance, _ = prepare(ADD, {0: body})
+    e = instance.exports
+    return e.add(3, 4), e.by(5, 6), [e.add(i, 1) for i in range(1000)][-1]
+
+
+def test_add(worker):
+    assert worker.run(add) == (14, 22, 2000)
+
+
+FIB = """(module (func $fib (export "fib") (param i32) (result i32)
+  (if (result i32) (i32.lt_u (local.get 0) (i32.const 2))
+    (then (local.get 0))
+    (else (i32.add (call $half (i32.sub (local.get 0) (i32.const 1)))
+                   (call $half (i32.sub (local.get 0) (i32.const 2)))))))
+  (func $half (export "half") (param i32) (result i32)
+    (if (result i32) (i32.lt_u (local.get 0) (i32.const 2))
+      (then (local.get 0))
+      (else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1)))
+                   (call $fib (i32.sub (local.get 0) (i32.const 2))))))))"""
+
+
+def fib_body(function, callee):
+    return (
+        check(function)
+        + f"""
+  %n = trunc i64 %a0 to i32
+  %small = icmp ult i32 %n, 2
+  br i1 %small, label %base, label %rec
+base:
+  %bb = insertvalue {{ i64, <4 x float> }} poison, i64 %a0, 0
+  ret {{ i64, <4 x float> }} %bb
+rec:
+  %m1 = sub i32 %n, 1
+  %m2 = sub i32 %n, 2
+  %w1 = zext i32 %m1 to i64
+  %w2 = zext i32 %m2 to i64
+"""
+        + LESS
+        + frame("f1", 32)
+        + frame("f2", 40)
+        + own(callee)
+        + place(function, 0)
+        + call("%x1", f"%n{callee}", "%f1", ("%w1",), code=f"%c{callee}")
+        + call("%x2", f"%n{callee}", "%f2", ("%w2",), code=f"%c{callee}")
+        + """
+  %y1 = extractvalue { i64, <4 x float> } %x1, 0
+  %y2 = extractvalue { i64, <4 x float> } %x2, 0
+  %sum = add i64 %y1, %y2
+"""
+        + give("%sum")
+    )
+
+
+def fib(both):
+    bodies = {0: fib_body(0, 1)}
+    if both:
+        bodies[1] = fib_body(1, 0)
+    instance, _ = prepare(FIB, bodies)
+    return instance.exports.fib(20), instance.exports.half(15)
+
+
+def test_fib_of_two_functions_one_compiled(worker):
+    assert worker.run(fib, False) == (6765, 610)
+
+
+def test_fib_compiled(worker):
+    assert worker.run(fib, True) == (6765, 610)
+
+
+DEEP = """(module
+  (func $f (export "f") (param i32) (result i32) (call $g (local.get 0)))
+  (func $g (export "g") (param i32) (result i32) (call $f (local.get 0))))"""
+
+
+def deep(which):
+    """The message and the frames of a recursion without end."""
+    instance, _ = prepare(
+        DEEP, lambda code: {x: deep_body(code, x, 1 - x) for x in which}
+    )
+    try:
+        instance.exports.f(5)
+    except runwell.ExhaustionError as e:
+        return str(e), e.backtrace
+
+
+def deep_body(code, function, callee):
+    return (
+        check(function)
+        + LESS
+        + frame("f1", 32)
+        + own(callee)
+        + place(function, offset(code, function, "call"))
+        + call("%x1", f"%n{callee}", "%f1", ("%a0",), code=f"%c{callee}")
+        + "  %y1 = extractvalue { i64, <4 x float> } %x1, 0\n"
+        + give("%y1")
+    )
+
+
+def test_depth_and_backtrace_are_the_interpreters(worker):
+    interpreted = worker.run(deep, ())
+    assert "99936 more frames" in interpreted[0]
+    for which in ((0,), (1,), (0, 1)):
+        assert worker.run(deep, which) == interpreted
+
+
+MIXED = """(module
+  (import "env" "host" (func $host (param i32 f64) (result f64)))
+  (func $f (export "f") (param i32 f32 f64 v128 i64 i32 f32 i32) (result f64)
+    unreachable)
+  (func $g (export "g") (param i32 f32 f64 v128 i64 i32 f32 i32) (result f64)
+    (f64.add (f64.convert_i32_s (local.get 0)) (f64.promote_f32 (local.get 1)))
+    (f64.add (local.get 2)) (f64.add (f64x2.extract_lane 0 (local.get 3)))
+    (f64.add (f64x2.extract_lane 1 (local.get 3)))
+    (f64.add (f64.convert_i64_s (local.get 4))) (f64.add (f64.convert_i32_s (local.get 5)))
+    (f64.add (f64.promote_f32 (local.get 6))) (f64.add (f64.convert_i32_s (local.get 7)))
+    (call $host (i32.const 1)) drop (call $host (i32.const 2) (f64.const 0))))""".replace(
+    "(call $host (i32.const 1)) drop (call $host (i32.const 2) (f64.const 0))", ""
+)
+
+
+def passing():
+    """A compiled function passes its nine slots on to an interpreted one."""
+    args = {f"a{i}": f"%a{i}" for i in range(6)} | {f"d{i}": f"%d{i}" for i in range(6)}
+    body = check(1) + LESS + own(2) + frame("callee", 200)
+    for at in range(48, 80, 8):
+        body += f"""
+  %from{at} = getelementptr i8, ptr %fp, i64 {at}
+  %v{at} = load i64, ptr %from{at}, align 8
+  %to{at} = getelementptr i8, ptr %callee, i64 {at}
+  store i64 %v{at}, ptr %to{at}, align 8
+"""
+    body += call("%r", "%n2", "%callee", args, code="%c2")
+    body += "  %v = extractvalue { i64, <4 x float> } %r, 1\n" + give_float("%v")
+    instance, _ = prepare(MIXED, {1: body}, {"env": {"host": lambda a, b: a + b}})
+    v = struct.pack("<dd", 10.5, 20.25)
+    given = (1, 2.5, 3.25, v, 1 << 40, -7, 0.5, 1000)
+    return instance.exports.f(*given), instance.exports.g(*given)
+
+
+def test_every_class_of_parameter(worker):
+    compiled, interpreted = worker.run(passing)
+    assert compiled == interpreted == 1 + 2.5 + 3.25 + 30.75 + (1 << 40) - 7 + 0.5 + 1000
+
+
+HOST = """(module
+  (import "env" "host" (func $host (param i32 f64) (result f64)))
+  (func $f (export "f") (param i32 f64) (result f64) (call $host (local.get 0) (local.get 1)))
+  (func $g (export "g") (param i32 f64) (result f64) (call $f (local.get 0) (local.get 1)))
+  (func $h (export "h") (param i32 f64) (result f64) (call $g (local.get 0) (local.get 1))))"""
+
+
+def through(code, function, callee, load):
+    return (
+        check(function)
+        + LESS
+        + frame("callee", 48)
+        + load(callee)
+        + place(function, offset(code, function, "call"))
+        + call(
+            "%r",
+            f"%n{callee}",
+            "%callee",
+            {"a0": "%a0", "d1": "%d1"},
+            code=f"%c{callee}",
+            inst=f"%i{callee}" if load is imported else "%inst",
+        )
+        + "  %v = extractvalue { i64, <4 x float> } %r, 1\n"
+        + give_float("%v")
+    )
+
+
+def host_calls(which, error):
+    """h calls g calls f calls the host, which calls h again; some are compiled."""
+    depth = 0
+
+    def host(n, x):
+        nonlocal depth
+        depth += 1
+        if n == 0:
+            if error:
+                raise ValueError("deep")
+            return x
+        return instance.exports.h(n - 1, x * 2) + 1
+
+    def bodies(code):
+        all_of = {
+            1: through(code, 1, 0, imported),
+            2: through(code, 2, 1, own),
+            3: through(code, 3, 2, own),
+        }
+        return {x: all_of[x] for x in which}
+
+    instance, _ = prepare(HOST, bodies, {"env": {"host": host}})
+    results = []
+    for _ in range(3):
+        try:
+            results.append(instance.exports.h(5, 1.5))
+        except ValueError as e:
+            results.append(str(e))
+    return results
+
+
+def test_host_calls_nest(worker):
+    for which in ((), (1,), (2,), (3,), (1, 2), (1, 3), (2, 3), (1, 2, 3)):
+        assert worker.run(host_calls, which, False) == [53.0] * 3
+        assert worker.run(host_calls, which, True) == ["deep"] * 3
+
+
+TRAPS = """(module (memory 1)
+  (import "env" "host" (func $host (param i32 i32)))
+  (func $a (export "a") (param i32 i32) (call $b (local.get 0) (local.get 1)))
+  (func $b (param i32 i32)
+    (if (i32.eqz (local.get 0)) (then (call $c (local.get 0) (local.get 1)))
+      (else (call $host (local.get 0) (local.get 1)))))
+  (func $c (param i32 i32)
+    (if (local.get 1) (then unreachable))
+    (drop (i32.load (i32.const 100000)))))""".replace("(memory 1)\n", "").replace(
+    "(func $a", "(memory 1) (func $a", 1
+)
+
+
+def trap_bodies(code):
+    base = """
+  %memory.at = getelementptr i8, ptr %inst, i64 0
+  %memory = load ptr, ptr %memory.at, align 8
+  %where = getelementptr i8, ptr %memory, i64 100000
+"""
+    return {
+        1: check(1)
+        + LESS
+        + frame("callee", 32)
+        + own(2)
+        + place(1, offset(code, 1, "call"))
+        + call("%r", "%n2", "%callee", ("%a0", "%a1"), code="%c2")
+        + give("0"),
+        2: check(2)
+        + LESS
+        + frame("callee", 32)
+        + own(3)
+        + imported(0)
+        + """
+  %n = trunc i64 %a0 to i32
+  %last = icmp eq i32 %n, 0
+  br i1 %last, label %low, label %out
+low:
+"""
+        + place(2, offset(code, 2, "call", 0))
+        + call("%r", "%n3", "%callee", ("%a0", "%a1"), code="%c3")
+        + give("0").replace("%ret.1", "%ret.0")
+        + "out:\n"
+        + place(2, offset(code, 2, "call_import"))
+        + call("%q", "%n0", "%callee", ("%a0", "%a1"), code="%c0", inst="%i0")
+        + give("0"),
+        3: check(3)
+        + """
+  %which = trunc i64 %a1 to i32
+  %is = icmp ne i32 %which, 0
+  br i1 %is, label %halt, label %fault
+halt:
+"""
+        + place(3, offset(code, 3, "unreachable"))
+        + """
+  call void @native_trap(ptr %ctx, ptr %inst, ptr %fp, i32 1)
+  unreachable
+fault:
+"""
+        + base
+        + place(3, offset(code, 3, "i32.load"))
+        + "  %x = load volatile i32, ptr %where, align 1\n"
+        + give("0"),
+    }
+
+
+def traps(which):
+    """Messages and backtraces of traps behind several entries, for each way to trap."""
+    seen = []
+
+    def host(n, how):
+        try:
+            instance.exports.a(n - 1, how)
+        except runwell.Trap as e:
+            seen.append((str(e), e.backtrace))
+            raise
+
+    instance, _ = prepare(
+        TRAPS,
+        lambda code: {x: body for x, body in trap_bodies(code).items() if x in which},
+        {"env": {"host": host}},
+    )
+    for _ in range(2):
+        for depth in (0, 1, 3):
+            for how in (0, 1):
+                try:
+                    instance.exports.a(depth, how)
+                except runwell.Trap as e:
+                    seen.append((str(e), e.backtrace))
+    return seen
+
+
+def test_traps_have_the_interpreters_backtraces(worker):
+    interpreted = worker.run(traps, ())
+    assert len(interpreted) == 28
+    for which in ((1,), (2,), (3,), (1, 2), (1, 3), (2, 3), (1, 2, 3)):
+        assert worker.run(traps, which) == interpreted
