@@ -45,7 +45,6 @@ from runwell.runtime.layout import (
     Context,
     FuncCode,
     FuncRef,
-    HostFunc,
     Instance,
     ModuleCode,
     SwitchRecord,

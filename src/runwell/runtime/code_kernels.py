@@ -18,7 +18,8 @@ from runwell.runtime.layout import (
     TypeCode,
 )
 
-F32, F64, V128 = int(ValType.F32), int(ValType.F64), int(ValType.V128)
+# Between them is F64.
+F32, V128 = int(ValType.F32), int(ValType.V128)
 LAST_REF = 0x74  # highest code of a reference type
 
 
@@ -28,7 +29,7 @@ def describe_native(code: Ptr[FuncCode], type_: Ptr[TypeCode]) -> None:
     slot: u32 = 0
     for i in range(type_.n_params):
         kind = type_.params[i]
-        if slot < 32 and (kind == F32 or kind == F64 or kind == V128):
+        if slot < 32 and V128 <= kind <= F32:
             code.float_mask |= u32(1) << slot
             if kind == V128:
                 code.v128_mask |= u32(1) << slot
@@ -36,7 +37,7 @@ def describe_native(code: Ptr[FuncCode], type_: Ptr[TypeCode]) -> None:
             slot += 2 if kind == V128 else 1
     if type_.n_results == 1:
         result = type_.results[0]
-        if result == F32 or result == F64 or result == V128:
+        if V128 <= result <= F32:
             code.result_class = ResultClass.FLOAT
         elif result & 0xFF <= LAST_REF:
             code.result_class = ResultClass.MEMORY
@@ -45,9 +46,7 @@ def describe_native(code: Ptr[FuncCode], type_: Ptr[TypeCode]) -> None:
 
 
 @kernel(export=True)
-def fill_codes(
-    module: Ptr[ModuleCode], bodies: Ptr[u32], stub: Ptr[u8], native: Ptr[u8]
-) -> None:
+def fill_codes(module: Ptr[ModuleCode], bodies: Ptr[u32], stub: Ptr[u8], native: Ptr[u8]) -> None:
     """Describe every function: ``bodies`` are start and end of each defined one in the binary.
 
     The first call of each goes to ``stub``, which has it translated; compiled code calls

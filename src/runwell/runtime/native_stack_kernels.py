@@ -1,6 +1,6 @@
 """The native stack of a guest: compiled functions have their frames on it, one for each context.
 
-It is reserved when compiled code is first entered, and unmapped with the context.  From its low end:
+It is reserved when compiled code is first entered, and unmapped with the context.  From below:
 
     barrier   64 KiB   never accessible
     guard      1 MiB   inaccessible, unless a kernel that compiled code called ran into it
@@ -11,7 +11,7 @@ Compiled code that runs into the guard traps.  A kernel cannot be stopped anywhe
 opened for it, and the next function that is called, or loop that goes round, traps.
 """
 
-from runwell.kernel import Ptr, kernel, local_array, null, u8, u32, u64
+from runwell.kernel import Ptr, kernel, local_array, null, u8, u64
 from runwell.runtime.c_library import (
     MAP_RESERVE,
     PROT_NONE,
@@ -83,7 +83,8 @@ def free_native_stack(ctx: Ptr[Context]) -> None:
 @kernel
 def is_in_guard(ctx: Ptr[Context], address: u64) -> bool:
     """Is this an address below the stack?"""
-    return ctx.native_low <= address and address < ctx.native_low + (BARRIER + GUARD)
+    inside: bool = ctx.native_low <= address and address < ctx.native_low + (BARRIER + GUARD)
+    return inside
 
 
 @kernel
@@ -92,13 +93,14 @@ def open_guard(ctx: Ptr[Context], address: u64) -> bool:
     if ctx.native_open != 0 or address < ctx.native_low + BARRIER:
         return False
     ctx.native_open = 1
-    # Whoever polls this comes to ``is_exhausted``.
+    # Whoever polls this comes to ``on_stack_limit``.
     ctx.stack_limit = null
-    return mprotect(Ptr[u8](ctx.native_low + BARRIER), GUARD, PROT_RW) == 0
+    opened: bool = mprotect(Ptr[u8](ctx.native_low + BARRIER), GUARD, PROT_RW) == 0
+    return opened
 
 
 @kernel(export=True)
-def close_guard(ctx: Ptr[Context]) -> None:
+def close_guard(ctx: Context) -> None:
     """Protect the guard again; nothing runs in it."""
     if ctx.native_open != 0:
         ctx.native_open = 0
@@ -110,4 +112,5 @@ def native_stack_base(ctx: Ptr[Context]) -> u64:
     """Where the stack begins, high; it is made at the first call; 0 if there is no room."""
     if ctx.native_low == 0 and not make_native_stack(ctx):
         return u64(0)
-    return ctx.native_high - SIGNALS
+    base: u64 = ctx.native_high - SIGNALS
+    return base

@@ -1,6 +1,9 @@
 """Traps as Python errors, with a backtrace of guest frames."""
 
+from __future__ import annotations
+
 from array import array
+from collections.abc import Callable
 
 from runwell.base.errors import (
     ExhaustionError,
@@ -18,6 +21,10 @@ from runwell.runtime.code import ModuleCode
 from runwell.runtime.context import Context
 from runwell.runtime.func import object_at
 from runwell.runtime.native import hooks, native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # Frames that a backtrace shows: the innermost and the outermost ones of a deep recursion.
 INNERMOST, OUTERMOST = 48, 16
@@ -87,7 +94,7 @@ class Walk:
         self._total = total = native.walk_frames(
             context.address, records.buffer_info()[0], INNERMOST, OUTERMOST
         )
-        self._mixed: MixedWalk | None = None
+        self._mixed: Any = None
         if total & HAS_NATIVE:
             from runwell.runtime.mixed_walk import MixedWalk
 
@@ -104,7 +111,8 @@ class Walk:
     def __call__(self) -> tuple[Frame, ...]:
         """The frames, innermost first."""
         if self._mixed is not None:
-            return self._mixed.frames(INNERMOST, OUTERMOST)
+            mixed: tuple[Frame, ...] = self._mixed.frames(INNERMOST, OUTERMOST)
+            return mixed
         total = self._total
         shown = min(total, INNERMOST + OUTERMOST)
         frames = [self._frame(at) for at in range(min(shown, INNERMOST))]

@@ -6,10 +6,11 @@ in place of the interpreter's.  ``place(...)`` in a body says which instruction 
 
 import itertools
 from bisect import bisect_right
+from typing import ClassVar
 
 from runwell.codegen.object import compile_text
 from runwell.elf.loader import load
-from runwell.interp.native import ATTRIBUTES, PARAMS, RESULT, STUBS
+from runwell.interp.native_assembly import ATTRIBUTES, PARAMS, RESULT, STUBS
 from runwell.interp.registers import CC
 from runwell.isa.form import FORMS
 from runwell.kernel.types import as_struct, ctype_of
@@ -19,11 +20,10 @@ from runwell.translate.code import decode_code
 
 HEAD = ", ".join(f"{ty} %{name}" for ty, name in PARAMS)
 POISON = ", ".join(f"{ty} poison" for ty, _ in PARAMS[5:])
-TAIL = RESULT
 _counter = itertools.count()
 KERNELS = ("on_stack_limit", "memory_grow")
 
-_DECLARED = f"""
+_DECLARED = """
 declare void @native_trap(ptr, ptr, ptr, i32) noreturn cold nomerge
 declare void @native_throw(ptr, ptr, ptr, ptr, ptr, ptr) noreturn cold nomerge
 declare void @native_throw_ref(ptr, ptr, ptr, ptr) noreturn cold nomerge
@@ -175,7 +175,7 @@ class Compiled:
         more: other text.
     """
 
-    everything = []
+    everything: ClassVar[list] = []
 
     def __init__(self, code, bodies, more=""):
         self.code = code

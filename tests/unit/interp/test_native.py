@@ -57,13 +57,13 @@ FIB = """(module (func $fib (export "fib") (param i32) (result i32)
 def fib_body(function, callee):
     return (
         check(function)
-        + f"""
+        + """
   %n = trunc i64 %a0 to i32
   %small = icmp ult i32 %n, 2
   br i1 %small, label %base, label %rec
 base:
-  %bb = insertvalue {{ i64, <4 x float> }} poison, i64 %a0, 0
-  ret {{ i64, <4 x float> }} %bb
+  %bb = insertvalue { i64, <4 x float> } poison, i64 %a0, 0
+  ret { i64, <4 x float> } %bb
 rec:
   %m1 = sub i32 %n, 1
   %m2 = sub i32 %n, 2
@@ -109,9 +109,7 @@ DEEP = """(module
 
 def deep(which):
     """The message and the frames of a recursion without end."""
-    instance, _ = prepare(
-        DEEP, lambda code: {x: deep_body(code, x, 1 - x) for x in which}
-    )
+    instance, _ = prepare(DEEP, lambda code: {x: deep_body(code, x, 1 - x) for x in which})
     try:
         instance.exports.f(5)
     except runwell.ExhaustionError as e:
