@@ -81,7 +81,7 @@ def test_names_and_order(stack):
     assert backtrace(stack.stop()) == (
         Frame(2, "two", None, "m"),
         Frame(1, "one", None, "m"),
-        Frame(3, "three", None, "m"),
+        Frame(3, "three", None, "m", "", True),
     )
 
 
