@@ -24,10 +24,11 @@ if TYPE_CHECKING:
         """A piece of compiled code.
 
         Attributes:
-            module: whose functions it is made from.
+            module: whose functions it is made from, while that lives.
         """
 
-        module: ModuleCode
+        @property
+        def module(self) -> ModuleCode | None: ...  # noqa: D102
 
         def frames(self, pc: int) -> list[tuple[int, int]]:
             """Which frames an address inside of an instruction stands for.
@@ -66,14 +67,17 @@ class MixedWalk:
         }
         find = hooks.native_code
         found = {} if find is None else {ip: find(ip) for ip in set(self._ips)}
-        self._compiled = {ip: code for ip, code in found.items() if code is not None}
+        self._compiled: dict[int, tuple[Compiled, ModuleCode]] = {}
+        for ip, code in found.items():
+            if code is not None and (module := code.module) is not None:
+                self._compiled[ip] = code, module
 
     def frames(self, innermost: int, outermost: int) -> tuple[Frame, ...]:
         """The frames, innermost first; of many as many as wanted from both ends."""
         from collections import Counter
 
         total = len(self._ips)
-        resolved = {ip: _resolve(code, ip) for ip, code in self._compiled.items()}
+        resolved = {ip: _resolve(ip, *found) for ip, found in self._compiled.items()}
         counts = Counter(self._ips)
         logical = total - self._modules.count(0)
         logical += sum(counts[ip] * len(frames) for ip, frames in resolved.items())
@@ -98,11 +102,11 @@ class MixedWalk:
         return [frame_at(self._owners[module], self._functions[at], ip if at == 0 else ip - 1)]
 
 
-def _resolve(code: Compiled, pc: int) -> list[Frame]:
+def _resolve(pc: int, code: Compiled, module: ModuleCode) -> list[Frame]:
     """The frames of the guest that an address of compiled code stands for, innermost first."""
     frames = []
     for function, offset in code.frames(pc):
-        where = code.module.code_address(function)
+        where = module.code_address(function)
         start = ctype_of(layout.FuncCode).from_address(where).start
-        frames.append(frame_at(code.module, function, start + offset))
+        frames.append(frame_at(module, function, start + offset))
     return frames
