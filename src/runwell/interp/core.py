@@ -112,17 +112,27 @@ def key() -> str:
 
 
 def _source_stamps() -> list[str]:
-    """Path, size and time of every source file."""
+    return sorted(
+        [stamp for package, modules in _SOURCES.items() for stamp in stamps_of(package, modules)]
+    )
+
+
+def stamps_of(package: str, modules: tuple[str, ...] = ()) -> list[str]:
+    """Path, size and time of the source files of a package.
+
+    Args:
+        package: of Runwell.
+        modules: modules, or what they end in; all if none is named.
+    """
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    endings = tuple([f"{name}.py" for name in modules or ("",)])
     stamps = []
-    for package, modules in _SOURCES.items():
-        endings = tuple([f"{name}.py" for name in modules or ("",)])
-        with os.scandir(f"{root}/{package}") as files:
-            for file in files:
-                if file.name.endswith(endings):
-                    info = file.stat()
-                    stamps.append(f"{package}/{file.name} {info.st_size} {info.st_mtime_ns}")
-    return sorted(stamps)
+    with os.scandir(f"{root}/{package}") as files:
+        for file in files:
+            if file.name.endswith(endings):
+                info = file.stat()
+                stamps.append(f"{package}/{file.name} {info.st_size} {info.st_mtime_ns}")
+    return stamps
 
 
 def build(progress: Progress) -> bytes:

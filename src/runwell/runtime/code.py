@@ -70,6 +70,7 @@ class ModuleCode:
         address: of the native ``ModuleCode``.
         compiled: machine code of its functions, which goes with it.
         explicit: every memory access is checked, none relies on guard pages.
+        features: bit set of what the module may use.
         max_frames: frames that a call from the host may have; None for no limit but the context's.
         metered: its code consumes fuel.
         numbers: canonical number by type index.
@@ -87,6 +88,7 @@ class ModuleCode:
         "address",
         "compiled",
         "explicit",
+        "features",
         "max_frames",
         "metered",
         "module",
@@ -117,7 +119,7 @@ class ModuleCode:
             MemoryError: the system has no room for the code.
         """
         self.module, self.explicit, self.max_frames = module, explicit, max_frames
-        self.metered = metered
+        self.metered, self.features = metered, features
         self.compiled: list[object] = []
         self.plan: Any = None  # how to instantiate; see ``instance``
         self.numbers: tuple[TypeNumber, ...] = ()

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+import runwell
 from runwell.cli.cache import print_size, run
 from runwell.codegen.cache import NativeCache
+from runwell.jit.cache import CodeCache, Record
 
 
 @pytest.fixture
@@ -39,6 +41,19 @@ def test_list_and_clear(directory, capsys):
     assert capsys.readouterr().out == f"{directory}: removed 2 objects, 1 kB\n"
     assert do("list") == 0
     assert capsys.readouterr().out == f"{directory}: 0 objects, 0 B\n"
+
+
+def test_compiled_code_is_there_as_well(directory, capsys):
+    code = CodeCache()
+    code.add(runwell.Module("(module)").code, Record(1, ("f0",), bytes(2000)))
+    code.save()
+    assert do("list") == 0
+    first, total = capsys.readouterr().out.splitlines()
+    assert first.endswith(".code")
+    assert str(directory / "code-") in first
+    assert total == f"{directory}: 1 object, 2 kB"
+    assert do("clear") == 0
+    assert list(directory.glob("*.code")) == []
 
 
 def test_a_directory_that_cannot_be_used(directory, capsys):
