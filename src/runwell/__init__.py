@@ -19,6 +19,7 @@ _HOMES = {
     "Config": "runwell.embed.config",
     "Engine": "runwell.embed.config",
     "ExhaustionError": "runwell.base.errors",
+    "DeadlineExceeded": "runwell.base.errors",
     "ExportType": "runwell.module.types",
     "Exports": "runwell.embed.exports",
     "ExternKind": "runwell.module.types",
@@ -52,6 +53,7 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from runwell.base.errors import ClosedError as ClosedError
+    from runwell.base.errors import DeadlineExceeded as DeadlineExceeded
     from runwell.base.errors import ExhaustionError as ExhaustionError
     from runwell.base.errors import Frame as Frame
     from runwell.base.errors import InternalError as InternalError

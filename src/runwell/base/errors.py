@@ -168,6 +168,10 @@ class OutOfFuel(ExhaustionError):
     """All fuel was consumed."""
 
 
+class DeadlineExceeded(ExhaustionError):
+    """A call took longer than it may."""
+
+
 class WasmException(RunwellError):
     """An exception of WebAssembly.
 

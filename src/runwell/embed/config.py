@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 _ENGINES = ("interpreter",)
 _BOUNDS = ("guard", "explicit")
+LONGEST_CALL_S = 1e9
 
 
 @final
@@ -26,6 +27,9 @@ class Config:
         fuel: meter the code of guests: every instruction consumes fuel, and a guest that has too
             little for what comes next stops with ``OutOfFuel``.  ``True`` lets instances start
             without any, a number is what each starts with; see ``Instance.fuel``.
+        deadline_s: seconds that a call from Python may take, host functions included, before the
+            guest stops with ``DeadlineExceeded``, which is some milliseconds later; None for no
+            limit.  A call that a host function makes is within the time of the one around it.
         features: WebAssembly features to turn on, or off with a ``-`` before the name, e.g.
             ``"-simd"``.
 
@@ -40,11 +44,13 @@ class Config:
         max_table_elements: as given.
         max_frames: as given.
         fuel: what an instance starts with; None if nothing is metered.
+        deadline_s: as given.
         features: as given.
     """
 
     __slots__ = (
         "bounds",
+        "deadline_s",
         "engine",
         "feature_bits",
         "features",
@@ -63,6 +69,7 @@ class Config:
         max_table_elements: int | None = None,
         max_frames: int | None = None,
         fuel: bool | int = False,
+        deadline_s: float | None = None,
         features: str = "",
     ) -> None:
         from runwell.base.features import feature_set
@@ -90,6 +97,7 @@ class Config:
         self.fuel: int | None = None
         if fuel is not False:
             self.fuel = 0 if fuel is True else check_fuel(fuel)
+        self.deadline_s = check_deadline(deadline_s)
         self.feature_bits = feature_set(features)
 
     def _arguments(self) -> dict[str, Any]:
@@ -100,6 +108,7 @@ class Config:
             "max_table_elements": self.max_table_elements,
             "max_frames": self.max_frames,
             "fuel": False if self.fuel is None else self.fuel or True,
+            "deadline_s": self.deadline_s,
             "features": self.features,
         }
 
@@ -131,6 +140,22 @@ def check_fuel(fuel: int) -> int:
     if not 0 <= fuel < 1 << 63:
         raise ValueError(f"fuel is at least 0 and less than 2**63, not {fuel}")
     return fuel
+
+
+def check_deadline(deadline_s: float | None) -> float | None:
+    """A time limit as a call can have it.
+
+    Raises:
+        TypeError: it is not a number.
+        ValueError: it is not positive, or longer than anybody waits.
+    """
+    if deadline_s is None:
+        return None
+    if not isinstance(deadline_s, int | float):
+        raise TypeError(f"deadline_s is a number or None, not {type(deadline_s).__name__}")
+    if not 0 < deadline_s <= LONGEST_CALL_S:
+        raise ValueError(f"deadline_s is above 0 and at most {LONGEST_CALL_S:g}, not {deadline_s}")
+    return deadline_s
 
 
 def _make_config(arguments: dict[str, Any]) -> Config:

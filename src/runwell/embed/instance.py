@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runwell.base.errors import RunwellError
 from runwell.base.light import final
-from runwell.embed.config import check_fuel
+from runwell.embed.config import check_deadline, check_fuel
 from runwell.embed.exports import Exports, LazyExports
 from runwell.embed.imports import find_imports
 from runwell.embed.module import Module
@@ -84,6 +84,7 @@ class Instance:
             limit_elements=config.max_table_elements,
             fuel=fuel if fuel is not None else config.fuel or 0,
             initialise=False,
+            time_limit_ns=_nanoseconds(config.deadline_s),
         )
         self.exports: Exports = LazyExports(self._native, module.entries, module.infos)
         if self._wasi is not None:
@@ -132,6 +133,23 @@ class Instance:
         """Its WASI: what was captured, and the guest's descriptors; None if it was given none."""
         return self._wasi
 
+    @property
+    def deadline_s(self) -> float | None:
+        """Seconds that a call from Python may take; see ``Config``.
+
+        It can be changed at any time, for calls that begin later.
+
+        Raises:
+            TypeError: neither a number nor None was assigned.
+            ValueError: the number is not positive, or too large.
+        """
+        nanoseconds = self._native.time_limit_ns
+        return nanoseconds / 1e9 if nanoseconds else None
+
+    @deadline_s.setter
+    def deadline_s(self, deadline_s: float | None) -> None:
+        self._native.time_limit_ns = _nanoseconds(check_deadline(deadline_s))
+
     def run(self) -> int:
         """Run a WASI command to its end.
 
@@ -166,3 +184,8 @@ class Instance:
 def _check_metered(module: Module) -> None:
     if module.engine.config.fuel is None:
         raise ValueError("the engine meters nothing: make it with runwell.Config(fuel=True)")
+
+
+def _nanoseconds(deadline_s: float | None) -> int:
+    """A time limit as native code has it."""
+    return 0 if deadline_s is None else max(1, round(deadline_s * 1e9))

@@ -8,7 +8,7 @@ from runwell.host.closed import CLOSED
 from runwell.host.function import HostFunction
 from runwell.host.layout import THREAD_SLOTS, Hooks, PyObject, ThreadSlot
 from runwell.host.native_type import types
-from runwell.kernel.types import ctype_of, sizeof
+from runwell.kernel.types import ctype_of, sizeof, u64
 from runwell.runtime.context import current_context, on_context_end
 from runwell.runtime.func import object_at
 from runwell.runtime.native import hooks as runtime_hooks
@@ -53,7 +53,40 @@ def install() -> None:
     on_context_end.append(forget)
     runtime_hooks.make_exception = _make_exception
     runtime_hooks.hold_exception = _hold_exception
+    _prepare_watcher()
     _installed.append(types_to_make)
+
+
+def _prepare_watcher() -> None:
+    """Have signals handled while guests run, and start anew in processes that are forked."""
+    import os
+
+    hook = ctype_of(u64).from_address(native.address("signal_hook"))
+    hook.value = native.address("handle_signals")
+    _learn_handler()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=native.forget_watcher)
+
+
+def _learn_handler() -> None:
+    """Have native code look at how Python handles some signal: there is one way for all."""
+    import _signal
+
+    for number in (_signal.SIGINT, *range(1, _signal.NSIG)):
+        if callable(_signal.getsignal(number)):
+            native.learn_handler(number)
+            return
+    # There may be some later.
+    try:
+        before = _signal.signal(_signal.SIGURG, _nothing)
+    except ValueError:
+        return  # not in this thread
+    native.learn_handler(_signal.SIGURG)
+    _signal.signal(_signal.SIGURG, before)
+
+
+def _nothing(number: int, frame: object) -> None:
+    """Handle a signal that by default is ignored."""
 
 
 _installed: list[object] = []

@@ -98,6 +98,10 @@ def PyErr_Occurred() -> Object: ...
 
 
 @extern
+def PyErr_CheckSignals() -> i32: ...
+
+
+@extern
 def PyErr_Clear() -> None: ...
 
 
@@ -191,3 +195,11 @@ def PyBuffer_FillInfo(
 
 @extern
 def enter_guest(ctx: Ptr[Context], ref: Ptr[FuncRef], frame: Ptr[u64]) -> u32: ...
+
+
+@extern
+def protect_frame(ctx: Ptr[Context]) -> None: ...
+
+
+@extern
+def wake_watcher() -> None: ...

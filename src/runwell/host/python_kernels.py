@@ -37,6 +37,7 @@ from runwell.host.python_api import (
     Py_EnterRecursiveCall,
     Py_IncRef,
     Py_LeaveRecursiveCall,
+    PyErr_CheckSignals,
     PyErr_Clear,
     PyErr_Fetch,
     PyErr_NoMemory,
@@ -57,8 +58,10 @@ from runwell.host.python_api import (
     PyTuple_SetItem,
     enter_guest,
     none,
+    protect_frame,
     system_error,
     tuple_type,
+    wake_watcher,
 )
 from runwell.kernel import (
     Ptr,
@@ -75,12 +78,14 @@ from runwell.kernel import (
     u64,
     unlikely,
 )
+from runwell.runtime.chain_kernels import watch
 from runwell.runtime.exception_kernels import (
     exception_adopt,
     exception_hold,
     exception_release,
 )
-from runwell.runtime.layout import Context, ExceptionObject, FuncRef
+from runwell.runtime.layout import Context, ExceptionObject, FuncRef, Instance
+from runwell.runtime.sleep_kernels import monotonic
 
 python_threads = static("python_threads", ThreadSlot, THREAD_SLOTS)
 in_host_function = const_array(
@@ -200,6 +205,8 @@ def is_exhausted(ctx: Ptr[Context]) -> bool:
 def enter_unlocked(ctx: Ptr[Context], ref: Ptr[FuncRef], frame: Ptr[u64]) -> u32:
     """Run a function without the interpreter lock; a trap code."""
     ctx.thread_state = PyEval_SaveThread()
+    if unlikely(watch[0].is_awake == 0):
+        wake_watcher()
     trap = enter_guest(ctx, ref, frame)
     PyEval_RestoreThread(ctx.thread_state)
     ctx.thread_state = 0
@@ -216,8 +223,24 @@ def run(func: Ptr[FuncObject], ctx: Ptr[Context]) -> u32:
     left = ctx.frames_left
     if func.max_frames < left:
         ctx.frames_left = func.max_frames
-    trap = enter_unlocked(ctx, ref, frame)
+    instance = Ptr[Instance](ref.instance)
+    if unlikely(instance != null and instance.time_limit != 0):
+        trap = enter_timed(ctx, ref, frame, instance.time_limit)
+    else:
+        trap = enter_unlocked(ctx, ref, frame)
     ctx.frames_left = left
+    return trap
+
+
+@kernel
+def enter_timed(ctx: Ptr[Context], ref: Ptr[FuncRef], frame: Ptr[u64], limit: u64) -> u32:
+    """As ``enter_unlocked``, for some nanoseconds at most; a limit that is there goes on."""
+    outer = ctx.deadline
+    deadline = monotonic() + limit
+    if outer == 0 or deadline < outer:
+        ctx.deadline = deadline
+    trap = enter_unlocked(ctx, ref, frame)
+    ctx.deadline = outer
     return trap
 
 
@@ -474,6 +497,29 @@ def offer_exception(ctx: Ptr[Context]) -> None:
     exception_release(ctx.exception)
     ctx.exception = Ptr[ExceptionObject](address)
     PyErr_Restore(pending[0], pending[1], pending[2])
+
+
+@kernel(export=True)
+def handle_signals(ctx: Ptr[Context]) -> u32:
+    """Let Python's signal handlers run while a guest waits; a trap code if one raised."""
+    top = ctx.top
+    ref_top = ctx.ref_top
+    ip = ctx.ip
+    fp = ctx.fp
+    rp = ctx.rp
+    instance = ctx.instance
+    protect_frame(ctx)
+    state = into_python(ctx)
+    failed = PyErr_CheckSignals() != 0
+    if state != 0:
+        ctx.thread_state = PyEval_SaveThread()
+    ctx.top = top
+    ctx.ref_top = ref_top
+    ctx.ip = ip
+    ctx.fp = fp
+    ctx.rp = rp
+    ctx.instance = instance
+    return TrapCode.HOST_RAISED if failed else 0
 
 
 @kernel(export=True)

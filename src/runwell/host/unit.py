@@ -20,6 +20,7 @@ VISIBLE: list[Any] = [
     python_kernels.call_generic,
     python_kernels.host_generic,
     python_kernels.host_discard,
+    python_kernels.handle_signals,
     python_kernels.run_unlocked,
     python_kernels.python_threads,
     convert_kernels.python_hooks,

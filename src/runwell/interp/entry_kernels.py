@@ -6,10 +6,11 @@
 # mypy: disable-error-code="empty-body"
 
 from runwell.base.traps import TrapCode
+from runwell.isa.form import FORM_BY_NAME
 from runwell.kernel import (
     Ptr,
     addr,
-    atomic_swap,
+    atomic_load,
     extern,
     extern_data,
     kernel,
@@ -18,12 +19,19 @@ from runwell.kernel import (
     u32,
     u64,
 )
-from runwell.runtime.layout import Context, FuncCode, FuncRef, Instance
+from runwell.runtime.code_kernels import find_code
+from runwell.runtime.interrupt_kernels import poll, take_interrupt
+from runwell.runtime.layout import Context, FuncCode, FuncRef, Instance, ModuleCode
 from runwell.runtime.native_stack_kernels import close_guard
 
 # Backward branches between two looks at ``interrupt``: some tens of microseconds.
 BUDGET = 4096
 
+# Stack that is taken to be in use by code that is not register code.
+UNKNOWN_FRAME, UNKNOWN_REFS = 1 << 19, 1 << 15
+ENTER_BIG, ZERO_REFS = FORM_BY_NAME["enter_big"].index, FORM_BY_NAME["zero_refs"].index
+
+handler_table = extern_data("handler_table", u64)
 stub_exit = extern_data("stub_exit", u64)
 
 
@@ -38,12 +46,6 @@ def run_code(  # noqa: D103
 ) -> None: ...
 
 
-@kernel(inline=True)
-def take_interrupt(ctx: Context) -> u32:
-    """The trap code that somebody asked for, once."""
-    return atomic_swap(addr(ctx.interrupt), u32(0))
-
-
 @kernel(export=True)
 def on_stack_limit(ctx: Context, frame: Ptr[u8]) -> u32:
     """A frame is beyond ``stack_limit``: a trap code, or 0 to go on.
@@ -53,14 +55,24 @@ def on_stack_limit(ctx: Context, frame: Ptr[u8]) -> u32:
     ctx.stack_limit = ctx.stack_end
     if frame > ctx.stack_end or ctx.native_open != 0:
         return u32(TrapCode.STACK_EXHAUSTED)
-    return take_interrupt(ctx)
+    return poll(addr(ctx))
 
 
 @kernel(export=True)
 def on_budget(ctx: Context, ip: Ptr[u8]) -> u32:
     """The budget of backward branches is spent: a trap code, or 0 to go on."""
     ctx.budget = BUDGET
-    return take_interrupt(ctx)
+    return poll(addr(ctx))
+
+
+@kernel
+def on_entry_limit(ctx: Context, frame: Ptr[u8]) -> u32:
+    """As ``on_stack_limit``, but the guest is not running yet: it sees to the rest when it is."""
+    if frame > ctx.stack_end:
+        return u32(TrapCode.STACK_EXHAUSTED)
+    if atomic_load(addr(ctx.due)) == 0:
+        ctx.stack_limit = ctx.stack_end
+    return take_interrupt(addr(ctx))
 
 
 @kernel(inline=True)
@@ -86,7 +98,7 @@ def enter_guest(ctx: Context, ref: FuncRef, frame: Ptr[u64]) -> u32:
     if left <= 0:
         trap = u32(TrapCode.STACK_EXHAUSTED)
     elif base > ctx.stack_limit:
-        trap = on_stack_limit(ctx, base)
+        trap = on_entry_limit(ctx, base)
     if trap != 0:
         keep_caller(ctx, ctx.ip, ctx.fp, ctx.rp, ctx.instance)
         return trap
@@ -125,3 +137,29 @@ def enter_guest(ctx: Context, ref: FuncRef, frame: Ptr[u64]) -> u32:
         keep_caller(ctx, ip, fp, rp, caller)
         close_guard(ctx)
     return trap
+
+
+@kernel
+def is_form(at: Ptr[u32], form: u32) -> bool:
+    """Is the instruction at an address of a form?"""
+    handler = handler_table[form]
+    return at[0] == u32(handler) and at[1] == u32(handler >> 32)
+
+
+@kernel(export=True)
+def protect_frame(ctx: Ptr[Context]) -> None:
+    """Let calls from the host begin above the frame that the context says is the innermost."""
+    code = find_code(Ptr[ModuleCode](ctx.instance.module), ctx.ip)
+    if code == null:
+        ctx.top = ctx.fp + UNKNOWN_FRAME
+        ctx.ref_top = ctx.rp + UNKNOWN_REFS
+        return
+    ctx.top = ctx.fp + code.frame_bytes
+    refs = code.ref_param_bytes
+    # What a function with references begins with says how many.
+    at = Ptr[u32](code.entry)
+    if is_form(at, ENTER_BIG):
+        at = at + 3
+    if is_form(at, ZERO_REFS):
+        refs = at[2] + at[3]
+    ctx.ref_top = ctx.rp + refs

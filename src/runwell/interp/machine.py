@@ -375,7 +375,10 @@ class HandlerMachine(LlvmMachine, ControlMachine[Value]):
         where = self._slot(size)
         self.f.do(f"store ptr {ip}, ptr {where}, align 8")
         self.f.do(f"store ptr {fp}, ptr {offset_by(self.f, where, '8')}, align 8")
-        self._start(code, self.r)
+        # Two functions may call each other so for ever.
+        entry = load_field(self.f, code, FuncCode, "entry")
+        self.r = self.r._replace(acc=self.f.ins(f"ptrtoint ptr {code} to i64"))
+        self._go(entry, counts=True)
 
     def _replace_frame(
         self, first: Value, size: Value, ref_first: Value, ref_size: Value, link: Value
@@ -561,6 +564,8 @@ class HandlerMachine(LlvmMachine, ControlMachine[Value]):
         return self.emit(ir, f"call {ir} @{kernel}({', '.join(map(str, args))})")
 
     def invoke_blocking(self, kernel: str, *args: Value) -> Value:
+        # It may call the host.
+        save_state(self.f, self.r)
         ctx, inst = Value(self.r.ctx, "ptr"), Value(self.r.inst, "ptr")
         both = self._call_kernel("i64", kernel, ctx, inst, *args)
         self._trap_unless_zero(self.trunc(I32, self.shr_u(both, constant(I64, 32))))

@@ -14,14 +14,18 @@ from runwell.interp.native import EXPORTS as NATIVE_EXPORTS
 from runwell.kernel.declare import Kernel
 from runwell.kernel.text import ModuleText
 from runwell.runtime import (
+    chain_kernels,
     code_kernels,
     exception_kernels,
+    interrupt_kernels,
     memory_kernels,
     native_stack_kernels,
     signal_kernels,
+    sleep_kernels,
     table_kernels,
     trap_kernels,
     wait_kernels,
+    watch_kernels,
 )
 
 
@@ -40,16 +44,24 @@ def _is_of(kernel: Kernel, module: ModuleType) -> bool:
 
 
 ENTRY = exported(entry_kernels, unwind_kernels)
-RUNTIME = exported(
-    code_kernels,
-    exception_kernels,
-    memory_kernels,
-    native_stack_kernels,
-    signal_kernels,
-    table_kernels,
-    trap_kernels,
-    wait_kernels,
-)
+RUNTIME: list[object] = [
+    *exported(
+        chain_kernels,
+        code_kernels,
+        exception_kernels,
+        interrupt_kernels,
+        memory_kernels,
+        native_stack_kernels,
+        signal_kernels,
+        sleep_kernels,
+        table_kernels,
+        trap_kernels,
+        wait_kernels,
+        watch_kernels,
+    ),
+    chain_kernels.watch,
+    interrupt_kernels.signal_hook,
+]
 
 
 def handler_units() -> list[Unit]:

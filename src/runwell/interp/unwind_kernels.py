@@ -10,7 +10,6 @@ An exception that is caught without a reference to it is never made: its values 
 """
 
 from runwell.base.traps import TrapCode
-from runwell.interp.entry_kernels import take_interrupt
 from runwell.isa.form import FORM_BY_NAME
 from runwell.kernel import (
     Ptr,
@@ -37,6 +36,7 @@ from runwell.runtime.exception_kernels import (
     references_of,
     values_of,
 )
+from runwell.runtime.interrupt_kernels import is_wanted, poll
 from runwell.runtime.layout import (
     CatchClause,
     Context,
@@ -305,8 +305,10 @@ def throw_values(
     ctx: Ptr[Context], thrower: Ptr[FuncCode], tag: Ptr[Tag], values: Ptr[u8], refs: Ptr[u64]
 ) -> u32:
     """Meaning of ``throw``: 0 if the context says where it is caught, or a trap code."""
-    if unlikely(ctx.interrupt != 0):
-        return take_interrupt(ctx[0])
+    if unlikely(is_wanted(ctx)):
+        stopped = poll(ctx)
+        if stopped != 0:
+            return stopped
     landing = local_array(Landing, 1)
     found = find_handler(ctx, thrower, tag, landing)
     if found and landing.clause.kind & WITH_REFERENCE == 0:
@@ -325,8 +327,10 @@ def throw_values(
 @kernel(export=True)
 def throw_again(ctx: Ptr[Context], thrower: Ptr[FuncCode], e: Ptr[ExceptionObject]) -> u32:
     """Meaning of ``throw_ref``: 0 if the context says where it is caught, or a trap code."""
-    if unlikely(ctx.interrupt != 0):
-        return take_interrupt(ctx[0])
+    if unlikely(is_wanted(ctx)):
+        stopped = poll(ctx)
+        if stopped != 0:
+            return stopped
     landing = local_array(Landing, 1)
     if find_handler(ctx, thrower, e.tag, landing):
         # The context has a hold of whatever its stack refers to; but that may end on the way.

@@ -10,21 +10,21 @@ floats.  Sizes and indices of 64-bit memories and tables are the business of the
 ``table64`` operations; where an instruction has both kinds, the translator extends the narrow one.
 
 Kernels that are invoked (the first parameter is the instance; addresses, sizes and indices are u64,
-immediates u32, references u64; the result is 0 or a trap code unless stated):
+immediates u32, references u64; those that drop a segment always give 0):
 
-    memory_copy(to, source, size, to_memory, source_memory)    data_drop(data)
-    memory_fill(to, value: u32, size, memory)                  elem_drop(elem)
+    memory_grow(delta_pages, memory) -> u64, the old size or all ones       data_drop(data)
+    table_grow(value, delta, table) -> u64, the old size or all ones        elem_drop(elem)
+
+The first parameter of those that may take long is the context, the second the instance; the low
+half of their result is a u32, 0 if none is described, the high half 0 or a trap code; a timeout is
+i64, in nanoseconds, none if negative:
+
+    memory_copy(to, source, size, to_memory, source_memory)
+    memory_fill(to, value: u32, size, memory)
     memory_init(to, source, size, data, memory)
-    memory_grow(delta_pages, memory) -> u64, the old size or all ones
     table_copy(to, source, size, to_table, source_table)
     table_fill(to, value, size, table)
     table_init(to, source, size, elem, table)
-    table_grow(value, delta, table) -> u64, the old size or all ones
-
-The first parameter of those that may block is the context, the second the instance; the low half of
-their result is a u32, the high half 0 or a trap code; a timeout is i64, in nanoseconds, none if
-negative:
-
     memory_notify(addr, offset, count: u32, memory)
     memory_wait32(addr, offset, expected: u32, timeout, memory)
     memory_wait64(addr, offset, expected: u64, timeout, memory)
@@ -403,16 +403,9 @@ for _name in STUBS:
 # Memories and tables.  The numbers say which arguments are i32 and become i64.
 
 
-def _invoke(kernel: str) -> Body:
+def _long(kernel: str, *wide: int) -> Body:
     def body(m: ControlMachine[V], ty: ValType, *args: V) -> None:
-        m.invoke(kernel, *args)
-
-    return body
-
-
-def _invoke32(kernel: str, *wide: int) -> Body:
-    def body(m: ControlMachine[V], ty: ValType, *args: V) -> None:
-        m.invoke(kernel, *(m.zext(I64, a) if i in wide else a for i, a in enumerate(args)))
+        m.invoke_blocking(kernel, *(m.zext(I64, a) if i in wide else a for i, a in enumerate(args)))
 
     return body
 
@@ -454,12 +447,12 @@ _M, _T = Word.MEMORY, Word.TABLE
 _op("memory.size", (), (I64,), (_M,), lambda m, ty, memory: m.memory_size(memory))
 _op("memory.grow", (I32,), (I32,), (_M,), _memory_grow)
 _op("memory64.grow", (I64,), (I64,), (_M,), _memory_grow)
-_op("memory.copy", (I32,) * 3, (), (_M, _M), _invoke32("memory_copy", 0, 1, 2))
-_op("memory64.copy", (I64,) * 3, (), (_M, _M), _invoke("memory_copy"))
-_op("memory.fill", (I32,) * 3, (), (_M,), _invoke32("memory_fill", 0, 2))
-_op("memory64.fill", (I64, I32, I64), (), (_M,), _invoke("memory_fill"))
-_op("memory.init", (I32,) * 3, (), (Word.DATA, _M), _invoke32("memory_init", 0, 1, 2))
-_op("memory64.init", (I64, I32, I32), (), (Word.DATA, _M), _invoke32("memory_init", 1, 2))
+_op("memory.copy", (I32,) * 3, (), (_M, _M), _long("memory_copy", 0, 1, 2))
+_op("memory64.copy", (I64,) * 3, (), (_M, _M), _long("memory_copy"))
+_op("memory.fill", (I32,) * 3, (), (_M,), _long("memory_fill", 0, 2))
+_op("memory64.fill", (I64, I32, I64), (), (_M,), _long("memory_fill"))
+_op("memory.init", (I32,) * 3, (), (Word.DATA, _M), _long("memory_init", 0, 1, 2))
+_op("memory64.init", (I64, I32, I32), (), (Word.DATA, _M), _long("memory_init", 1, 2))
 
 
 def _blocking(kernel: str) -> Body:
@@ -491,12 +484,12 @@ _op("table.set", (I32, REF), (), (_T,), _table_set, ty=I32)
 _op("table64.set", (I64, REF), (), (_T,), _table_set, ty=I64)
 _op("table.grow", (REF, I32), (I32,), (_T,), _table_grow)
 _op("table64.grow", (REF, I64), (I64,), (_T,), _table_grow)
-_op("table.fill", (I32, REF, I32), (), (_T,), _invoke32("table_fill", 0, 2))
-_op("table64.fill", (I64, REF, I64), (), (_T,), _invoke("table_fill"))
-_op("table.copy", (I32,) * 3, (), (_T, _T), _invoke32("table_copy", 0, 1, 2))
-_op("table64.copy", (I64,) * 3, (), (_T, _T), _invoke("table_copy"))
-_op("table.init", (I32,) * 3, (), (Word.ELEM, _T), _invoke32("table_init", 0, 1, 2))
-_op("table64.init", (I64, I32, I32), (), (Word.ELEM, _T), _invoke32("table_init", 1, 2))
+_op("table.fill", (I32, REF, I32), (), (_T,), _long("table_fill", 0, 2))
+_op("table64.fill", (I64, REF, I64), (), (_T,), _long("table_fill"))
+_op("table.copy", (I32,) * 3, (), (_T, _T), _long("table_copy", 0, 1, 2))
+_op("table64.copy", (I64,) * 3, (), (_T, _T), _long("table_copy"))
+_op("table.init", (I32,) * 3, (), (Word.ELEM, _T), _long("table_init", 0, 1, 2))
+_op("table64.init", (I64, I32, I32), (), (Word.ELEM, _T), _long("table_init", 1, 2))
 _op("elem.drop", (), (), (Word.ELEM,), _drop("elem_drop"))
 
 

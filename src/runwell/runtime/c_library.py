@@ -3,7 +3,9 @@
 # mypy: disable-error-code="empty-body"
 # ruff: noqa: D103 - the names and meanings are POSIX's
 
-from runwell.kernel import Ptr, extern, i32, i64, struct, u8, u32, u64
+from typing import Literal
+
+from runwell.kernel import Array, Fn, Ptr, extern, i32, i64, struct, u8, u32, u64
 
 PROT_NONE, PROT_RW = 0, 3
 # Private, anonymous, not counted against swap space; Linux.
@@ -77,8 +79,33 @@ def sched_yield() -> i32: ...
 
 
 @extern
+def getpid() -> i64: ...
+
+
+@extern
 def pthread_self() -> u64: ...
 
 
 @extern
 def pthread_kill(thread: u64, signal: i32) -> i32: ...
+
+
+@struct
+class Action:
+    """struct sigaction."""
+
+    handler: u64
+    mask: Array[u64, Literal[16]]
+    flags: u32
+    restorer: u64
+
+
+@struct
+class PlainHandler:
+    """An action read as a handler of one argument."""
+
+    call: Fn[[i32], None]
+
+
+@extern
+def sigaction(signal: i32, new: Ptr[Action], old: Ptr[Action]) -> i32: ...

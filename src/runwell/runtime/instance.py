@@ -136,6 +136,7 @@ class Instance:
         limit_elements: int | None = None,
         fuel: int = 0,
         initialise: bool = True,
+        time_limit_ns: int = 0,
     ) -> None:
         """Instantiate a module.
 
@@ -146,6 +147,7 @@ class Instance:
             limit_elements: none of its tables grows beyond.
             fuel: what metered code starts with.
             initialise: else the caller calls ``initialise``.
+            time_limit_ns: nanoseconds that a call from the host may take; 0 for no limit.
 
         Raises:
             LinkError: an import is missing or has the wrong type, or a limit is exceeded.
@@ -190,6 +192,8 @@ class Instance:
         store.add(body)
         if fuel:
             self.fuel = fuel
+        if time_limit_ns:
+            self.time_limit_ns = time_limit_ns
         if memories and not code.explicit:
             recheck()
         if initialise:
@@ -259,6 +263,15 @@ class Instance:
     def fuel(self, fuel: int) -> None:
         ctype_of(layout.Instance).from_address(self.address).fuel = fuel
 
+    @property
+    def time_limit_ns(self) -> int:
+        """Nanoseconds that a call from the host may take; 0 for no limit."""
+        return int(ctype_of(layout.Instance).from_address(self.address).time_limit)
+
+    @time_limit_ns.setter
+    def time_limit_ns(self, time_limit_ns: int) -> None:
+        ctype_of(layout.Instance).from_address(self.address).time_limit = time_limit_ns
+
     def func(self, index: int) -> Func:
         """A function, by index; one that is imported, exported, or otherwise named as a value."""
         code = self.code
@@ -318,7 +331,7 @@ class Instance:
         for x, constant in plan.table_inits:
             table = self.tables[x]
             bits = self._value(constant, module.table_types[x].element)
-            native.table_fill(self.address, 0, bits, table.size, x)
+            native.table_set_all(table.address, bits)
         for element in plan.elements:
             self._place(element)
         data = plan.data

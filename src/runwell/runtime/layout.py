@@ -197,6 +197,7 @@ class Instance:
     exception_cells: Ptr[u32]  # byte offsets of the cells that hold exceptions
     n_exception_cells: u64
     fuel: i64  # what its code may still consume, if that is metered; never negative
+    time_limit: u64  # nanoseconds that a call from the host may take; 0 for no limit
 
 
 @struct
@@ -280,6 +281,9 @@ class Context:
     caller_rp: Ptr[u8]
     caller_instance: Ptr[Instance]
     wakings: u32  # counts reasons to look why it waits, while it does
+    due: u32  # bit set of what the guest should see to; see ``interrupt_kernels``
+    is_main: u32  # it was made by the process's first thread
+    deadline: u64  # when the guest is to stop, on the monotonic clock; 0 for never
     # The accumulators, where a guest stopped that may go on.
     acc: u64
     facc: Array[u64, Literal[2]]

@@ -34,8 +34,11 @@ from runwell.runtime.c_library import (
     munmap,
     sched_yield,
 )
-from runwell.runtime.layout import Instance, Memory
+from runwell.runtime.interrupt_kernels import is_wanted, poll, trapped
+from runwell.runtime.layout import Context, Instance, Memory
 
+# Bytes that are copied without a look at what is wanted of the guest, in about a millisecond.
+PIECE = 1 << 20
 OUT_OF_BOUNDS = int(TrapCode.OUT_OF_BOUNDS_MEMORY)
 # Memories that can be open at once; two mappings each, and Linux allows 65 530.
 GUEST_RANGES = 32768
@@ -197,40 +200,80 @@ def memory_grow(instance: Ptr[Instance], delta_pages: u64, memory: u32) -> u64:
     return memory_grow_by(instance.memories[memory], delta_pages)
 
 
+@kernel
+def copy_pieces(ctx: Ptr[Context], to: Ptr[u8], source: Ptr[u8], size: u64) -> u32:
+    """Copy bytes, which may overlap; 0, or a trap code if the guest was stopped meanwhile."""
+    backward = source < to
+    done: u64 = 0
+    while size - done > PIECE:
+        at = size - done - PIECE if backward else done
+        memmove(to + at, source + at, u64(PIECE))
+        done += PIECE
+        if is_wanted(ctx):
+            trap = poll(ctx)
+            if trap != 0:
+                return trap
+    at = u64(0) if backward else done
+    memmove(to + at, source + at, size - done)
+    return u32(0)
+
+
 @kernel(export=True)
 def memory_copy(
-    instance: Ptr[Instance], to: u64, source: u64, size: u64, to_memory: u32, source_memory: u32
-) -> u32:
-    """Meaning of ``memory.copy``; 0 or a trap code."""
+    ctx: Ptr[Context],
+    instance: Ptr[Instance],
+    to: u64,
+    source: u64,
+    size: u64,
+    to_memory: u32,
+    source_memory: u32,
+) -> u64:
+    """Meaning of ``memory.copy``; 0, or a trap code in the high half."""
     a = instance.memories[to_memory]
     b = instance.memories[source_memory]
     if outside(to, size, a.bytes) or outside(source, size, b.bytes):
-        return u32(OUT_OF_BOUNDS)
-    memmove(a.base + to, b.base + source, size)
-    return u32(0)
+        return trapped(u32(OUT_OF_BOUNDS))
+    return trapped(copy_pieces(ctx, a.base + to, b.base + source, size))
 
 
 @kernel(export=True)
-def memory_fill(instance: Ptr[Instance], to: u64, value: u32, size: u64, memory: u32) -> u32:
-    """Meaning of ``memory.fill``; 0 or a trap code."""
+def memory_fill(
+    ctx: Ptr[Context], instance: Ptr[Instance], to: u64, value: u32, size: u64, memory: u32
+) -> u64:
+    """Meaning of ``memory.fill``; 0, or a trap code in the high half."""
     m = instance.memories[memory]
     if outside(to, size, m.bytes):
-        return u32(OUT_OF_BOUNDS)
-    memset(m.base + to, i32(value & 255), size)
-    return u32(0)
+        return trapped(u32(OUT_OF_BOUNDS))
+    at = m.base + to
+    left = size
+    while left > PIECE:
+        memset(at, i32(value & 255), u64(PIECE))
+        at = at + PIECE
+        left -= PIECE
+        if is_wanted(ctx):
+            trap = poll(ctx)
+            if trap != 0:
+                return trapped(trap)
+    memset(at, i32(value & 255), left)
+    return u64(0)
 
 
 @kernel(export=True)
 def memory_init(
-    instance: Ptr[Instance], to: u64, source: u64, size: u64, data: u32, memory: u32
-) -> u32:
-    """Meaning of ``memory.init``; 0 or a trap code."""
+    ctx: Ptr[Context],
+    instance: Ptr[Instance],
+    to: u64,
+    source: u64,
+    size: u64,
+    data: u32,
+    memory: u32,
+) -> u64:
+    """Meaning of ``memory.init``; 0, or a trap code in the high half."""
     m = instance.memories[memory]
     segment = instance.data + data
     if outside(to, size, m.bytes) or outside(source, size, segment.size):
-        return u32(OUT_OF_BOUNDS)
-    memmove(m.base + to, segment.items + source, size)
-    return u32(0)
+        return trapped(u32(OUT_OF_BOUNDS))
+    return trapped(copy_pieces(ctx, m.base + to, segment.items + source, size))
 
 
 @kernel(export=True)

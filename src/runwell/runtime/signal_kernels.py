@@ -11,12 +11,10 @@ Python's faulthandler still reports it.
 Offsets are those of Linux on x86-64 and AArch64.
 """
 
-from platform import machine
-from typing import Literal
+from platform import machine, system
 
 from runwell.base.traps import TrapCode
 from runwell.kernel import (
-    Array,
     Fn,
     Ptr,
     addr,
@@ -24,7 +22,6 @@ from runwell.kernel import (
     atomic_load,
     atomic_store,
     cast,
-    extern,
     extern_data,
     i32,
     kernel,
@@ -37,7 +34,18 @@ from runwell.kernel import (
     u32,
     u64,
 )
-from runwell.runtime.c_library import memmove, memset, pthread_kill, pthread_self
+from runwell.runtime.c_library import (
+    Action,
+    PlainHandler,
+    getpid,
+    memmove,
+    memset,
+    pthread_kill,
+    pthread_self,
+    sched_yield,
+    sigaction,
+    syscall,
+)
 from runwell.runtime.layout import Context, NativeSegment
 from runwell.runtime.memory_kernels import is_guest_address
 from runwell.runtime.native_stack_kernels import (
@@ -47,6 +55,7 @@ from runwell.runtime.native_stack_kernels import (
     open_guard,
 )
 
+IS_LINUX = system() == "Linux"
 IS_ARM = machine() in ("aarch64", "arm64")
 # Where ucontext_t has registers, in units of 8 bytes.
 GREGS = 184 // 8 if IS_ARM else 40 // 8
@@ -54,6 +63,7 @@ PC = 440 // 8 if IS_ARM else GREGS + 16
 SP = 432 // 8 if IS_ARM else GREGS + 15
 LR = GREGS + 30
 BP = GREGS + 29 if IS_ARM else GREGS + 10
+GETTID = 178 if IS_ARM else 186
 # The fifth parameter of a handler: x24, rdi.
 CTX = GREGS + 24 if IS_ARM else GREGS + 8
 
@@ -63,23 +73,6 @@ SI_TKILL = -6  # the signal was raised by a thread of this process
 SA_SIGINFO, SA_ONSTACK, SA_NODEFER, SA_RESETHAND = 4, 0x08000000, 0x40000000, 0x80000000
 CONTEXTS = 16384
 EXHAUSTED, OUT_OF_BOUNDS = int(TrapCode.STACK_EXHAUSTED), int(TrapCode.OUT_OF_BOUNDS_MEMORY)
-
-
-@struct
-class Action:
-    """struct sigaction."""
-
-    handler: u64
-    mask: Array[u64, Literal[16]]
-    flags: u32
-    restorer: u64
-
-
-@struct
-class PlainHandler:
-    """An action read as a handler of one argument."""
-
-    call: Fn[[i32], None]
 
 
 @struct
@@ -111,6 +104,8 @@ known_threads = static("known_threads", u64, CONTEXTS)
 # Their native stacks, while they have one: first address, and that behind it.
 known_stacks = static("known_stacks", u64, 2 * CONTEXTS)
 known_context_count = static("known_context_count", u64)
+# Held while somebody looks at contexts of other threads, and while one is forgotten.
+known_lock = static("known_lock", u32)
 # What was there before us: when first installed, and when last; SIGSEGV and SIGBUS of each.
 previous_actions = static("previous_actions", Action, 4)
 installed_before = static("installed_before", u64, 2)
@@ -118,9 +113,23 @@ installed_before = static("installed_before", u64, 2)
 passing_on = static("passing_on", u64)
 
 
-@extern
-def sigaction(signal: i32, new: Ptr[Action], old: Ptr[Action]) -> i32:  # type: ignore[empty-body]
-    """Replace the action of a signal, and say what it was."""
+@kernel
+def is_first_thread() -> bool:
+    """Is the calling thread the one that the process began with?"""
+    return IS_LINUX and syscall(GETTID, null, 0, u64(0), null, null, 0) == getpid()
+
+
+@kernel
+def lock_contexts() -> None:
+    """Keep all known contexts known."""
+    while not atomic_cas(known_lock, u32(0), u32(1)):
+        sched_yield()
+
+
+@kernel
+def unlock_contexts() -> None:
+    """Let contexts go again."""
+    atomic_store(known_lock, u32(0))
 
 
 @kernel(export=True)
@@ -130,6 +139,7 @@ def add_context(context: Ptr[Context]) -> u32:
         if atomic_cas(known_contexts + i, u64(0), u64(context)):
             atomic_store(known_threads + i, pthread_self())
             atomic_store(known_stacks + (2 * i + 1), u64(0))
+            context.is_main = u32(is_first_thread())
             used = atomic_load(known_context_count)
             while used <= i:
                 atomic_cas(known_context_count, used, i + 1)
@@ -141,10 +151,12 @@ def add_context(context: Ptr[Context]) -> u32:
 @kernel(export=True)
 def remove_context(context: Ptr[Context]) -> None:
     """Forget a context, and free its native stack."""
+    lock_contexts()
     for i in range(u64(0), atomic_load(known_context_count)):
         if atomic_load(known_contexts + i) == u64(context):
             atomic_store(known_stacks + (2 * i + 1), u64(0))
             atomic_store(known_contexts + i, u64(0))
+    unlock_contexts()
     free_native_stack(context)
 
 

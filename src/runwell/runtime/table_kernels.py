@@ -20,9 +20,12 @@ from runwell.runtime.exception_kernels import (
     is_exception_type,
     release_cells,
 )
-from runwell.runtime.layout import Instance, Table
+from runwell.runtime.interrupt_kernels import is_wanted, poll, trapped
+from runwell.runtime.layout import Context, Instance, Table
 from runwell.runtime.memory_kernels import outside, whole_pages
 
+# As in ``memory_kernels``, elements.
+PIECE = 1 << 16
 OUT_OF_BOUNDS = int(TrapCode.OUT_OF_BOUNDS_TABLE)
 
 
@@ -128,38 +131,85 @@ def table_grow(instance: Ptr[Instance], value: u64, delta: u64, table: u32) -> u
 
 
 @kernel(export=True)
-def table_fill(instance: Ptr[Instance], to: u64, value: u64, size: u64, table: u32) -> u32:
-    """Meaning of ``table.fill``; 0 or a trap code."""
+def table_set_all(table: Ptr[Table], value: u64) -> None:
+    """Make all elements refer to the same."""
+    fill_elements(table, u64(0), value, table.size)
+
+
+@kernel(export=True)
+def table_fill(
+    ctx: Ptr[Context], instance: Ptr[Instance], to: u64, value: u64, size: u64, table: u32
+) -> u64:
+    """Meaning of ``table.fill``; 0, or a trap code in the high half."""
     t = instance.tables[table]
     if outside(to, size, t.size):
-        return u32(OUT_OF_BOUNDS)
-    fill_elements(t, to, value, size)
-    return u32(0)
+        return trapped(u32(OUT_OF_BOUNDS))
+    done: u64 = 0
+    while size - done > PIECE:
+        fill_elements(t, to + done, value, u64(PIECE))
+        done += PIECE
+        if is_wanted(ctx):
+            trap = poll(ctx)
+            if trap != 0:
+                return trapped(trap)
+    fill_elements(t, to + done, value, size - done)
+    return u64(0)
+
+
+@kernel
+def copy_pieces_to(
+    ctx: Ptr[Context], table: Ptr[Table], to: u64, items: Ptr[u64], size: u64
+) -> u64:
+    """Copy references into a table; 0, or a trap code in the high half."""
+    if outside(to, size, table.size):
+        return trapped(u32(OUT_OF_BOUNDS))
+    backward = items < table.elements + to
+    done: u64 = 0
+    while size - done > PIECE:
+        at = size - done - PIECE if backward else done
+        move_elements(table, to + at, items + at, u64(PIECE))
+        done += PIECE
+        if is_wanted(ctx):
+            trap = poll(ctx)
+            if trap != 0:
+                return trapped(trap)
+    at = u64(0) if backward else done
+    move_elements(table, to + at, items + at, size - done)
+    return u64(0)
 
 
 @kernel(export=True)
 def table_copy(
-    instance: Ptr[Instance], to: u64, source: u64, size: u64, to_table: u32, source_table: u32
-) -> u32:
-    """Meaning of ``table.copy``; 0 or a trap code."""
-    a = instance.tables[to_table]
+    ctx: Ptr[Context],
+    instance: Ptr[Instance],
+    to: u64,
+    source: u64,
+    size: u64,
+    to_table: u32,
+    source_table: u32,
+) -> u64:
+    """Meaning of ``table.copy``; 0, or a trap code in the high half."""
     b = instance.tables[source_table]
-    if outside(to, size, a.size) or outside(source, size, b.size):
-        return u32(OUT_OF_BOUNDS)
-    move_elements(a, to, b.elements + source, size)
-    return u32(0)
+    if outside(source, size, b.size):
+        return trapped(u32(OUT_OF_BOUNDS))
+    return copy_pieces_to(ctx, instance.tables[to_table], to, b.elements + source, size)
 
 
 @kernel(export=True)
 def table_init(
-    instance: Ptr[Instance], to: u64, source: u64, size: u64, elem: u32, table: u32
-) -> u32:
-    """Meaning of ``table.init``; 0 or a trap code."""
-    t = instance.tables[table]
+    ctx: Ptr[Context],
+    instance: Ptr[Instance],
+    to: u64,
+    source: u64,
+    size: u64,
+    elem: u32,
+    table: u32,
+) -> u64:
+    """Meaning of ``table.init``; 0, or a trap code in the high half."""
     segment = instance.elements + elem
     if outside(source, size, segment.size):
-        return u32(OUT_OF_BOUNDS)
-    return table_write(t, to, Ptr[u64](segment.items) + source, size)
+        return trapped(u32(OUT_OF_BOUNDS))
+    return copy_pieces_to(ctx, instance.tables[table], to, Ptr[u64](segment.items) + source, size)
 
 
 @kernel(export=True)

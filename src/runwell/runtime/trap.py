@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable
 
 from runwell.base.errors import (
+    DeadlineExceeded,
     ExhaustionError,
     Frame,
     InternalError,
@@ -54,7 +55,9 @@ def make_trap(context: Context, code: int) -> RunwellError | InternalError:
         return InternalError(f"the interpreter lost its way{where}: please report the module")
     if trap == TrapCode.OUT_OF_FUEL:
         return OutOfFuel(trap, frames)
-    if trap in (TrapCode.STACK_EXHAUSTED, TrapCode.DEADLINE):
+    if trap == TrapCode.DEADLINE:
+        return DeadlineExceeded(trap, frames)
+    if trap == TrapCode.STACK_EXHAUSTED:
         return ExhaustionError(trap, frames)
     return Trap(trap, frames)
 

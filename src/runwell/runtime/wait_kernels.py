@@ -9,7 +9,6 @@ or whoever interrupts the context.  It reads that counter before it looks for ne
 missed.  The counter outlives the entry: an interrupter needs to know nothing of queues.
 """
 
-from platform import machine, system
 from typing import Literal
 
 from runwell.base.traps import TrapCode
@@ -17,11 +16,9 @@ from runwell.kernel import (
     Array,
     Ptr,
     addr,
-    atomic_add,
     atomic_cas,
     atomic_load,
     atomic_store,
-    atomic_swap,
     i64,
     kernel,
     local_array,
@@ -32,16 +29,11 @@ from runwell.kernel import (
     u32,
     u64,
 )
-from runwell.runtime.c_library import clock_gettime, nanosleep, sched_yield, syscall
+from runwell.runtime.c_library import sched_yield
+from runwell.runtime.interrupt_kernels import is_wanted, poll, trapped
 from runwell.runtime.layout import Context, Instance, Memory
+from runwell.runtime.sleep_kernels import monotonic, nap, wake_context
 
-HAS_FUTEX = system() == "Linux"
-FUTEX = 98 if machine() in ("aarch64", "arm64") else 202
-FUTEX_WAIT, FUTEX_WAKE = 128, 129  # within this process
-CLOCK_MONOTONIC = 1 if HAS_FUTEX else 6
-SECOND = 1_000_000_000
-# Who sleeps looks around after this time, in nanoseconds; without futexes nobody can be woken.
-LONGEST_NAP = 10 * SECOND if HAS_FUTEX else 200_000
 # The results of waiting.
 OK, NOT_EQUAL, TIMED_OUT = 0, 1, 2
 QUEUES = 256
@@ -113,39 +105,8 @@ def unlink_waiter(queue: Ptr[Queue], waiter: Ptr[Waiter]) -> None:
 
 
 @kernel
-def monotonic() -> u64:
-    """Nanoseconds on a clock that nobody sets."""
-    time = local_array(i64, 2)
-    clock_gettime(CLOCK_MONOTONIC, time)
-    return u64(time[0]) * SECOND + u64(time[1])
-
-
-@kernel
-def nap(word: Ptr[u32], seen: u32, duration: u64) -> None:
-    """Sleep for some nanoseconds, or shorter; not at all if the word is no longer as seen."""
-    if duration > LONGEST_NAP:
-        duration = LONGEST_NAP
-    time = local_array(i64, 2)
-    time[0] = i64(duration // SECOND)
-    time[1] = i64(duration % SECOND)
-    if HAS_FUTEX:
-        syscall(FUTEX, word, FUTEX_WAIT, u64(seen), time, null, 0)
-    else:
-        nanosleep(time, null)
-
-
-@kernel(export=True)
-def wake_context(context: Ptr[Context]) -> None:
-    """Let a thread look around if it waits."""
-    word = addr(context.wakings)
-    atomic_add(word, u32(1))
-    if HAS_FUTEX:
-        syscall(FUTEX, word, FUTEX_WAKE, u64(1), null, null, 0)
-
-
-@kernel
 def sleep_until(waiter: Ptr[Waiter], deadline: u64) -> None:
-    """Sleep until there is news, or the time has come."""
+    """Sleep until there is news of whatever kind, or the time has come."""
     context = waiter.context
     word = addr(context.wakings)
     while True:
@@ -153,15 +114,9 @@ def sleep_until(waiter: Ptr[Waiter], deadline: u64) -> None:
         now = monotonic()
         if atomic_load(addr(waiter.notified)) != 0 or now >= deadline:
             return
-        if atomic_load(addr(context.interrupt)) != 0:
+        if is_wanted(context):
             return
         nap(word, seen, deadline - now)
-
-
-@kernel
-def trapped(code: u32) -> u64:
-    """The outcome of a wait or notification that traps."""
-    return u64(code) << 32
 
 
 @kernel
@@ -202,17 +157,23 @@ def wait_at(
         return u64(NOT_EQUAL)
     link_waiter(queue, waiter)
     unlock_queue(queue)
-    sleep_until(waiter, deadline)
+    trap: u32 = 0
+    while True:
+        sleep_until(waiter, deadline)
+        if atomic_load(addr(waiter.notified)) != 0 or not is_wanted(context):
+            break
+        trap = poll(context)
+        if trap != 0:
+            break
     # The notifier may still be busy with this entry, or come at the last moment.
     lock_queue(address)
     notified = waiter.notified
     if notified == 0:
         unlink_waiter(queue, waiter)
     unlock_queue(queue)
-    if notified != 0:
-        return u64(OK)
-    interrupt = atomic_swap(addr(context.interrupt), u32(0))
-    return trapped(interrupt) if interrupt != 0 else u64(TIMED_OUT)
+    if trap != 0:
+        return trapped(trap)
+    return u64(OK) if notified != 0 else u64(TIMED_OUT)
 
 
 @kernel

@@ -82,6 +82,8 @@ def charge_size(w: Work, size: Entry, t: u32, shift: u32) -> None:
 
     ``size`` is an operand of type ``t``; it costs one for each ``2**shift``, rounded down.
     """
+    # Others must be able to run meanwhile.
+    w.brief = 0
     if w.metered == 0:
         return
     p = operate_1(w, SIZED_64 if t == I64 else SIZED, size, t)
