@@ -70,19 +70,22 @@ def _prepare_watcher() -> None:
 
 def _learn_handler() -> None:
     """Have native code look at how Python handles some signal: there is one way for all."""
-    import _signal
+    if TYPE_CHECKING:
+        import signal
+    else:
+        import _signal as signal  # without the enumerations that ``signal`` wraps around it
 
-    for number in (_signal.SIGINT, *range(1, _signal.NSIG)):
-        if callable(_signal.getsignal(number)):
+    for number in (signal.SIGINT, *range(1, signal.NSIG)):
+        if callable(signal.getsignal(number)):
             native.learn_handler(number)
             return
     # There may be some later.
     try:
-        before = _signal.signal(_signal.SIGURG, _nothing)
+        before = signal.signal(signal.SIGURG, _nothing)
     except ValueError:
         return  # not in this thread
-    native.learn_handler(_signal.SIGURG)
-    _signal.signal(_signal.SIGURG, before)
+    native.learn_handler(signal.SIGURG)
+    signal.signal(signal.SIGURG, before)
 
 
 def _nothing(number: int, frame: object) -> None:

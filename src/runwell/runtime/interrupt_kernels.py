@@ -44,13 +44,15 @@ signal_hook = static("signal_hook", SignalHook)
 @kernel(inline=True)
 def take_interrupt(ctx: Ptr[Context]) -> u32:
     """The trap code that somebody asked for, once."""
-    return atomic_swap(addr(ctx.interrupt), u32(0))
+    wanted: u32 = atomic_swap(addr(ctx.interrupt), u32(0))
+    return wanted
 
 
 @kernel(inline=True)
 def is_wanted(ctx: Ptr[Context]) -> bool:
     """Does somebody want something of the guest?"""
-    return (atomic_load(addr(ctx.interrupt)) | atomic_load(addr(ctx.due))) != 0
+    wanted: bool = (atomic_load(addr(ctx.interrupt)) | atomic_load(addr(ctx.due))) != 0
+    return wanted
 
 
 @kernel
@@ -77,7 +79,7 @@ def poll(ctx: Ptr[Context]) -> u32:
         return u32(TrapCode.DEADLINE)
     if due & DUE_CHAIN != 0:
         chain_signals(True)
-    if due & DUE_SIGNALS != 0 and u64(signal_hook[0].call) != 0:
+    if due & DUE_SIGNALS != 0 and Ptr[u64](signal_hook)[0] != 0:
         return signal_hook[0].call(ctx)
     return u32(0)
 

@@ -9,6 +9,7 @@ from runwell.base.types import EXTERNREF, FUNCREF, I32, I64, FuncType
 from runwell.kernel.types import ctype_of, sizeof, u64
 from runwell.module.types import ExternKind, GlobalType, MemoryType, TableType
 from runwell.runtime import layout
+from runwell.runtime.context import current_context
 from runwell.runtime.func import Func, func_at
 from runwell.runtime.globals import new_global
 from runwell.runtime.instance import Instance
@@ -143,10 +144,11 @@ def test_data_segments(make):
     assert native.address  # the kernels below are the guest's
     from ctypes import CFUNCTYPE, c_uint32, c_uint64
 
-    init = CFUNCTYPE(c_uint32, *[c_uint64] * 4, c_uint32, c_uint32)(native.address("memory_init"))
-    assert init(i.address, 20, 1, 3, 2, 0) == 0
+    init = CFUNCTYPE(c_uint64, *[c_uint64] * 5, c_uint32, c_uint32)(native.address("memory_init"))
+    context = current_context().address
+    assert init(context, i.address, 20, 1, 3, 2, 0) == 0
     assert i.memories[0].read(20, 4) == b"ass\0"
-    assert init(i.address, 20, 5, 3, 2, 0) == TrapCode.OUT_OF_BOUNDS_MEMORY
+    assert init(context, i.address, 20, 5, 3, 2, 0) >> 32 == TrapCode.OUT_OF_BOUNDS_MEMORY
 
 
 @pytest.mark.parametrize(

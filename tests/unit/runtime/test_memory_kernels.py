@@ -5,6 +5,7 @@ from ctypes import CFUNCTYPE, c_uint32, c_uint64
 import pytest
 
 from runwell.base.traps import TrapCode
+from runwell.runtime.context import current_context
 from runwell.runtime.instance import Instance
 from runwell.runtime.native import native
 
@@ -23,9 +24,11 @@ def instance(request, prepare):
 def call(instance):
     def call(name, *args, narrow=1):
         wide = len(args) - narrow
-        result = c_uint64 if name.endswith("grow") else c_uint32
         types = [c_uint64] * (wide + 1) + [c_uint32] * narrow
-        return CFUNCTYPE(result, *types)(native.address(name))(instance.address, *args)
+        if name.endswith(("grow", "drop")):
+            return CFUNCTYPE(c_uint64, *types)(native.address(name))(instance.address, *args)
+        kernel = CFUNCTYPE(c_uint64, c_uint64, *types)(native.address(name))
+        return kernel(current_context().address, instance.address, *args) >> 32
 
     return call
 
@@ -62,9 +65,13 @@ def test_copy_out_of_bounds(instance, call, to, source, size):
 
 
 def test_fill(instance, call):
-    fill = CFUNCTYPE(c_uint32, c_uint64, c_uint64, c_uint32, c_uint64, c_uint32)(
+    kernel = CFUNCTYPE(c_uint64, c_uint64, c_uint64, c_uint64, c_uint32, c_uint64, c_uint32)(
         native.address("memory_fill")
     )
+
+    def fill(*args):
+        return kernel(current_context().address, *args) >> 32
+
     assert fill(instance.address, PAGE - 3, 0x1FF, 3, 0) == 0
     assert instance.memories[0].read(PAGE - 4, 4) == b"\0\xff\xff\xff"
     assert fill(instance.address, PAGE - 3, 1, 4, 0) == OUT

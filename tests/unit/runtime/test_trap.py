@@ -1,6 +1,13 @@
 import pytest
 
-from runwell.base.errors import ExhaustionError, Frame, InternalError, OutOfFuel, Trap
+from runwell.base.errors import (
+    DeadlineExceeded,
+    ExhaustionError,
+    Frame,
+    InternalError,
+    OutOfFuel,
+    Trap,
+)
 from runwell.base.traps import TrapCode
 from runwell.kernel.types import ctype_of, sizeof, u64
 from runwell.runtime import layout
@@ -141,7 +148,7 @@ def test_of_a_deep_recursion_both_ends_are_shown(stack, depth):
         (TrapCode.OUT_OF_BOUNDS_MEMORY, Trap),
         (TrapCode.STACK_EXHAUSTED, ExhaustionError),
         (TrapCode.OUT_OF_FUEL, OutOfFuel),
-        (TrapCode.DEADLINE, ExhaustionError),
+        (TrapCode.DEADLINE, DeadlineExceeded),
         (TrapCode.INTERNAL, InternalError),
     ],
 )
