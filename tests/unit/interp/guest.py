@@ -4,6 +4,7 @@ It stands in for the runtime and the translator, which are above what is tested 
 """
 
 import ctypes
+import weakref
 
 from runwell.kernel.types import as_struct, ctype_of
 from runwell.runtime import layout
@@ -41,6 +42,8 @@ class Guest:
         self.instance.codes = ctypes.addressof(self.codes)
         self.instance.funcs = ctypes.addressof(self.funcs)
         assert native.add_context(ctypes.addressof(c))
+        # Others look at known contexts.
+        weakref.finalize(self, native.remove_context, ctypes.addressof(c))
 
     def hold(self, thing):
         self.keep.append(thing)
