@@ -80,10 +80,24 @@ COMMANDS = {
     "run": Command(
         "run a program or one of its functions",
         (
-            Argument("--dir", "HOST[::GUEST]",
-                     "let the guest reach this directory, and nothing else", "append"),
+            Argument("--dir", "HOST[::GUEST][:OPTIONS]",
+                     "let the guest reach this directory, under another name if one is given; "
+                     "options: ro, bytes=SIZE and files=N for a quota", "append"),
+            Argument("--tmpfs", "GUEST[:OPTIONS]",
+                     "an empty directory in memory; options: bytes=SIZE, files=N", "append"),
+            Argument("--overlay", "HOST[::GUEST][:OPTIONS]",
+                     "a directory of which the guest changes a copy, in memory; options: "
+                     "upper=DIR to keep the changes there, bytes=SIZE, files=N", "append"),
+            Argument("--zip", "FILE[::GUEST]", "a zip archive to be read, as /", "append"),
             Argument("--env", "KEY[=VALUE]", "set a variable, or pass on the host's", "append"),
             Argument("--arg0", "NAME", "the program's own name (default: FILE)"),
+            Argument("--stdin", "FILE", "what the guest reads as its standard input"),
+            Argument("--clock", "CLOCK",
+                     "real (default), or virtual[:START][,tick=NS], which starts at START (seconds "
+                     "since 1970, or a date) and passes only when the guest looks or sleeps"),
+            Argument("--seed", "N", "random numbers that are the same in each run"),
+            Argument("--listen", "HOST:PORT",
+                     "a socket for the guest to accept connections from", "append"),
             Argument("--invoke", "NAME", "call this exported function with ARGS"),
             _ENGINE,
             Argument("--bounds", help="how memory accesses are kept inside",
@@ -138,6 +152,9 @@ def read_plain(command: Command, argv: list[str]) -> dict[str, Any] | None:
     values = {a.key: a.default for a in command.arguments}
     at = 0
     while at < len(argv) and argv[at].startswith("-"):
+        if argv[at] == "--":  # the end of the options
+            at += 1
+            break
         name, equals, value = argv[at].partition("=")
         option = options.get(name)
         if option is None or name in command.exclusive:
@@ -164,7 +181,7 @@ def read_plain(command: Command, argv: list[str]) -> dict[str, Any] | None:
         if a.is_option:
             continue
         if a.how == "...":
-            values[a.key], rest = rest, []
+            return values | {a.key: rest}  # which are the guest's, dashes and all
         elif a.how == "+" and rest:
             values[a.key], rest = rest, []
             if any(value.startswith("-") for value in values[a.key]):

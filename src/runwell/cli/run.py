@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -12,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from types import SimpleNamespace
+    from typing import Any
 else:
     import _signal as signal  # without the enumerations that ``signal`` wraps around it
 
@@ -30,15 +32,46 @@ def run(args: SimpleNamespace) -> int:
         engine=runwell.Engine(config),
         validation="lazy" if args.lazy else "eager",
     )
-    wasi = runwell.WasiConfig(
-        args=[args.arg0 or os.path.basename(args.file), *args.args],
-        env=dict(map(_variable, args.env)),
-        preopens=dict(map(_directory, args.dir)),
-    )
+    try:
+        wasi = _world(args)
+    except ValueError as e:
+        print(f"runwell: {e}", file=sys.stderr)
+        return 64
     instance = runwell.Instance(module, wasi=wasi)
     if args.invoke is None:
         return instance.run()
     return _invoke(instance, args.invoke, args.args)
+
+
+def _world(args: SimpleNamespace) -> runwell.WasiConfig:
+    """What the guest is given.
+
+    Raises:
+        ValueError: an option cannot be understood.
+        OSError: a file or directory that it names cannot be opened.
+    """
+    options: dict[str, Any] = {}
+    if args.dir or args.tmpfs or args.overlay or args.zip:
+        from runwell.cli.worlds import preopens
+
+        options["preopens"] = preopens(args.dir, args.tmpfs, args.overlay, args.zip)
+    if args.stdin is not None:
+        options["stdin"] = io.FileIO(args.stdin)
+    if args.clock is not None:
+        from runwell.cli.worlds import clock
+
+        options["clock"] = clock(args.clock)
+    if args.seed is not None:
+        try:
+            options["random"] = int(args.seed, 0)
+        except ValueError:
+            raise ValueError(f"--seed takes a number, not {args.seed!r}") from None
+    return runwell.WasiConfig(
+        args=[args.arg0 or os.path.basename(args.file), *args.args],
+        env=dict(map(_variable, args.env)),
+        listeners=args.listen,
+        **options,
+    )
 
 
 def behave_like_a_program() -> None:
@@ -51,11 +84,6 @@ def behave_like_a_program() -> None:
 def _variable(text: str) -> tuple[str, str]:
     key, given, value = text.partition("=")
     return key, value if given else os.environ.get(key, "")
-
-
-def _directory(text: str) -> tuple[str, str]:
-    host, given, guest = text.partition("::")
-    return (guest, host) if given else (host, host)
 
 
 def _invoke(instance: runwell.Instance, name: str, texts: list[str]) -> int:

@@ -148,6 +148,10 @@ class Descriptor:
         """Its attributes."""
         return Status(self.kind)
 
+    def available(self) -> int:
+        """How many bytes can be read; 0 where nobody can say."""
+        return 0
+
     def set_flags(self, flags: int) -> None:
         """Append or not, block or not."""
         self.flags = flags
@@ -240,6 +244,19 @@ class HostDescriptor(Descriptor):
         """The host's ``fstat``."""
         return status_of(os.fstat(self.fd))
 
+    def available(self) -> int:
+        """How many bytes can be read; 1 where the system does not say."""
+        if self.is_seekable:
+            return max(0, os.fstat(self.fd).st_size - os.lseek(self.fd, 0, os.SEEK_CUR))
+        import fcntl
+        import sys
+        import termios
+
+        try:
+            return int.from_bytes(fcntl.ioctl(self.fd, termios.FIONREAD, bytes(4)), sys.byteorder)
+        except OSError:
+            return 1
+
     def set_flags(self, flags: int) -> None:
         """Append or not, block or not."""
         if self._owned:
@@ -306,7 +323,7 @@ class Descriptors:
                 from runwell.wasi.opened import preopened
 
                 for guest, where in config.preopens.items():
-                    self.add(preopened(guest, where, clock))
+                    self.add(preopened(len(self._table), guest, where, clock))
             if config.listeners:
                 from runwell.wasi.sockets import listening
 

@@ -4,6 +4,7 @@ Source: WASI preview 1, ``$errno``.
 """
 
 import errno as system
+import os
 
 _NAMES = (
     "SUCCESS 2BIG ACCES ADDRINUSE ADDRNOTAVAIL AFNOSUPPORT AGAIN ALREADY BADF BADMSG BUSY CANCELED "
@@ -88,6 +89,12 @@ class Errno(Exception):
     def __init__(self, number: int) -> None:
         super().__init__(_NAMES[number])
         self.number = number
+
+
+def plain(error: Errno) -> OSError:
+    """The error as one of Python's, for those who are not guests."""
+    number = getattr(system, f"E{error}", system.EPERM)
+    return OSError(number, f"{os.strerror(number)} (WASI: {error})")
 
 
 def from_system(error: OSError) -> int:

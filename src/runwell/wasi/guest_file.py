@@ -7,7 +7,7 @@ import io
 import os
 
 from runwell.wasi import descriptors as d
-from runwell.wasi.errno import Errno
+from runwell.wasi.errno import Errno, plain
 from runwell.wasi.protocol import error
 
 TYPE_CHECKING = False
@@ -71,4 +71,4 @@ def _plainly(act: Callable[[], int]) -> int:
     try:
         return act()
     except Errno as e:
-        raise OSError(getattr(system, f"E{e}", system.EIO), f"WASI error {e}") from None
+        raise plain(e) from None

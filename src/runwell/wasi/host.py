@@ -25,6 +25,7 @@ from runwell.wasi.protocol import (
     File,
     Status,
     error,
+    without_change,
 )
 
 TYPE_CHECKING = False
@@ -144,26 +145,10 @@ class HostDirectory(Directory):
     def open(self, name: str, flags: int) -> File | Directory:
         """Open an entry."""
         if self._read_only:
-            flags = self._without_change(flags, lambda: self.status(name))
+            flags = without_change(flags, lambda: self.status(name))
         return self._settle(
             os.open(name.encode(), flags | _ALWAYS | os.O_NONBLOCK, 0o666, dir_fd=self._fd), flags
         )
-
-    def _without_change(self, flags: int, find: Callable[[], object]) -> int:
-        """The flags with which to open what must not change.
-
-        Raises:
-            OSError: EROFS.
-        """
-        if flags & _CHANGING:
-            find()  # what is missing is missing here, too
-            raise error(system.EROFS)
-        if flags & os.O_CREAT:
-            try:
-                find()
-            except FileNotFoundError:
-                raise error(system.EROFS) from None
-        return flags & ~os.O_CREAT if not flags & os.O_EXCL else flags
 
     def _settle(self, fd: int, flags: int) -> HostFile | HostDirectory:
         """What a descriptor is.

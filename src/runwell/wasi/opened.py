@@ -144,6 +144,10 @@ class FileDescriptor(d.Descriptor):
         self._at = start + offset
         return self._at
 
+    def available(self) -> int:
+        """What is left of the file."""
+        return max(0, self.file.status().size - self._at)
+
     def status(self) -> Status:
         """Its attributes."""
         return self.file.status()
@@ -154,7 +158,7 @@ class FileDescriptor(d.Descriptor):
 
     def allocate(self, offset: int, size: int) -> None:
         """Extend the file, if it is shorter."""
-        end = offset + size
+        end = d.offset_of(offset) + d.offset_of(size)
         if end >= 1 << 63:
             raise Errno(errno.FBIG)
         if end > self.file.status().size:
@@ -178,11 +182,12 @@ class FileDescriptor(d.Descriptor):
 
 
 def preopened(
-    guest: str, where: str | os.PathLike[str] | Directory, clock: Clock
+    number: int, guest: str, where: str | os.PathLike[str] | Directory, clock: Clock
 ) -> DirectoryDescriptor:
     """A preopened directory: one of the host's, or of any world.
 
-    A world that has a method ``use_clock`` is told which clock times come from.
+    A world that has a method ``join`` is told which clock its times come from, and by which
+    device number the guest can tell it from others.
 
     Raises:
         OSError: it cannot be opened.
@@ -191,9 +196,9 @@ def preopened(
         directory: File | Directory = HostDirectory(where)
     else:
         directory = where.open(".", os.O_RDONLY | os.O_DIRECTORY)
-        use_clock = getattr(where, "use_clock", None)
-        if use_clock is not None:
-            use_clock(clock)
+        join = getattr(where, "join", None)
+        if join is not None:
+            join(clock, number)
     return DirectoryDescriptor(directory, d.FOLDER, d.ALL, preopen=guest)  # type: ignore[arg-type]
 
 
@@ -206,5 +211,4 @@ def descriptor(opened: File | Directory, rights: int, inheriting: int, flags: in
         )
     if is_directory(opened):
         return DirectoryDescriptor(opened, rights & d.FOLDER, inheriting, flags)
-    file: File = opened  # type: ignore[assignment]  # what is left
-    return FileDescriptor(file, REGULAR, rights & d.FILE, flags)
+    return FileDescriptor(opened, REGULAR, rights & d.FILE, flags)

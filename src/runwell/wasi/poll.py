@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import struct
-import sys
 
 from runwell.wasi import descriptors as d
 from runwell.wasi import errno
@@ -54,7 +52,8 @@ def poll_oneoff(world: World, subscriptions: int, events: int, count: int, resul
                 ready.append((user, e.number, kind, 0, 0))
                 continue
             if found.fd < 0:
-                ready.append((user, errno.SUCCESS, kind, 0, 0))
+                size = found.available() if kind == READ else 0
+                ready.append((user, errno.SUCCESS, kind, size, 0))
             else:
                 waiting.append((found, kind, user))
         else:
@@ -134,19 +133,6 @@ def _look(waiting: list[tuple[d.Descriptor, int, int]], end: int | None) -> list
         if got & select.POLLNVAL:
             events.append((user, errno.BADF, kind, 0, 0))
         elif got & (ended | (select.POLLIN if kind == READ else select.POLLOUT)):
-            size = _available(found) if kind == READ else 1
+            size = found.available() if kind == READ else 1
             events.append((user, errno.SUCCESS, kind, size, HANGUP if got & ended else 0))
     return events
-
-
-def _available(found: d.Descriptor) -> int:
-    """How many bytes can be read; 1 where the system does not say."""
-    if found.is_seekable:
-        return max(0, os.fstat(found.fd).st_size - os.lseek(found.fd, 0, os.SEEK_CUR))
-    import fcntl
-    import termios
-
-    try:
-        return int.from_bytes(fcntl.ioctl(found.fd, termios.FIONREAD, bytes(4)), sys.byteorder)
-    except OSError:
-        return 1

@@ -20,10 +20,10 @@ from runwell.base.light import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Protocol, TypeGuard
+    from collections.abc import Callable, Iterable
+    from typing import Protocol
 
-    from typing_extensions import Buffer
+    from typing_extensions import Buffer, TypeIs
 else:
     Protocol = object
 
@@ -70,7 +70,37 @@ class Entry(NamedTuple):
     inode: int = 0
 
 
-def is_directory(opened: File | Directory) -> TypeGuard[Directory]:
+def find(directory: Directory, name: str) -> Status | None:
+    """Attributes of an entry; None if there is none."""
+    try:
+        return directory.status(name)
+    except FileNotFoundError:
+        return None
+
+
+def without_change(flags: int, look: Callable[[], object]) -> int:
+    """The flags with which to open what must not change.
+
+    Args:
+        flags: as ``Directory.open`` takes them.
+        look: raises ``FileNotFoundError`` if nothing is there.
+
+    Raises:
+        OSError: EROFS if it would change, or be made.
+    """
+    if flags & (os.O_WRONLY | os.O_RDWR | os.O_TRUNC):
+        if not flags & os.O_CREAT:
+            look()  # what is missing is missing here, too
+        raise error(system.EROFS)
+    if flags & os.O_CREAT:
+        try:
+            look()
+        except FileNotFoundError:
+            raise error(system.EROFS) from None
+    return flags if flags & os.O_EXCL else flags & ~os.O_CREAT
+
+
+def is_directory(opened: File | Directory) -> TypeIs[Directory]:
     """Is it a directory, by its methods?"""
     return hasattr(opened, "list")
 
@@ -113,9 +143,11 @@ class File(Protocol):
 
     def sync(self, *, data_only: bool = False) -> None:
         """Write what was written to where it is kept."""
+        return
 
     def close(self) -> None:
         """End of use; called once for each time that it was opened."""
+        return
 
 
 class Directory(Protocol):
@@ -205,3 +237,4 @@ class Directory(Protocol):
 
     def close(self) -> None:
         """End of use; called once for each time that it was opened."""
+        return
