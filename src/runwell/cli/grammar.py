@@ -210,7 +210,12 @@ def read_any(argv: list[str]) -> SimpleNamespace:
     top.add_argument("--version", action="version", version=f"runwell {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
-        _declare(command, commands.add_parser(name, help=command.help, formatter_class=formatter))
+        _declare(
+            command,
+            commands.add_parser(
+                name, help=command.help, formatter_class=formatter, allow_abbrev=False
+            ),
+        )
     return top.parse_args(argv, SimpleNamespace())
 
 

@@ -12,6 +12,7 @@ run f --dir x --lazy
 run --dir a --dir=b::c --env K=V --env L f
 run --dir= f
 run --arg0 n --invoke g f -3 +4
+run --tmpfs /t:1M --overlay a::/a --zip z::/ --stdin f --clock virtual --seed 7 --listen h:1 f
 run --engine interpreter --bounds=explicit f
 validate a
 validate a b c
@@ -32,8 +33,6 @@ run --dir
 run --dir -x f
 run --bounds none f
 run --unknown f
-run -- f
-run f -- x
 validate
 validate a --foo
 validate --foo a
@@ -68,6 +67,20 @@ def test_help_and_errors(line, capsys):
     out, err = capsys.readouterr()
     assert (e.value.code == 0) == bool(out)
     assert ("usage: runwell" in out or "runwell 0." in out) if out else "error: " in err
+
+
+@pytest.mark.parametrize(
+    ("line", "file", "args"),
+    [
+        ("run -- f", "f", []),
+        ("run -- -f -x", "-f", ["-x"]),
+        ("run f -- x", "f", ["--", "x"]),
+        ("run --lazy -- f -- --lazy", "f", ["--", "--lazy"]),
+    ],
+)
+def test_two_dashes_end_the_options_and_what_follows_the_file_is_the_guest_s(line, file, args):
+    found = parse(line.split())
+    assert (found.file, found.args) == (file, args)
 
 
 def test_reading_does_not_change_the_grammar():
