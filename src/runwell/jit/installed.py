@@ -18,11 +18,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple, final
 from weakref import ref
 
 from runwell.elf.dwarf import LineMap
+from runwell.elf.format import ElfError
 from runwell.elf.movable import Movable, fill_in, read_debug
 from runwell.elf.region import CodeRegion
 from runwell.jit.debugger import Announced
 from runwell.jit.perf_map import PerfMap
-from runwell.runtime.native import native
+from runwell.kernel.types import ctype_of, sizeof
+from runwell.runtime.layout import FuncCode, NativePlace, NativePlaces
+from runwell.runtime.native import hooks, native
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,8 +73,8 @@ class Code:
     """
 
     __slots__ = (
-        "__weakref__", "_announced", "_debug", "_lines", "_module", "_places", "block", "functions",
-        "size", "symbols",
+        "__weakref__", "_announced", "_debug", "_lines", "_module", "_places", "_tables", "block",
+        "functions", "size", "symbols",
     )  # fmt: skip
 
     def __init__(self, movable: Movable, block: Block, module: ModuleCode) -> None:
@@ -81,9 +84,8 @@ class Code:
         self._module = ref(module)
         self._lines: LineMap | None = None
         self._announced: Announced | None = None
-        self.functions = sorted(
-            {int(found[1]) for symbol in movable.symbols if (found := _NAME.fullmatch(symbol.name))}
-        )
+        self._tables: list[bytearray] = []
+        self.functions = _functions(movable)
 
     @property
     def module(self) -> ModuleCode | None:
@@ -131,6 +133,45 @@ class Code:
     def _addresses(self) -> dict[int, int]:
         return {index: self.block + offset for index, offset in self._places.items()}
 
+    def bind(self, module: ModuleCode) -> None:
+        """Have everybody use it, from their next call on.
+
+        What was in its place stays whole: frames may be in it, and others may read the table of
+        places at which it can be entered.
+        """
+        entries: dict[int, int] = {}
+        places: dict[int, dict[int, int]] = {}
+        for name, offset, _ in self.symbols:
+            found = _NAME.fullmatch(name)
+            if found is None:
+                continue
+            index, address = int(found[1]), self.block + offset
+            if found[2] is None:
+                entries[index] = address
+            else:
+                places.setdefault(index, {})[int(found[2])] = address
+        stub = native.address("stub_native")
+        kind = ctype_of(FuncCode)
+        for index in self.functions:
+            function = kind.from_address(module.code_address(index))
+            if index in places:
+                known = _read_places(function.places)
+                function.places = self._table({**known, **places[index]})
+            if index in entries:
+                function.native = entries[index]
+                function.entry = stub
+
+    def _table(self, places: dict[int, int]) -> int:
+        """A table of places for native code; its address."""
+        head, item = sizeof(NativePlaces), sizeof(NativePlace)
+        table = bytearray(head + item * len(places))
+        ctype_of(NativePlaces).from_buffer(table).count = len(places)
+        for n, place in enumerate(sorted(places.items())):
+            record = ctype_of(NativePlace).from_buffer(table, head + item * n)
+            record.offset, record.entry = place
+        self._tables.append(table)
+        return ctypes.addressof(ctypes.c_char.from_buffer(table))
+
     def announce(self) -> None:
         """Let debuggers know of it."""
         data = fill_in(read_debug(self._debug), ctypes.string_at, self._addresses())
@@ -149,8 +190,24 @@ _starts: list[int] = []
 _perf_map = PerfMap()
 
 
+def _functions(movable: Movable) -> list[int]:
+    """Indices of the functions that code is of."""
+    named = (_NAME.fullmatch(symbol.name) for symbol in movable.symbols)
+    return sorted({int(found[1]) for found in named if found is not None})
+
+
+def _read_places(table: int) -> dict[int, int]:
+    """The places in a table for native code."""
+    if not table:
+        return {}
+    count = ctype_of(NativePlaces).from_address(table).count
+    first, item = table + sizeof(NativePlaces), sizeof(NativePlace)
+    records = [ctype_of(NativePlace).from_address(first + item * n) for n in range(count)]
+    return {record.offset: record.entry for record in records}
+
+
 def install(data: bytes | memoryview, module: ModuleCode) -> Code:
-    """Put compiled code of a module in memory.
+    """Put compiled code of a module in memory, and in the place of what its functions were.
 
     Args:
         data: movable code that defines ``f{index}`` and ``f{index}_at_{offset}``.
@@ -161,6 +218,9 @@ def install(data: bytes | memoryview, module: ModuleCode) -> Code:
         MemoryError: there is no room.
     """
     movable = Movable(data)
+    functions, first = _functions(movable), module.module.n_imported_functions
+    if functions and not first <= functions[0] <= functions[-1] < module.n_functions:
+        raise ElfError("compiled code of functions that the module does not have")
     with _lock:
         if not _region:
             _region.append(_reserve())
@@ -171,8 +231,9 @@ def install(data: bytes | memoryview, module: ModuleCode) -> Code:
         _starts[:] = sorted(live)
         for gone in _codes.keys() - live:
             del _codes[gone]
+        module.compiled.append(code)
+        code.bind(module)
     _publish_names(code, module)
-    module.compiled.append(code)
     return code
 
 
@@ -182,12 +243,6 @@ def find(pc: int) -> Code | None:
         at = bisect_right(_starts, pc) - 1
         code = _codes[_starts[at]]() if at >= 0 else None
     return code if code is not None and pc < code.block + code.size else None
-
-
-def native_frames(pc: int) -> tuple[ModuleCode | None, list[tuple[int, int]]]:
-    """The module, and what ``Code.frames`` says, of an address in compiled code."""
-    code = find(pc)
-    return (None, []) if code is None else (code.module, code.frames(pc))
 
 
 def totals() -> Totals:
@@ -214,7 +269,10 @@ os.register_at_fork(after_in_child=_in_child)
 
 
 def _reserve() -> CodeRegion:
-    return CodeRegion(near=native.address("handlers_low"))
+    region = CodeRegion(near=native.address("handlers_low"))
+    native.set_code_region(region.low, region.high)
+    hooks.native_code = find
+    return region
 
 
 def _resolver(module: ModuleCode) -> Callable[[str], int | None]:

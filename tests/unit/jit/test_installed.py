@@ -6,6 +6,7 @@ import os
 import weakref
 
 import pytest
+from tests.unit.interp.compiled import ATTRIBUTES, CC, HEAD, RESULT, give
 from tests.unit.jit.jobs import debug_text
 
 import runwell
@@ -14,8 +15,9 @@ from runwell.elf.format import ElfError
 from runwell.elf.movable import make_movable
 from runwell.jit import debugger, installed
 from runwell.jit import perf_map as perf_map_module
-from runwell.jit.installed import find, install, native_frames, totals
+from runwell.jit.installed import find, install, totals
 from runwell.kernel.types import ctype_of
+from runwell.runtime.layout import FuncCode
 from runwell.runtime.native import native
 
 WAT = """(module
@@ -87,21 +89,84 @@ def test_where_an_address_is(data, module):
         assert find(code.block + code.size) is not code
         assert find(code.block - 1) is not code
     assert find(0) is None
-    assert native_frames(0) == (None, [])
 
 
 def test_frames(data, module):
     code = install(data, module.code)
     symbols = {s.name: s for s in code.symbols}
     start, size = code.address_of("f1"), symbols["f1"].size
-    found = [native_frames(start + at) for at in range(size)]
-    assert all(owner is module.code for owner, _ in found)
-    frames = [frames for _, frames in found]
+    frames = [code.frames(start + at) for at in range(size)]
     assert [(0, 40), (1, 404)] in frames  # line 12 of f0, called from line 103 of f1
     assert [(1, 400)] in frames or [(1, 408)] in frames
     # An entry is named for its function; before the function begins there is nothing.
     assert code.frames(code.address_of("f1_at_24")) == []
     assert code.frames(code.address_of("f2")) == [(2, 0)]
+
+
+# A function that adds to its parameter, and can be entered at two places; one that traps.
+ADDING = f"""
+define {CC} {RESULT} @f0({HEAD}) {ATTRIBUTES} !dbg !10 {{
+  %x = add i64 %a0, NUMBER, !dbg !20
+{give("%x")}
+}}
+define {CC} {RESULT} @f0_at_OFFSET({HEAD}) {ATTRIBUTES} !dbg !11 {{
+{give("NUMBER")}
+}}
+define {CC} {RESULT} @f1({HEAD}) {ATTRIBUTES} !dbg !12 {{
+  %y = call {CC} {RESULT} @inner(ptr %ctx, ptr %inst, ptr %fp), !dbg !22
+  ret {RESULT} %y, !dbg !22
+}}
+define internal {CC} {RESULT} @inner(ptr %ctx, ptr %inst, ptr %fp) alwaysinline nounwind !dbg !13 {{
+  call void @native_trap(ptr %ctx, ptr %inst, ptr %fp, i32 TRAP), !dbg !23
+  unreachable, !dbg !23
+}}
+declare void @native_trap(ptr, ptr, ptr, i32) noreturn cold nomerge
+"""
+
+
+def adding(number: int, offset: int) -> bytes:
+    lines = {"f0": {20: 2}, "f0 ": {21: 2}, "f1": {22: 2}, "f0  ": {23: 3}}
+    body = ADDING.replace("NUMBER", str(number)).replace("OFFSET", str(offset))
+    body = body.replace("TRAP", str(int(runwell.TrapCode.UNREACHABLE)))
+    return make_movable(compile_text(debug_text(body, lines)))
+
+
+def test_functions_are_replaced():
+    wat = """(module
+      (func (export "a") (param i64) (result i64) local.get 0)
+      (func (export "b") unreachable)
+      (func (export "c") (param i64) (result i64) local.get 0 call 0))"""
+    instance = runwell.Instance(runwell.Module(wat))
+    code = instance.module.code
+    exports = instance.exports
+    assert [exports.a(5), exports.c(5)] == [5, 5]
+    install(adding(100, 24), code)
+    assert [exports.a(5), exports.c(5)] == [105, 105]
+    install(adding(200, 40), code)
+    assert [exports.a(5), exports.c(5)] == [205, 205]
+    # All places that ever were can still be entered.
+    where = ctype_of(FuncCode).from_address(code.code_address(0))
+    first, second = code.compiled
+    assert installed._read_places(where.places) == {
+        24: first.address_of("f0_at_24"),
+        40: second.address_of("f0_at_40"),
+    }
+    with pytest.raises(runwell.Trap) as caught:
+        exports.b()
+    assert caught.value.code is runwell.TrapCode.UNREACHABLE
+    assert [frame.function for frame in caught.value.backtrace] == [0, 1]
+    gc.collect()
+    assert exports.a(7) == 207
+
+
+def test_functions_of_somebody_else(module):
+    for index in (3, 99):
+        text = f"define void @f{index}() {{ ret void }}"
+        with pytest.raises(ElfError, match="functions that the module does not have"):
+            install(make_movable(compile_text(text)), module.code)
+    other = runwell.Module('(module (import "a" "b" (func)) (func))')
+    with pytest.raises(ElfError, match="functions that the module does not have"):
+        install(make_movable(compile_text("define void @f0() { ret void }")), other.code)
 
 
 def test_code_goes_with_the_module(data):
