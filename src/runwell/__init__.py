@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Allocator": "runwell.embed.allocator",
+    "Caller": "runwell.host.caller",
     "ClosedError": "runwell.base.errors",
     "Config": "runwell.embed.config",
     "Engine": "runwell.embed.config",
@@ -48,6 +49,7 @@ _HOMES = {
     "ValType": "runwell.base.types",
     "WasiConfig": "runwell.wasi.config",
     "WasmException": "runwell.base.errors",
+    "with_caller": "runwell.host.caller",
     "load": "runwell.embed.loading",
 }
 
@@ -76,6 +78,8 @@ if TYPE_CHECKING:
     from runwell.embed.loading import load as load
     from runwell.embed.module import Module as Module
     from runwell.embed.table import Table as Table
+    from runwell.host.caller import Caller as Caller
+    from runwell.host.caller import with_caller as with_caller
     from runwell.host.func import Func as Func
     from runwell.host.memory import Memory as Memory
     from runwell.host.tag import Tag as Tag

@@ -10,14 +10,10 @@ from runwell.base.light import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from runwell.base.traps import TrapCode
-    from runwell.base.types import FuncType
-
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
+
+    from runwell.base.traps import TrapCode
 
 
 class RunwellError(Exception):
@@ -228,6 +224,9 @@ def unlinkable(module: str, name: str, wanted: object, found: object) -> LinkErr
     )
 
 
-def unknown_import(module: str, name: str, wanted: FuncType | object) -> LinkError:
-    """An import that nothing provides."""
-    return LinkError(f"unknown import {module!r}.{name!r}: {wanted}")
+def unknown_imports(missing: Sequence[tuple[str, str, object]]) -> LinkError:
+    """Imports that nothing provides: module, name and type of each."""
+    lines = [f"{module!r}.{name!r}: {wanted}" for module, name, wanted in missing]
+    if len(lines) == 1:
+        return LinkError(f"unknown import {lines[0]}")
+    return LinkError("\n  ".join([f"unknown imports, {len(lines)} of them:", *lines]))

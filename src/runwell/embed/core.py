@@ -1,21 +1,32 @@
 """Loading the native core, at the first use of anything that needs it."""
 
+from __future__ import annotations
+
 from _thread import allocate_lock
 
 from runwell.runtime.native import hooks, native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from runwell.module.module import Module
 
 _lock = allocate_lock()
 _loaded: list[bool] = []
 
 
-def _source_of(module: "Module", offset: int) -> str:
+def _source_of(module: Module, offset: int) -> str:
     from runwell.embed.sources import source_of
 
     return source_of(module, offset)
+
+
+def _instance_of(body: Any) -> Any:
+    """A ``runwell.Instance`` of a body that has none."""
+    from runwell.embed.instance import Instance
+
+    return Instance.of(body)
 
 
 def load() -> None:
@@ -32,10 +43,12 @@ def load() -> None:
             from runwell.interp.core import load_core
 
             load_core()
+        from runwell.host.caller import instance_makers
         from runwell.host.func import face
         from runwell.host.install import install
 
         install()
         hooks.call = lambda func: face(func)()
         hooks.source_of = _source_of
+        instance_makers.append(_instance_of)
         _loaded.append(True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from runwell.base.errors import ClosedError
 from runwell.base.light import final
 from runwell.host import func as func_faces
 from runwell.host import memory as memory_faces
+from runwell.host.closed import CLOSED
 from runwell.host.func import FuncInfo
 from runwell.module.module import Export
 from runwell.module.types import ExternKind
@@ -97,6 +99,49 @@ class LazyExports(Exports):
                 object.__setattr__(self, "__class__", Exports)
                 return self.__dict__[name]
             return _find(self, entry)
+
+
+@final
+class ClosedExports(Exports):
+    """Exports of an instance that was closed."""
+
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> Any:
+        raise _closed(name)
+
+    def __iter__(self) -> Iterator[str]:
+        raise _closed("exports")
+
+    def __len__(self) -> int:
+        raise _closed("exports")
+
+    def __contains__(self, name: object) -> bool:
+        raise _closed("exports")
+
+    def __dir__(self) -> list[str]:
+        return []
+
+    def __repr__(self) -> str:
+        return "<runwell.Exports: closed>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):  # noqa: ANN001, ANN204
+            raise _closed(name)
+
+
+def _closed(name: str) -> ClosedError:
+    return ClosedError(f"cannot get {name}: the instance is closed")
+
+
+def close(exports: Exports) -> None:
+    """Forget what was exported."""
+    exports.__dict__.clear()
+    put = object.__setattr__
+    put(exports, "__class__", ClosedExports)
+    put(exports, "_native", CLOSED)
+    put(exports, "_entries", {})
 
 
 def _find(exports: Exports, entry: Export) -> Any:

@@ -6,6 +6,7 @@ from runwell.base.light import final
 from runwell.base.types import ValType
 from runwell.embed.core import load
 from runwell.embed.value import from_bits, from_reference, to_bits, to_reference, value_type
+from runwell.host.closed import CLOSED
 from runwell.host.weak import WeakValues
 from runwell.module.types import GlobalType
 from runwell.runtime.globals import Global as NativeGlobal
@@ -32,6 +33,7 @@ class Global:
     """
 
     __slots__ = ("__weakref__", "native")
+    native: NativeGlobal
 
     def __init__(
         self,
@@ -85,6 +87,8 @@ class Global:
             self.native.bits = to_bits(type_, value, store, "the value")
 
     def __repr__(self) -> str:
+        if self.native is CLOSED:
+            return "<runwell.Global: closed>"
         return f"<runwell.Global: {self.type} = {self.value!r}>"
 
     def __reduce__(self) -> str:
@@ -97,8 +101,16 @@ _globals: WeakValues[int, Global] = WeakValues()  # by address of the cell
 def face(native: NativeGlobal) -> Global:
     """The one ``Global`` of a native global."""
     found = _globals.get(native.address)
-    if found is None:
+    # A closed one may have left its address to another.
+    if found is None or found.native is CLOSED:
         made = Global.__new__(Global)
         made.native = native
-        found = _globals.add(native.address, made)
+        found = _globals.add(native.address, made, over=found)
     return found
+
+
+def close(address: int) -> None:
+    """Close the face of the global at an address, unless another instance has imported it."""
+    found = _globals.get(address)
+    if found is not None and found.native is not CLOSED and not found.native.lent:
+        found.native = CLOSED

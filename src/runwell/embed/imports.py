@@ -5,7 +5,7 @@ from __future__ import annotations
 from runwell.base.errors import LinkError
 from runwell.base.types import FuncType
 from runwell.embed.exports import Exports
-from runwell.host.function import HostFunction
+from runwell.host.caller import host_function, is_function
 from runwell.host.native_type import types
 from runwell.host.signature import Signature, signature_of
 from runwell.module.types import GlobalType, ImportType
@@ -105,12 +105,12 @@ def _extern(wanted_all: Wanted, index: int, value: Any) -> Extern:
     if isinstance(value, types.func):
         native: Extern = value.native
         return native
-    if isinstance(type_, FuncType) and callable(value):
+    if isinstance(type_, FuncType) and is_function(value):
         signature = wanted_all.signatures[index]
         if signature is None:
             signature = wanted_all.signatures[index] = signature_of(type_)
         name, number = f"{wanted.module}.{wanted.name}", wanted_all.numbers[index]
-        return HostFunction(value, signature, name, number).func
+        return host_function(value, signature, name, number).func
     from runwell.embed.globals import Global
     from runwell.embed.table import Table
     from runwell.host.memory import Memory

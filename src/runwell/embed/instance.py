@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from runwell.base.errors import RunwellError
+from _weakref import ref
+
+from runwell.base.errors import ClosedError, RunwellError
 from runwell.base.light import final
+from runwell.embed.closing import close_faces, linger
 from runwell.embed.config import check_deadline, check_fuel
-from runwell.embed.exports import Exports, LazyExports
+from runwell.embed.exports import Exports, LazyExports, close
 from runwell.embed.imports import find_imports
 from runwell.embed.module import Module
 from runwell.host import memory as memory_faces
+from runwell.host.closed import CLOSED
 from runwell.module.types import ExternKind
 from runwell.runtime.instance import Instance as NativeInstance
+from runwell.runtime.instance import InstanceBody
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Self
 
     from runwell.embed.imports import Imports
     from runwell.wasi.config import WasiConfig
@@ -30,7 +36,8 @@ class Instance:
     number for an immutable global; and in place of a mapping of names another instance may
     stand, with its exports.  A list of them gives the imports in the module's order.
 
-    An instance lives as long as it, or anything that it exports, is in use.
+    An instance lives as long as it, or anything that it exports, is in use, or until it is closed:
+    ``with runwell.Instance(module) as instance:`` closes it at the end.
 
     Args:
         module: the module.
@@ -52,6 +59,7 @@ class Instance:
     """
 
     __slots__ = ("__weakref__", "_native", "_wasi", "exports", "module")
+    _native: NativeInstance
 
     def __init__(
         self,
@@ -87,6 +95,9 @@ class Instance:
             time_limit_ns=_nanoseconds(config.deadline_s),
         )
         self.exports: Exports = LazyExports(self._native, module.entries, module.infos)
+        # Before anything runs: a host function may ask who calls.
+        self._native.body.face = ref(self)
+        self._native.initialise()
         if self._wasi is not None:
             self._attach(self._wasi)
         self._native.initialise()
@@ -96,6 +107,48 @@ class Instance:
             and "_start" not in self.exports
         ):
             self.exports["_initialize"]()  # a library of functions prepares itself
+
+    @classmethod
+    def of(cls, body: InstanceBody) -> Instance:
+        """An instance of which there is only the part that its functions need."""
+        self = cls.__new__(cls)
+        self.module = Module.of(body.code)
+        self._native = NativeInstance.of(body)
+        self._wasi = None
+        self.exports = LazyExports(self._native, self.module.entries, self.module.infos)
+        body.face = ref(self)
+        return self
+
+    def close(self) -> None:
+        """Let go of the instance, and free its memory at once.
+
+        Afterwards whatever it exported says that it is closed, except what another instance has
+        imported: that lives on with the importer.  Views of its memory stay valid, and keep the
+        memory until they are released.  A call that is going on goes on to its end, and the memory
+        is freed then.  Closing again does nothing.
+        """
+        native = self._native
+        if native is CLOSED:
+            return
+        if self._wasi is not None:
+            self._wasi.close()
+        self._native = CLOSED
+        close(self.exports)
+        close_faces(native)
+        linger(native)
+
+    @property
+    def closed(self) -> bool:
+        """Was it closed?"""
+        return self._native is CLOSED
+
+    def __enter__(self) -> Self:
+        if self._native is CLOSED:
+            raise ClosedError("the instance is closed")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     def _attach(self, wasi: Wasi) -> None:
         """Give WASI the guest's memory."""
@@ -177,6 +230,8 @@ class Instance:
         raise TypeError("a runwell.Instance cannot be pickled: pickle its module")
 
     def __repr__(self) -> str:
+        if self._native is CLOSED:
+            return "<runwell.Instance: closed>"
         name = f" of {self.module.name}" if self.module.name else ""
         return f"<runwell.Instance{name}: {', '.join(self.exports)}>"
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _MAGIC = b"\0asm"
 _VALIDATION = ("eager", "lazy")
+# What goes with the code of a module.
+_KEPT = ("engine", "_validation", "entries", "infos", "wanted")
 
 
 @final
@@ -77,12 +79,22 @@ class Module:
         self.entries = {entry.name: entry for entry in decoded.exports}
         self.infos: dict[int, FuncInfo] = {}
         self.wanted = Wanted(self.code)
+        self.code.embedding = tuple(getattr(self, name) for name in _KEPT)
         from runwell.translate import translator
 
         if validation == "eager":
             translator.validate(self.code)
         else:
             translator.validate_constants(self.code)  # instantiation relies on them
+
+    @classmethod
+    def of(cls, code: ModuleCode) -> Module:
+        """The module of what an instance was made from."""
+        self = cls.__new__(cls)
+        self.code = code
+        for name, value in zip(_KEPT, code.embedding, strict=True):
+            setattr(self, name, value)
+        return self
 
     @staticmethod
     def validate(source: Source, *, engine: Engine | None = None) -> None:

@@ -6,6 +6,7 @@ from runwell.base.light import final
 from runwell.base.types import ValType
 from runwell.embed.core import load
 from runwell.embed.value import from_reference, to_reference, value_type
+from runwell.host.closed import CLOSED
 from runwell.host.weak import WeakValues
 from runwell.module.types import TableType
 from runwell.runtime.store import Store
@@ -38,6 +39,7 @@ class Table:
     """
 
     __slots__ = ("__weakref__", "native")
+    native: NativeTable
 
     def __init__(
         self,
@@ -121,6 +123,8 @@ class Table:
         return at
 
     def __repr__(self) -> str:
+        if self.native is CLOSED:
+            return "<runwell.Table: closed>"
         return f"<runwell.Table: {self.type}>"
 
     def __reduce__(self) -> str:
@@ -133,8 +137,16 @@ _tables: WeakValues[int, Table] = WeakValues()  # by address of the native table
 def face(native: NativeTable) -> Table:
     """The one ``Table`` of a native table."""
     found = _tables.get(int(native.address))
-    if found is None:
+    # A closed one may have left its address to another.
+    if found is None or found.native is CLOSED:
         made = Table.__new__(Table)
         made.native = native
-        found = _tables.add(int(native.address), made)
+        found = _tables.add(int(native.address), made, over=found)
     return found
+
+
+def close(address: int) -> None:
+    """Close the face of the table at an address, unless another instance has imported it."""
+    found = _tables.get(address)
+    if found is not None and found.native is not CLOSED and not found.native.lent:
+        found.native = CLOSED

@@ -26,3 +26,5 @@ class Closed:
 
 
 CLOSED: Any = Closed()
+# Instances that were closed during a call, by address, until the call is over.
+lingering: dict[int, object] = {}

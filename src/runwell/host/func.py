@@ -117,7 +117,7 @@ def _types(words: str, text: str) -> tuple[ValType, ...]:
 
 @final
 class Func:
-    """A WebAssembly function, or a Python callable that guests can call as one.
+    """A WebAssembly function, or a Python callable or C function that guests can call as one.
 
     Calling it converts the arguments: ``int`` to ``i32`` and ``i64`` (signed or unsigned, as long
     as it fits), ``float`` or ``int`` to ``f32`` and ``f64``, 16 ``bytes`` to ``v128``, any object
@@ -125,10 +125,11 @@ class Func:
     None, a value, or a tuple of values; integers are signed.
 
     Args:
-        function: the callable.
+        function: the callable, or a C function as ctypes, cffi or Numba have it.
         type: a ``FuncType``, or its text, e.g. ``"(i32, i32) -> i32"``.
 
     Raises:
+        LinkError: ``function`` is a C function of another type.
         TypeError: ``function`` is not callable.
         ValueError: ``type`` is the text of no function type.
     """
@@ -143,13 +144,13 @@ class Func:
         def __call__(self, *args: Any) -> Any: ...  # noqa: D102
 
     def __new__(cls, function: Callable[..., Any], type: FuncType | str) -> Func:  # noqa: A002, D102
-        from runwell.host.function import HostFunction
+        from runwell.host.caller import host_function, is_function
 
-        if not callable(function):
+        if not is_function(function):
             raise TypeError(f"{function!r} is not callable")
         func_type = parse_func_type(type) if isinstance(type, str) else FuncType(*type)
         try:
-            return face(HostFunction(function, func_type).func)
+            return face(host_function(function, signature_of(func_type)).func)
         except LookupError:
             raise ValueError(f"{describe(func_type)} means nothing outside of its module") from None
 
@@ -286,6 +287,13 @@ def name_of(module: Module, index: int) -> str:
     return module.names.functions.get(index, "") or f"func[{index}]"
 
 
+def close(ref: int) -> None:
+    """Close the ``Func`` of the reference at an address, if there is one."""
+    found = _funcs.get(ref)
+    if found is not None and found._owner is not CLOSED:
+        types.close_func(found, CLOSED)
+
+
 def face_at(ref: int) -> Func:
     """The ``Func`` of a reference that a guest gave out."""
     return face(func_at(ref))
@@ -313,6 +321,7 @@ def make_func_type(template: type[Func]) -> None:
     types.new_func = make_builtin(
         "new_func", "object u64 u64 u64 object object object object", native.address
     )
+    types.close_func = make_builtin("close_func", "None object object", native.address)
 
 
 if not TYPE_CHECKING:

@@ -18,26 +18,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_BLOCK = as_struct(HostBlock)
-_REF = _BLOCK.offset("ref")
+BLOCK = as_struct(HostBlock)
+REF = BLOCK.offset("ref")
 
 
 @final
 class _Kernels:
     """The kernels that make and free the natives, made callable at their first use."""
 
-    __slots__ = ("free", "new")
+    __slots__ = ("free", "new", "new_bare")
 
     def __init__(self) -> None:
         self.new = make_builtin("new_host_function", "u64 u64 object object object", native.address)
+        # The same, for what is no Python callable.
+        self.new_bare = make_builtin("new_host_function", "u64 u64 u64 object u64", native.address)
         self.free = make_builtin("free_host_function", "None u64", native.address)
 
 
 _kernels: list[_Kernels] = []
 
 
+def kernels() -> _Kernels:
+    """The kernels; the core is loaded."""
+    if not _kernels:
+        _kernels.append(_Kernels())
+    return _kernels[0]
+
+
 @final
-class _Lease(int):
+class Lease(int):
     """The address of a block, freed with its last owner (why an int: see ``Mapping``)."""
 
     __slots__ = ()
@@ -53,7 +62,7 @@ def template(signature: Signature, entry: int = 0) -> Any:
         signature: the function's.
         entry: what a guest calls; 0 for the one that calls a Python callable.
     """
-    block: Any = _BLOCK.ctype()
+    block: Any = BLOCK.ctype()
     host, code, ref = block.python.host, block.code, block.ref
     host.entry = entry or signature.host_entry
     host.signature = signature.address
@@ -92,6 +101,8 @@ class HostFunction:
         type_: FuncType | Signature,
         name: str = "",
         number: TypeNumber | None = None,
+        *,
+        with_caller: bool = False,
     ) -> None:
         """Let guests call ``function`` as a function of a type.
 
@@ -100,12 +111,11 @@ class HostFunction:
             type_: the type, canonical, compiled or not.
             name: how errors call it.
             number: that of the declared type, if it is not just ``type_``.
+            with_caller: ``function`` takes the address of the caller's body first.
 
         Raises:
             MemoryError: there is no room.
         """
-        if not _kernels:
-            _kernels.append(_Kernels())
         self.callable = function
         self.name = name or getattr(function, "__name__", type(function).__name__)
         signature = type_ if isinstance(type_, Signature) else signature_of(type_)
@@ -116,15 +126,18 @@ class HostFunction:
             from ctypes import addressof
 
             signature.template = addressof(made), made
-        address = _kernels[0].new(signature.template[0], function, self, store.held)
+        address = kernels().new(signature.template[0], function, self, store.held)
         if not address:
             raise MemoryError("no room for a host function")
-        self._block = _Lease(address)
-        self.ref: int = address + _REF
+        self._block = Lease(address)
+        self.ref: int = address + REF
         self._number = signature.number
+        if with_caller:
+            entry = native.address("host_with_caller")
+            BLOCK.ctype.from_address(address).python.host.entry = entry
         if number is not None and number != signature.number:
             self._number = number
-            ref = _BLOCK.ctype.from_address(address).ref
+            ref = BLOCK.ctype.from_address(address).ref
             ref.type, ref.supers = number, number.supers
 
     @property

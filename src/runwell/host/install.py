@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from runwell.base.errors import ExhaustionError, WasmException
-from runwell.host import func, memory
-from runwell.host.closed import CLOSED
+from runwell.base.errors import ClosedError, ExhaustionError, WasmException
+from runwell.host import closed, func, memory
 from runwell.host.function import HostFunction
 from runwell.host.layout import THREAD_SLOTS, Hooks, PyObject, ThreadSlot
 from runwell.host.native_type import types
@@ -40,6 +39,7 @@ def install() -> None:
     for name, function in _HOOKS.items():
         setattr(hooks, name, id(function))
     hooks.func_type = id(types.func)
+    hooks.closed = id(ClosedError)
     slots: Any = (ctype_of(ThreadSlot) * THREAD_SLOTS).from_address(
         native.address("python_threads")
     )
@@ -100,7 +100,7 @@ def _arguments(callee: func.Func, args: tuple[object, ...], keywords: object) ->
     if keywords:
         raise TypeError(f"{callee.name}() takes no keyword arguments")
     owner: Any = callee._owner
-    if owner is None or owner is CLOSED:
+    if owner is None or owner is closed.CLOSED:
         raise func.gone(callee)
     if not args and not callee.type.params:
         return ()  # the first call of a thread comes here, to get its context
@@ -180,6 +180,11 @@ def _hold_exception(store: Store, value: object) -> Held:
     return hold_exception(store, value)
 
 
+def _left(address: int) -> None:
+    """The last call of an instance that was closed meanwhile is over."""
+    closed.lingering.pop(address, None)
+
+
 _HOOKS: dict[str, Any] = {
     "exception": _error_at,
     "offer": _offer,
@@ -188,4 +193,5 @@ _HOOKS: dict[str, Any] = {
     "trap": _trap,
     "context": _context,
     "func": func.face_at,
+    "left": _left,
 }

@@ -4,7 +4,8 @@
 memory of a Python object of one of our native types.
 """
 
-from runwell.kernel.types import Fn, Ptr, i32, i64, struct, u8, u32, u64
+from runwell.base.light import Literal
+from runwell.kernel.types import Array, Fn, Ptr, i32, i64, struct, u8, u32, u64
 from runwell.runtime.layout import FuncCode, FuncRef, HostFunc, Memory
 
 
@@ -39,6 +40,7 @@ class FuncObject:
     held: Ptr[PyObject]  # dict of the objects that the callee may refer to, by address
     weak_references: Ptr[PyObject]
     max_frames: i32  # guest frames that a call may have
+    closed_ref: Ptr[FuncRef]  # what ``ref`` was when the function was closed
 
 
 @struct
@@ -46,9 +48,11 @@ class MemoryObject:
     """A ``runwell.Memory``: exports the bytes of a linear memory as a buffer."""
 
     head: PyObject
-    memory: Ptr[Memory]
+    memory: Ptr[Memory]  # null once it is closed
     owner: Ptr[PyObject]  # keeps ``memory`` alive
     weak_references: Ptr[PyObject]
+    views: i64  # buffers that are in use
+    kept: Ptr[PyObject]  # the owner, if it was closed while there were views
 
 
 @struct
@@ -62,10 +66,24 @@ class PythonFunc:
 
 
 @struct
+class NativeFunc:
+    """A host function that is a C function; its ``entry`` is one of ``native_...``."""
+
+    host: HostFunc
+    target: u64
+    object: Ptr[PyObject]  # the NativeFunction that owns this struct
+    call: Fn[[u64, Ptr[u64]], u64]  # one of ``c_call_...``
+    places: Ptr[u8]  # of u16: the word that each parameter goes to
+    conversions: Ptr[u8]  # of the result, and of each parameter
+    n_params: u64
+
+
+@struct
 class HostBlock:
-    """All that a guest needs to call a host function that is a Python callable."""
+    """All that a guest needs to call a host function; of a C function, see ``NativeFunc``."""
 
     python: PythonFunc
+    spare: Array[u64, Literal[3]]  # a NativeFunc is larger
     code: FuncCode
     ref: FuncRef
 
@@ -91,6 +109,8 @@ class Hooks:
     exception: Ptr[PyObject]  # (address of an exception) -> WasmException
     # (error, address of the body) -> address of the exception that it is to guests, held, or 0
     offer: Ptr[PyObject]
+    closed: Ptr[PyObject]  # the type `runwell.ClosedError`
+    left: Ptr[PyObject]  # (address of an instance), which was closed and is left by the last call
 
 
 @struct

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from runwell.base.light import final
 from runwell.host.builtin import make_builtin
+from runwell.host.closed import CLOSED
 from runwell.host.layout import MemoryObject
 from runwell.host.native_type import (
     DEALLOC,
     GETBUFFER,
     OBJECT,
+    RELEASEBUFFER,
     WORD,
     make_type,
     types,
@@ -49,6 +51,7 @@ class Memory:
 
     if TYPE_CHECKING:
         _owner: NativeMemory
+        _views: int
 
         def __buffer__(self, flags: int, /) -> memoryview: ...
 
@@ -143,6 +146,8 @@ class Memory:
         memoryview(self)[index] = value
 
     def __repr__(self) -> str:
+        if self._owner is CLOSED:
+            return "<runwell.Memory: closed>"
         return f"<runwell.Memory: {self.type}>"
 
     def __reduce__(self) -> str:
@@ -155,21 +160,35 @@ _memories: WeakValues[int, Memory] = WeakValues()  # by address of the native me
 def face(native: NativeMemory) -> Memory:
     """The one ``Memory`` of a native memory."""
     found = _memories.get(int(native.address))
-    if found is None:
+    # A closed one may have left its address to another.
+    if found is None or found._owner is CLOSED:
         made: Memory = types.new_memory(types.memory, native.address, native)
-        found = _memories.add(int(native.address), made)
+        found = _memories.add(int(native.address), made, over=found)
     return found
 
 
 def make_memory_type(template: type[Memory]) -> None:
     """Make the native type."""
-    slots = {GETBUFFER: "memory_buffer", DEALLOC: "memory_dealloc"}
+    slots = {
+        GETBUFFER: "memory_buffer",
+        RELEASEBUFFER: "memory_release",
+        DEALLOC: "memory_dealloc",
+    }
     members = {
         "__weaklistoffset__": ("weak_references", WORD),
         "_owner": ("owner", OBJECT),
+        "_views": ("views", WORD),
     }
     types.memory = make_type(template, MemoryObject, slots, members)
     types.new_memory = make_builtin("new_memory", "object object u64 object", native.address)
+    types.close_memory = make_builtin("close_memory", "None object object", native.address)
+
+
+def close(address: int) -> None:
+    """Close the face of the memory at an address, if there is one."""
+    found = _memories.get(address)
+    if found is not None and found._owner is not CLOSED:
+        types.close_memory(found, CLOSED)
 
 
 if not TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Numbers of CPython's stable ABI.
-GETBUFFER, CALL, CLEAR, DEALLOC, TRAVERSE, MEMBERS = 1, 50, 51, 52, 71, 72
+GETBUFFER, RELEASEBUFFER, CALL, CLEAR, DEALLOC, TRAVERSE, MEMBERS = 1, 2, 50, 51, 52, 71, 72
 HAVE_VECTORCALL, HAVE_GC, DEFAULT = 1 << 11, 1 << 14, 1 << 18
 WORD, OBJECT = 19, 6  # kinds of members: Py_ssize_t, and an object or None
 READ_ONLY = 1
@@ -34,9 +34,13 @@ class Types:
         memory: ``runwell.Memory``.
         new_func: kernel ``new_func``.
         new_memory: kernel ``new_memory``.
+        close_func: kernel ``close_func``.
+        close_memory: kernel ``close_memory``.
     """
 
-    __slots__ = ("func", "memory", "new_func", "new_memory")
+    __slots__ = ("close_func", "close_memory", "func", "memory", "new_func", "new_memory")
+    close_func: Any
+    close_memory: Any
     func: Any
     memory: Any
     new_func: Any

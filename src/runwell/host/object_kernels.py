@@ -46,6 +46,7 @@ from runwell.kernel import (
 from runwell.runtime.c_library import free, malloc, memmove
 from runwell.runtime.layout import FuncRef, Memory
 
+memory_closed = const_array("memory_closed", u8, [*b"the instance that it belongs to is closed\0"])
 wrong_count = const_array(
     "wrong_count", u8, [*b"wrong number of arguments for a native function\0"]
 )
@@ -180,10 +181,50 @@ def new_memory(type_: Object, memory: Ptr[Memory], owner: Object) -> Object:
 
 
 @kernel(export=True)
+def close_func(func: Ptr[FuncObject], closed: Object) -> None:
+    """Let a function go for good; ``closed`` takes its owner's place and says why."""
+    ref = func.ref
+    func_clear(func)
+    func.closed_ref = ref
+    func.owner = closed
+    Py_IncRef(closed)
+
+
+@kernel(export=True)
+def close_memory(face: Ptr[MemoryObject], closed: Object) -> None:
+    """Let a memory go, if need be when the last view of it goes."""
+    owner = face.owner
+    face.memory = null
+    face.owner = closed
+    Py_IncRef(closed)
+    if face.views != 0 and face.kept == null:
+        face.kept = owner
+    elif owner != null:
+        Py_DecRef(owner)
+
+
+@kernel(export=True)
 def memory_buffer(face: Ptr[MemoryObject], view: Ptr[u8], flags: i32) -> i32:
     """bf_getbuffer: the bytes as they are now; the base never moves, so growing is no matter."""
     memory = face.memory
-    return PyBuffer_FillInfo(view, Object(face), memory.base, i64(memory.bytes), 0, flags)
+    if memory == null:
+        Ptr[u64](view)[1] = 0  # its ``obj``, as CPython wants it
+        PyErr_SetString(python_hooks[0].closed, memory_closed)
+        return -1
+    if PyBuffer_FillInfo(view, Object(face), memory.base, i64(memory.bytes), 0, flags) != 0:
+        return -1
+    face.views += 1
+    return 0
+
+
+@kernel(export=True)
+def memory_release(face: Ptr[MemoryObject], view: Ptr[u8]) -> None:
+    """bf_releasebuffer."""
+    face.views -= 1
+    kept = face.kept
+    if face.views == 0 and kept != null:
+        face.kept = null
+        Py_DecRef(kept)
 
 
 @kernel(export=True)

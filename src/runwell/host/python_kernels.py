@@ -131,6 +131,8 @@ def call_trapped(func: Ptr[FuncObject], ctx: Ptr[Context], trap: u32) -> Object:
     """Raise what stopped the guest; an exception of a host function stays the object it is."""
     if ctx != null:
         raise_trapped(func, ctx, trap)
+        # It may have been closed during the call.
+        leave(func.ref if func.ref != null else func.closed_ref)
     else:
         raise_stopped(func, ctx, trap)
     return Object(null)
@@ -202,27 +204,81 @@ def is_exhausted(ctx: Ptr[Context]) -> bool:
 
 
 @kernel(inline=True)
+def enter(ref: Ptr[FuncRef]) -> None:
+    """Keep the function's instance from being freed until ``leave``."""
+    instance = Ptr[Instance](ref.instance)
+    if likely(instance != null):
+        instance.active += 1
+
+
+@kernel(inline=True)
+def leave(ref: Ptr[FuncRef]) -> None:
+    """The call that ``enter`` was for is over."""
+    instance = Ptr[Instance](ref.instance)
+    if likely(instance != null):
+        instance.active -= 1
+        if unlikely(instance.closed != 0):
+            leave_closed(instance)
+
+
+@kernel
+def leave_closed(instance: Ptr[Instance]) -> None:
+    """Have an instance freed that was closed during a call, unless it is still in another."""
+    if instance.active != 0:
+        return
+    pending = local_array(Object, 3)
+    PyErr_Fetch(pending, pending + 1, pending + 2)
+    arguments = local_array(Object, 2)
+    arguments[1] = PyLong_FromUnsignedLongLong(u64(instance))
+    if arguments[1] != null:
+        done = PyObject_Vectorcall(python_hooks[0].left, arguments + 1, VECTOR_FLAG | 1, null)
+        if done != null:
+            Py_DecRef(done)
+        Py_DecRef(arguments[1])
+    PyErr_Restore(pending[0], pending[1], pending[2])
+
+
+@kernel(inline=True)
 def enter_unlocked(ctx: Ptr[Context], ref: Ptr[FuncRef], frame: Ptr[u64]) -> u32:
     """Run a function without the interpreter lock; a trap code."""
+    # A C function that a guest calls may call Python, which has then taken the lock on its own.
+    before = ctx.thread_state
     ctx.thread_state = PyEval_SaveThread()
     if unlikely(watch[0].is_awake == 0):
         wake_watcher()
     trap = enter_guest(ctx, ref, frame)
     PyEval_RestoreThread(ctx.thread_state)
-    ctx.thread_state = 0
+    ctx.thread_state = before
     return trap
 
 
 @kernel(inline=True)
 def run(func: Ptr[FuncObject], ctx: Ptr[Context]) -> u32:
-    """Run the function on the arguments that are in place; a trap code."""
+    """Run the function on the arguments that are in place, if the results are no references.
+
+    Returns a trap code; if it is not 0, ``call_trapped`` must follow.
+    """
     ref = func.ref
-    frame = Ptr[u64](ctx.top)
     if ref.code.brief != 0:
-        return enter_guest(ctx, ref, frame)
+        code = enter_guest(ctx, ref, Ptr[u64](ctx.top))
+        if unlikely(code != 0):
+            enter(ref)
+        return code
+    enter(ref)
+    trap = run_entered(func, ctx)
+    if likely(trap == 0):
+        leave(ref)
+    return trap
+
+
+@kernel(inline=True)
+def run_entered(func: Ptr[FuncObject], ctx: Ptr[Context]) -> u32:
+    """Run the function; a trap code."""
     left = ctx.frames_left
     if func.max_frames < left:
         ctx.frames_left = func.max_frames
+    ref = func.ref
+    frame = Ptr[u64](ctx.top)
     instance = Ptr[Instance](ref.instance)
     if unlikely(instance != null and instance.time_limit != 0):
         trap = enter_timed(ctx, ref, frame, instance.time_limit)
@@ -253,10 +309,20 @@ def run_unlocked(ctx: Ptr[Context], ref: Ptr[FuncRef], frame: Ptr[u64]) -> u32:
 @kernel
 def finish(func: Ptr[FuncObject], ctx: Ptr[Context]) -> Object:
     """Run the function and give its results to Python."""
-    trap = run(func, ctx)
+    ref = func.ref
+    enter(ref)
+    trap = run_entered(func, ctx)
     if unlikely(trap != 0):
         return call_trapped(func, ctx, trap)
-    signature = func.signature
+    result = give_results(func.signature, ctx)
+    # Not before: it may free what the results refer to.
+    leave(ref)
+    return result
+
+
+@kernel
+def give_results(signature: Ptr[u8], ctx: Ptr[Context]) -> Object:
+    """The results that a function has left, as a Python object."""
     n = result_count(signature)
     if n == 0:
         Py_IncRef(none)
@@ -309,6 +375,10 @@ def call_slowly(func: Ptr[FuncObject], args: Ptr[Object], count: u64, keywords: 
     arguments[3] = keywords if keywords != null else none
     hook = python_hooks[0].arguments
     canonical = PyObject_Vectorcall(hook, arguments + 1, VECTOR_FLAG | 3, Object(null))
+    if canonical != null and func.ref == null:
+        # It was closed meanwhile: this time the hook says so.
+        Py_DecRef(canonical)
+        canonical = PyObject_Vectorcall(hook, arguments + 1, VECTOR_FLAG | 3, Object(null))
     Py_DecRef(tuple_)
     if canonical == null:
         return Object(null)
@@ -430,9 +500,16 @@ def call_back(
     frame: Ptr[u64],
     refs: Ptr[u64],
     values: Ptr[Object],
+    lead: Object,
 ) -> bool:
-    """Call the callable; ``values`` has room for its arguments and one word before them."""
+    """Call the callable; ``values`` has room for its arguments and two words before them.
+
+    ``lead`` is an argument before those of the guest, or null; it is released.
+    """
     n = param_count(host.host.signature)
+    if lead != null:
+        values += 1
+        values[0] = lead
     kinds = kinds_of_params(host.host.signature)
     made: u32 = 0
     at = frame
@@ -451,12 +528,18 @@ def call_back(
     done = False
     if made == n:
         flag = VECTOR_FLAG | u64(n)
-        result = PyObject_Vectorcall(host.callable, values + 1, flag, Object(null))
+        first = values + 1
+        if lead != null:
+            flag += 1
+            first = values
+        result = PyObject_Vectorcall(host.callable, first, flag, Object(null))
         if result != null:
             done = take_results(ctx, host, result, frame, refs)
             Py_DecRef(result)
     for i in range(made):
         Py_DecRef(values[i + 1])
+    if lead != null:
+        Py_DecRef(lead)
     return done
 
 
@@ -541,22 +624,50 @@ def out_of_python(ctx: Ptr[Context], state: u64, done: bool) -> u32:
     return 0 if done else TrapCode.HOST_RAISED
 
 
+@kernel(inline=True)
+def call_python(
+    ctx: Ptr[Context], host: Ptr[PythonFunc], frame: Ptr[u64], refs: Ptr[u64], lead: Object
+) -> bool:
+    """Call the callable of a host function of any signature; ``lead`` as for ``call_back``."""
+    n = param_count(host.host.signature)
+    if n <= INLINE_ARGUMENTS:
+        values = local_array(Object, INLINE_ARGUMENTS + 2)
+        return call_back(ctx, host, frame, refs, values, lead)
+    many = Ptr[Object](PyMem_Malloc(u64(n + 2) * 8))
+    if many == null:
+        if lead != null:
+            Py_DecRef(lead)
+        PyErr_NoMemory()
+        return False
+    done = call_back(ctx, host, frame, refs, many, lead)
+    PyMem_Free(Ptr[u8](many))
+    return done
+
+
 @kernel(export=True)
 def host_generic(ctx: Ptr[Context], host: Ptr[PythonFunc], frame: Ptr[u64], refs: Ptr[u64]) -> u32:
     """The entry of a host function of any signature."""
     state = into_python(ctx)
     done = False
     if Py_EnterRecursiveCall(in_host_function) == 0:
-        n = param_count(host.host.signature)
-        if n <= INLINE_ARGUMENTS:
-            values = local_array(Object, INLINE_ARGUMENTS + 1)
-            done = call_back(ctx, host, frame, refs, values)
-        else:
-            many = Ptr[Object](PyMem_Malloc(u64(n + 1) * 8))
-            if many != null:
-                done = call_back(ctx, host, frame, refs, many)
-                PyMem_Free(Ptr[u8](many))
-            else:
-                PyErr_NoMemory()
+        done = call_python(ctx, host, frame, refs, Object(null))
+        Py_LeaveRecursiveCall()
+    return out_of_python(ctx, state, done)
+
+
+@kernel(export=True)
+def host_with_caller(
+    ctx: Ptr[Context], host: Ptr[PythonFunc], frame: Ptr[u64], refs: Ptr[u64]
+) -> u32:
+    """The entry of a host function that is told who calls: the address of the instance's body."""
+    state = into_python(ctx)
+    done = False
+    if Py_EnterRecursiveCall(in_host_function) == 0:
+        body: u64 = 0
+        if ctx.instance != null:
+            body = ctx.instance.object
+        lead = PyLong_FromUnsignedLongLong(body)
+        if lead != null:
+            done = call_python(ctx, host, frame, refs, lead)
         Py_LeaveRecursiveCall()
     return out_of_python(ctx, state, done)

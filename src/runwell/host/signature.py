@@ -102,7 +102,7 @@ class Signature:
             "".join(LETTERS.get(t, "?") for t in ts) for ts in (type_.params, type_.results)
         )
         key = f"{params}_{results}"
-        common = key in _COMMON
+        common = key in COMMON
         self.call_entry = native.address(f"call_{key}" if common else "call_generic")
         self.host_entry = native.address(f"host_{key}" if common else "host_generic")
         self.host_code = native.address("stub_call_host")
@@ -139,7 +139,7 @@ def _room(kinds: tuple[ValType, ...]) -> tuple[int, int]:
     return 8 * (len(kinds) - refs + vectors), 8 * refs
 
 
-_COMMON = frozenset(common_signatures())
+COMMON = frozenset(common_signatures())
 
 
 _signatures: "WeakValues[FuncType, Signature]" = WeakValues()

@@ -5,9 +5,10 @@ from typing import Any
 
 from runwell.base.types import ValType
 from runwell.codegen.unit import Unit
-from runwell.host import convert_kernels, object_kernels, python_kernels
+from runwell.host import convert_kernels, native_kernels, object_kernels, python_kernels
 from runwell.host.convert_kernels import VECTOR_FLAG
 from runwell.host.layout import PythonFunc
+from runwell.host.native_unit import add_native_entries, native_exports
 from runwell.host.signature import LETTERS, common_signatures
 from runwell.kernel.text import FunctionText, ModuleText
 from runwell.kernel.types import offsetof
@@ -19,10 +20,13 @@ TYPES = {letter: ValType(type_).text for type_, letter in LETTERS.items()}
 VISIBLE: list[Any] = [
     python_kernels.call_generic,
     python_kernels.host_generic,
+    python_kernels.host_with_caller,
     python_kernels.host_discard,
     python_kernels.handle_signals,
     python_kernels.run_unlocked,
     python_kernels.python_threads,
+    native_kernels.native_few,
+    native_kernels.native_many,
     convert_kernels.python_hooks,
     convert_kernels.give_values,
     convert_kernels.take_values,
@@ -33,8 +37,11 @@ VISIBLE: list[Any] = [
     object_kernels.func_dealloc,
     object_kernels.new_host_function,
     object_kernels.free_host_function,
+    object_kernels.close_func,
     object_kernels.new_memory,
+    object_kernels.close_memory,
     object_kernels.memory_buffer,
+    object_kernels.memory_release,
     object_kernels.memory_dealloc,
 ]
 PARTS: list[Any] = [
@@ -65,11 +72,13 @@ def exports() -> list[str]:
     return [
         *(visible.name for visible in VISIBLE),
         *(f"{way}_{key}" for key in common_signatures() for way in ("call", "host")),
+        *native_exports(),
     ]
 
 
 def add_common_entries(module: ModuleText) -> None:
     """The entries of the common signatures, in both directions."""
+    add_native_entries(module)
     module.declare("llvm.expect.i1", "declare i1 @llvm.expect.i1(i1, i1)")
     for key in common_signatures():
         params, results = key.split("_")

@@ -74,6 +74,7 @@ class ModuleCode:
         max_frames: frames that a call from the host may have; None for no limit but the context's.
         metered: its code consumes fuel.
         numbers: canonical number by type index.
+        embedding: what the embedding keeps with it.
         referenced: indices of the module's own functions that references can be made to, and of
             the start function.
     """
@@ -87,6 +88,7 @@ class ModuleCode:
         "_tag_types",
         "address",
         "compiled",
+        "embedding",
         "explicit",
         "features",
         "max_frames",
@@ -121,6 +123,7 @@ class ModuleCode:
         self.module, self.explicit, self.max_frames = module, explicit, max_frames
         self.metered, self.features = metered, features
         self.compiled: list[object] = []
+        self.embedding: Any = None
         self.plan: Any = None  # how to instantiate; see ``instance``
         self.numbers: tuple[TypeNumber, ...] = ()
         self._blocks: list[object] = []

@@ -12,7 +12,7 @@ from _bisect import bisect_left
 from _weakref import ref
 from array import array
 
-from runwell.base.errors import InternalError, LinkError, Trap, unknown_import, unlinkable
+from runwell.base.errors import InternalError, LinkError, Trap, unknown_imports, unlinkable
 from runwell.base.light import final
 from runwell.base.types import I32, I64, FuncType, ValType
 from runwell.kernel.types import ctype_of, sizeof, u64
@@ -61,7 +61,7 @@ class InstanceBody:
         code: its module.
         store: a weak reference to the store that it is in.
         segments: the passive element segments, and what they refer to.
-        handed: addresses of functions, tables and globals that Python may have got hold of.
+        handed: references to its functions that Python may have got hold of.
         memories: by memory index.
         tables: address and type, by table index.
         globals: address, type and a weak reference to the store of the imported ones, in order.
@@ -272,6 +272,14 @@ class Instance:
     def time_limit_ns(self, time_limit_ns: int) -> None:
         ctype_of(layout.Instance).from_address(self.address).time_limit = time_limit_ns
 
+    def active(self) -> int:
+        """How many calls from Python are going on in it."""
+        return int(ctype_of(layout.Instance).from_address(self.address).active)
+
+    def leave_when_idle(self) -> None:
+        """Have the hook for closed instances called when the last of the calls ends."""
+        ctype_of(layout.Instance).from_address(self.address).closed = 1
+
     def func(self, index: int) -> Func:
         """A function, by index; one that is imported, exported, or otherwise named as a value."""
         code = self.code
@@ -432,10 +440,18 @@ def _match(
     """Check imports against what is provided for them."""
     if len(wanted) != len(found):
         raise InternalError(f"{len(wanted)} imports, but {len(found)} externs")
+    if None in found:
+        raise unknown_imports(
+            [
+                (entry.module, entry.name, describe(type_, _number(code, entry)))
+                for (entry, type_), extern in zip(wanted, found, strict=True)
+                if extern is None
+            ]
+        )
     for (entry, type_), extern in zip(wanted, found, strict=True):
-        number = code.numbers[entry.desc] if isinstance(entry.desc, int) else 0
         if extern is None:
-            raise unknown_import(entry.module, entry.name, describe(type_, number))
+            continue  # there is none
+        number = _number(code, entry)
         if not _fits(type_, number, extern):
             other = extern.number if isinstance(extern, Func) else 0
             raise unlinkable(
@@ -450,6 +466,11 @@ def _match(
                 f"memory {entry.module!r}.{entry.name!r} was made without guard pages, "
                 "but the module was prepared to rely on them"
             )
+
+
+def _number(code: ModuleCode, entry: Import) -> int:
+    """The number of an imported function's or tag's type, or 0."""
+    return code.numbers[entry.desc] if isinstance(entry.desc, int) else 0
 
 
 def _fits(wanted: ExternType, number: int, extern: Extern) -> bool:

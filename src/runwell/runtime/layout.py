@@ -198,6 +198,9 @@ class Instance:
     n_exception_cells: u64
     fuel: i64  # what its code may still consume, if that is metered; never negative
     time_limit: u64  # nanoseconds that a call from the host may take; 0 for no limit
+    # Both are changed with the interpreter lock held.
+    active: u32  # calls from Python that are going on
+    closed: u32  # to be freed when ``active`` is 0
 
 
 @struct
