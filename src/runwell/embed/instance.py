@@ -97,7 +97,6 @@ class Instance:
         self.exports: Exports = LazyExports(self._native, module.entries, module.infos)
         # Before anything runs: a host function may ask who calls.
         self._native.body.face = ref(self)
-        self._native.initialise()
         if self._wasi is not None:
             self._attach(self._wasi)
         self._native.initialise()

@@ -5,7 +5,13 @@ from typing import Any
 
 from runwell.base.types import ValType
 from runwell.codegen.unit import Unit
-from runwell.host import convert_kernels, native_kernels, object_kernels, python_kernels
+from runwell.host import (
+    callback_kernels,
+    convert_kernels,
+    native_kernels,
+    object_kernels,
+    python_kernels,
+)
 from runwell.host.convert_kernels import VECTOR_FLAG
 from runwell.host.layout import PythonFunc
 from runwell.host.native_unit import add_native_entries, native_exports
@@ -19,10 +25,10 @@ TYPES = {letter: ValType(type_).text for type_, letter in LETTERS.items()}
 # What Python looks up, and then what the entries of common signatures are made of.
 VISIBLE: list[Any] = [
     python_kernels.call_generic,
-    python_kernels.host_generic,
-    python_kernels.host_with_caller,
-    python_kernels.host_discard,
-    python_kernels.handle_signals,
+    callback_kernels.host_generic,
+    callback_kernels.host_with_caller,
+    callback_kernels.host_discard,
+    callback_kernels.handle_signals,
     python_kernels.run_unlocked,
     python_kernels.python_threads,
     native_kernels.native_few,
@@ -49,10 +55,10 @@ PARTS: list[Any] = [
     python_kernels.run,
     python_kernels.call_slowly,
     python_kernels.call_trapped,
-    python_kernels.results_slowly,
-    python_kernels.into_python,
-    python_kernels.out_of_python,
-    python_kernels.in_host_function,
+    callback_kernels.results_slowly,
+    callback_kernels.into_python,
+    callback_kernels.out_of_python,
+    callback_kernels.in_host_function,
     *(getattr(convert_kernels, f"take_{text}") for text in TYPES.values()),
     *(getattr(convert_kernels, f"give_{text}") for text in TYPES.values()),
 ]

@@ -272,6 +272,7 @@ class Instance:
     def time_limit_ns(self, time_limit_ns: int) -> None:
         ctype_of(layout.Instance).from_address(self.address).time_limit = time_limit_ns
 
+    @property
     def active(self) -> int:
         """How many calls from Python are going on in it."""
         return int(ctype_of(layout.Instance).from_address(self.address).active)
