@@ -12,6 +12,8 @@ from runwell.isa.form import FORMS, Dst, Form, FusedForm
 from runwell.isa.register import Word
 
 HANDLER_WORDS = 2
+# The forms of code in which their numbers stand in place of handlers.
+PORTABLE = range(len(FORMS))
 _WORD_BYTES = 4
 
 
@@ -82,12 +84,14 @@ class _Reader:
         return self.number(kind.words)
 
 
-def decode_code(words: Sequence[int], form_at: Mapping[int, int]) -> list[Instruction]:
+def decode_code(
+    words: Sequence[int], form_at: Mapping[int, int] | Sequence[int]
+) -> list[Instruction]:
     """Read register code.
 
     Args:
         words: the code of one function.
-        form_at: number of the form by handler address.
+        form_at: number of the form by handler address; ``PORTABLE`` for portable code.
 
     Raises:
         ValueError: a handler is unknown, or the code ends in the middle of an instruction.

@@ -1,10 +1,11 @@
 """The translator as a unit of the native core; only a build imports this."""
 
 from runwell.kernel.declare import Data, Kernel
-from runwell.translate import exports
+from runwell.translate import exports, portable
 
 ROOTS: list[Kernel | Data] = [
     thing
-    for thing in vars(exports).values()
-    if isinstance(thing, Kernel) and thing.export and thing.function.__module__ == exports.__name__
+    for module in (exports, portable)
+    for thing in vars(module).values()
+    if isinstance(thing, Kernel) and thing.export and thing.function.__module__ == module.__name__
 ]

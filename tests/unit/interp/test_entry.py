@@ -167,8 +167,9 @@ def ranges():
     guest = Guest()
     from runwell.isa.form import FORMS
 
-    return all(low < guest.table_of_handlers[form.index] < high for form in FORMS)
+    addresses = [guest.table_of_handlers[form.index] for form in FORMS]
+    return low < addresses[0] and addresses[-1] < high, addresses == sorted(set(addresses))
 
 
-def test_handlers_are_in_one_piece(worker):
-    assert worker.run(ranges)
+def test_handlers_are_in_one_piece_and_in_order(worker):
+    assert worker.run(ranges) == (True, True)

@@ -21,7 +21,7 @@ from runwell.runtime import code as runtime_code
 from runwell.runtime import code_kernels
 from runwell.runtime.layout import Context, FuncCode, Instance
 from runwell.runtime.native import Native
-from runwell.translate import exports, pool, tables
+from runwell.translate import exports, pool, portable, tables
 from runwell.translate.code import Instruction, Part, decode_code, instruction_words
 from runwell.translate.errors import Error
 from runwell.translate.layout import Trouble
@@ -49,6 +49,7 @@ KERNELS = [
     exports.validate_constants,
     exports.translate_constant,
     exports.map_offsets,
+    portable.export_code,
     pool.lay_out_work,
     pool.take_work,
     pool.give_work_back,
