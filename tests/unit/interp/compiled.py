@@ -6,6 +6,7 @@ in place of the interpreter's.  ``place(...)`` in a body says which instruction 
 
 import itertools
 from bisect import bisect_right
+from platform import machine
 from typing import ClassVar
 
 from runwell.codegen.object import compile_text
@@ -14,7 +15,8 @@ from runwell.interp.native_assembly import ATTRIBUTES, PARAMS, RESULT, STUBS
 from runwell.interp.registers import CC
 from runwell.isa.form import FORMS
 from runwell.kernel.types import as_struct, ctype_of
-from runwell.runtime.layout import Context, FuncCode, FuncRef, Instance
+from runwell.runtime import layout
+from runwell.runtime.layout import Context, FuncCode, FuncRef, Instance, NativeHandler
 from runwell.runtime.native import hooks, native
 from runwell.translate.code import decode_code
 
@@ -31,6 +33,7 @@ declare i32 @on_stack_limit(ptr, ptr)
 declare i64 @memory_grow(ptr, i64, i32)
 declare ptr @llvm.frameaddress.p0(i32)
 declare ptr @llvm.addressofreturnaddress.p0()
+declare ptr @llvm.sponentry.p0()
 """
 
 
@@ -232,3 +235,70 @@ def find(pc):
         if made.loaded.base <= pc < made.loaded.base + made.loaded.size:
             return made
     return None
+
+
+def catching(at):
+    """Begin to catch what is thrown at an offset of the register code; ``unlink`` ends it."""
+    record = as_struct(NativeHandler)
+    values = {
+        "previous": "ptr %h.previous",
+        "code": "ptr %code",
+        "fp": "ptr %fp",
+        "rp": "ptr %h.rp",
+        "instance": "ptr %inst",
+        "frame": "ptr %h.frame",
+        "sp": "ptr %h.sp",
+        "left": "i32 %left",
+        "at": f"i32 {at}",
+    }
+    entry_sp = "addressofreturnaddress" if machine() == "x86_64" else "sponentry"
+    text = f"""
+  %h = alloca [{record.size} x i8], align 16
+  %handlers.at = getelementptr i8, ptr %ctx, i64 {as_struct(Context).offset("handlers")}
+  %h.previous = load ptr, ptr %handlers.at, align 8
+  %h.rp.at = getelementptr i8, ptr %ctx, i64 {as_struct(Context).offset("native_rp")}
+  %h.rp = load ptr, ptr %h.rp.at, align 8
+  %h.frame = call ptr @llvm.frameaddress.p0(i32 0)
+  %h.sp = call ptr @llvm.{entry_sp}.p0()
+"""
+    for name, value in values.items():
+        text += f"""
+  %h.{name}.to = getelementptr i8, ptr %h, i64 {record.offset(name)}
+  store {value}, ptr %h.{name}.to, align 4
+"""
+    return text + "  store ptr %h, ptr %handlers.at, align 8\n"
+
+
+UNLINK = "  store ptr %h.previous, ptr %handlers.at, align 8\n"
+
+
+def landings(code, function):
+    """The clauses of a function: where each goes on, and the slots of values and references."""
+    import ctypes
+
+    offsets(code, function)
+    module = ctype_of(layout.ModuleCode).from_address(code.address)
+    table = ctypes.c_uint64.from_address(module.handlers + 8 * function).value
+    head = ctype_of(layout.HandlerTable).from_address(table)
+    at = table + as_struct(layout.HandlerTable).size
+    at += head.n_ranges * as_struct(layout.TryRange).size
+    clauses = (ctype_of(layout.CatchClause) * head.n_clauses).from_address(at)
+    return [(c.target, c.slot, c.ref_slot) for c in clauses]
+
+
+def throwing(function, offset, tag, slot):
+    """Throw an exception of a tag, whose values begin at a slot."""
+    tags = as_struct(Instance).offset("tags")
+    rp = as_struct(Context).offset("native_rp")
+    return f"""
+  %tags.at = getelementptr i8, ptr %inst, i64 {tags}
+  %tags = load ptr, ptr %tags.at, align 8
+  %tag.at = getelementptr ptr, ptr %tags, i64 {tag}
+  %tag = load ptr, ptr %tag.at, align 8
+  %values = getelementptr i8, ptr %fp, i64 {slot}
+  %throw.rp.at = getelementptr i8, ptr %ctx, i64 {rp}
+  %throw.rp = load ptr, ptr %throw.rp.at, align 8
+{place(function, offset)}
+  call void @native_throw(ptr %ctx, ptr %inst, ptr %fp, ptr %tag, ptr %values, ptr %throw.rp)
+  unreachable
+"""
