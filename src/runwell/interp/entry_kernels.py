@@ -33,6 +33,7 @@ ENTER_BIG, ZERO_REFS = FORM_BY_NAME["enter_big"].index, FORM_BY_NAME["zero_refs"
 
 handler_table = extern_data("handler_table", u64)
 stub_exit = extern_data("stub_exit", u64)
+stub_leave_native = extern_data("stub_leave_native", u64)
 
 
 @extern
@@ -149,6 +150,9 @@ def is_form(at: Ptr[u32], form: u32) -> bool:
 @kernel(export=True)
 def protect_frame(ctx: Ptr[Context]) -> None:
     """Let calls from the host begin above the frame that the context says is the innermost."""
+    if ctx.ip == Ptr[u8](stub_leave_native):
+        # Compiled code has said so itself.
+        return
     code = find_code(Ptr[ModuleCode](ctx.instance.module), ctx.ip)
     if code == null:
         ctx.top = ctx.fp + UNKNOWN_FRAME
@@ -157,7 +161,7 @@ def protect_frame(ctx: Ptr[Context]) -> None:
     ctx.top = ctx.fp + code.frame_bytes
     refs = code.ref_param_bytes
     # What a function with references begins with says how many.
-    at = Ptr[u32](code.entry)
+    at = Ptr[u32](code.start)
     if is_form(at, ENTER_BIG):
         at = at + 3
     if is_form(at, ZERO_REFS):

@@ -26,6 +26,8 @@ Native frames of guests are on a stack of their own, one a context; the host run
     native_host       calls a host function
     native_trap       stops the guest
     native_throw      throws an exception; ``native_throw_ref`` one that exists
+    native_poll       finds out what is wanted of the guest, when ``ctx.stack_limit`` says so
+    native_memory_... kernels that take long, and ask now and then
 
 A function that may catch exceptions has a ``NativeHandler`` in ``ctx.handlers`` while it is active.
 When it catches one, its frame is dropped, and the place of its code for the handler is entered as
@@ -39,7 +41,6 @@ from runwell.interp.native_assembly import (
     PAIRS,
     PARAMS,
     RESULT,
-    STUBS,
     assembly,
 )
 from runwell.interp.registers import (
@@ -54,8 +55,11 @@ from runwell.interp.registers import (
     offset_by,
     store_field,
 )
+from runwell.kernel.declare import Kernel
+from runwell.kernel.source import source_of
 from runwell.kernel.text import FunctionText, ModuleText
 from runwell.kernel.types import as_struct
+from runwell.runtime import memory_kernels, table_kernels, wait_kernels
 from runwell.runtime.layout import (
     Context,
     FuncCode,
@@ -304,8 +308,20 @@ def _stand_at(f: FunctionText, frame: str) -> None:
         store_field(f, "%ctx", Context, name, value)
 
 
+def _poll(f: FunctionText, rp: str) -> str:
+    """Find out what is wanted of the guest, which is where this function returns to; a trap code.
+
+    The host may be called, and call guests.
+    """
+    _stand_at(f, f.ins("call ptr @llvm.frameaddress.p0(i32 0)"))
+    code = f.ins("call i32 @on_stack_limit(ptr %ctx, ptr %fp)")
+    store_field(f, "%ctx", Context, "native_rp", rp)
+    return code
+
+
 def _check_room(f: FunctionText, module: ModuleText) -> None:
     """Check the limits of the call stack, as at the entry of every compiled function."""
+    rp = load_field(f, "%ctx", Context, "native_rp")
     limit = load_field(f, "%ctx", Context, "stack_limit")
     high = f.ins(f"icmp ugt ptr %fp, {limit}")
     deep = f.ins("icmp slt i32 %left, 0")
@@ -316,7 +332,15 @@ def _check_room(f: FunctionText, module: ModuleText) -> None:
     f.label(rare)
     f.end(f"br i1 {high}, label %{beyond}, label %{depth}")
     f.label(beyond)
-    code = f.ins("call i32 @on_stack_limit(ptr %ctx, ptr %fp)")
+    # The host may be called: the parameters are all there is of the frame.
+    store_field(f, "%ctx", Context, "frames_left", "%left")
+    for name, start, field_name in (
+        ("top", "%fp", "param_bytes"),
+        ("ref_top", rp, "ref_param_bytes"),
+    ):
+        size = f.ins(f"zext i32 {load_field(f, '%code', FuncCode, field_name)} to i64")
+        store_field(f, "%ctx", Context, name, offset_by(f, start, size))
+    code = _poll(f, rp)
     failed = f.ins(f"icmp ne i32 {code}, 0")
     f.end(f"br i1 {failed}, label %{stop}, label %{depth}")
     f.label(stop)
@@ -463,6 +487,58 @@ def _native_throw_ref() -> FunctionText:
     return f
 
 
+def _native_poll() -> FunctionText:
+    """``native_poll(ctx, inst, fp, left, top, ref_top)``: a trap code, or 0 to go on.
+
+    What a compiled function calls when it, or a loop in it, finds ``fp`` beyond the limit of the
+    stack.  ``top`` and ``ref_top`` are the ends of its frames, as far as they are in use.
+    """
+    types = ("ptr", "ptr", "ptr", "i32", "ptr", "ptr")
+    names = ("ctx", "inst", "fp", "left", "top", "ref_top")
+    params = list(zip(types, names, strict=True))
+    f = FunctionText("native_poll", params, "i32", linkage="", attrs=f"noinline {ATTRIBUTES}")
+    rp = load_field(f, "%ctx", Context, "native_rp")
+    for name, value in (("frames_left", "%left"), ("top", "%top"), ("ref_top", "%ref_top")):
+        store_field(f, "%ctx", Context, name, value)
+    f.end(f"ret i32 {_poll(f, rp)}")
+    return f
+
+
+# Kernels that take long, or wait: they may find that something is wanted of the guest.
+LONG = (
+    memory_kernels.memory_copy,
+    memory_kernels.memory_fill,
+    memory_kernels.memory_init,
+    wait_kernels.memory_notify,
+    wait_kernels.memory_wait32,
+    wait_kernels.memory_wait64,
+    table_kernels.table_copy,
+    table_kernels.table_fill,
+    table_kernels.table_init,
+)
+
+
+def _native_long(kernel: Kernel, module: ModuleText) -> FunctionText:
+    """``native_...``: such a kernel, for compiled code.
+
+    ``ctx.frames_left``, ``ctx.top`` and ``ctx.ref_top`` must be those of its frame.
+    """
+    source = source_of(kernel)
+    types = [param.type.ir for param in source.params]
+    names = ["ctx", "inst", *(param.name for param in source.params[2:])]
+    params = list(zip(types, names, strict=True))
+    name, result = f"native_{kernel.name}", source.result.ir
+    f = FunctionText(name, params, result, linkage="", attrs=f"noinline {ATTRIBUTES}")
+    rp = load_field(f, "%ctx", Context, "native_rp")
+    _stand_at(f, f.ins("call ptr @llvm.frameaddress.p0(i32 0)"))
+    module.declare(kernel.name, f"declare {result} @{kernel.name}({', '.join(types)})")
+    values = ", ".join(f"{ty} %{name}" for ty, name in params)
+    outcome = f.ins(f"call {result} @{kernel.name}({values})")
+    store_field(f, "%ctx", Context, "native_rp", rp)
+    f.end(f"ret {result} {outcome}")
+    return f
+
+
 def _resume() -> FunctionText:
     """Go on interpreting where the context says; only ``ctx`` is given."""
     f = handler("resume_interpreter", section="")
@@ -487,6 +563,21 @@ def landed(f: FunctionText, module: ModuleText) -> None:
     f.label(near)
 
 
+def _kernel(declared: object) -> Kernel:
+    assert isinstance(declared, Kernel)
+    return declared
+
+
+# Symbols that compiled code refers to, beside kernels.
+STUBS = (
+    "native_interpret",
+    "native_host",
+    "native_trap",
+    "native_throw",
+    "native_throw_ref",
+    "native_poll",
+    *(f"native_{_kernel(long).name}" for long in LONG),
+)
 EXPORTS = [*STUBS, "native_return"]
 
 
@@ -500,6 +591,8 @@ def add_native(module: ModuleText, arch: str) -> None:
         _native_trap(),
         _native_throw(),
         _native_throw_ref(),
+        _native_poll(),
+        *(_native_long(_kernel(long), module) for long in LONG),
         _resume(),
         *assembly(arch),
     ):

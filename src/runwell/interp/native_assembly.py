@@ -29,8 +29,6 @@ NATIVE_TYPES = ", ".join(ty for ty, _ in PARAMS)
 RESULT = "{ i64, <4 x float> }"
 # The chain of frame pointers is how backtraces find the callers.
 ATTRIBUTES = 'nounwind "frame-pointer"="all"'
-# Symbols that compiled code refers to.
-STUBS = ("native_interpret", "native_host", "native_trap", "native_throw", "native_throw_ref")
 
 _X86 = {
     # Calls the native code of the `FuncCode` in `code`, on the guest's native stack.  Its frame is

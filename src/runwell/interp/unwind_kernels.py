@@ -14,7 +14,6 @@ from runwell.isa.form import FORM_BY_NAME
 from runwell.kernel import (
     Ptr,
     cast,
-    extern,
     extern_data,
     i32,
     kernel,
@@ -36,7 +35,7 @@ from runwell.runtime.exception_kernels import (
     references_of,
     values_of,
 )
-from runwell.runtime.interrupt_kernels import is_wanted, poll
+from runwell.runtime.interrupt_kernels import call_host, is_wanted, poll
 from runwell.runtime.layout import (
     CatchClause,
     Context,
@@ -63,13 +62,6 @@ handler_table = extern_data("handler_table", u64)
 stub_exit = extern_data("stub_exit", u64)
 stub_leave_instance = extern_data("stub_leave_instance", u64)
 stub_leave_native = extern_data("stub_leave_native", u64)
-
-
-@extern
-def call_host(  # type: ignore[empty-body]
-    ctx: Ptr[u8], host: Ptr[u8], frame: Ptr[u8], refs: Ptr[u8], entry: Ptr[u8]
-) -> u32:
-    """Call a function of the host on the thread's own stack."""
 
 
 @struct

@@ -13,10 +13,13 @@ from runwell.kernel import (
     atomic_cas,
     atomic_load,
     atomic_swap,
+    cast,
+    extern,
     kernel,
     null,
     static,
     struct,
+    u8,
     u32,
     u64,
 )
@@ -32,13 +35,20 @@ DUE_TIME, DUE_SIGNALS, DUE_CHAIN = 1, 2, 4
 class SignalHook:
     """What has Python handle signals: 0, or a trap code if a handler raised.
 
-    The handlers may call guests, on the same stack.
+    The handlers may call guests, on the same stacks.
     """
 
     call: Fn[[Ptr[Context]], u32]
 
 
 signal_hook = static("signal_hook", SignalHook)
+
+
+@extern
+def call_host(  # type: ignore[empty-body]
+    ctx: Ptr[u8], host: Ptr[u8], frame: Ptr[u8], refs: Ptr[u8], entry: Ptr[u8]
+) -> u32:
+    """Call a function of the host, with what it wants of these, on the thread's own stack."""
 
 
 @kernel(inline=True)
@@ -80,7 +90,7 @@ def poll(ctx: Ptr[Context]) -> u32:
     if due & DUE_CHAIN != 0:
         chain_signals(True)
     if due & DUE_SIGNALS != 0 and Ptr[u64](signal_hook)[0] != 0:
-        return signal_hook[0].call(ctx)
+        return call_host(Ptr[u8](ctx), null, null, null, cast(Ptr[u8], signal_hook[0].call))
     return u32(0)
 
 

@@ -11,7 +11,8 @@ from typing import ClassVar
 
 from runwell.codegen.object import compile_text
 from runwell.elf.loader import load
-from runwell.interp.native_assembly import ATTRIBUTES, PARAMS, RESULT, STUBS
+from runwell.interp.native import STUBS
+from runwell.interp.native_assembly import ATTRIBUTES, PARAMS, RESULT
 from runwell.interp.registers import CC
 from runwell.isa.form import FORMS
 from runwell.kernel.types import as_struct, ctype_of
@@ -23,13 +24,13 @@ from runwell.translate.code import decode_code
 HEAD = ", ".join(f"{ty} %{name}" for ty, name in PARAMS)
 POISON = ", ".join(f"{ty} poison" for ty, _ in PARAMS[5:])
 _counter = itertools.count()
-KERNELS = ("on_stack_limit", "memory_grow")
+KERNELS = ("memory_grow",)
 
 _DECLARED = """
 declare void @native_trap(ptr, ptr, ptr, i32) noreturn cold nomerge
 declare void @native_throw(ptr, ptr, ptr, ptr, ptr, ptr) noreturn cold nomerge
 declare void @native_throw_ref(ptr, ptr, ptr, ptr) noreturn cold nomerge
-declare i32 @on_stack_limit(ptr, ptr)
+declare i32 @native_poll(ptr, ptr, ptr, i32, ptr, ptr)
 declare i64 @memory_grow(ptr, i64, i32)
 declare ptr @llvm.frameaddress.p0(i32)
 declare ptr @llvm.addressofreturnaddress.p0()
@@ -74,7 +75,10 @@ def check(function):
   br i1 %high, label %beyond, label %depth
 beyond:
 {place(function, BEFORE)}
-  %stop = call i32 @on_stack_limit(ptr %ctx, ptr %fp)
+  %top = getelementptr i8, ptr %fp, i64 96
+  %rp.now.at = getelementptr i8, ptr %ctx, i64 {as_struct(Context).offset("native_rp")}
+  %rp.now = load ptr, ptr %rp.now.at, align 8
+  %stop = call i32 @native_poll(ptr %ctx, ptr %inst, ptr %fp, i32 %left, ptr %top, ptr %rp.now)
   %stops = icmp ne i32 %stop, 0
   br i1 %stops, label %stopped, label %depth
 stopped:

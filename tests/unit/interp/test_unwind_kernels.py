@@ -1,5 +1,10 @@
 """Finding handlers, by programs that throw from many places."""
 
+from itertools import combinations
+
+import pytest
+from tests.unit.interp.compiled_exceptions import OUTER, THROWER, run
+
 import runwell
 
 # Function f(n) throws $a if n is 0 (mod 3), $b if 1, else nothing.
@@ -108,3 +113,23 @@ def test_the_reference_frame_is_the_handlers_again():
     thing = object()
     for depth in (0, 1, 2, 50):
         assert exports.run(thing, depth) == (thing, 3, thing)
+
+
+@pytest.fixture(scope="module")
+def interpreted(worker):
+    return worker.run(run, ())
+
+
+def test_what_is_compared(interpreted):
+    assert interpreted[:10] == [1001, 1077, 1003, "four", 1005, 1070, 1007, 1005, 1009, 20]
+    assert interpreted[20] == -9
+
+
+ALL = range(THROWER, OUTER + 1)
+SOME = [which for n in (1, 2, 5, 6) for which in combinations(ALL, n)]
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_every_mix_of_compiled_functions(worker, interpreted, part):
+    for which in SOME[part::8]:
+        assert worker.run(run, which) == interpreted, which

@@ -28,6 +28,11 @@ define preserve_nonecc void @guest_load HEAD noinline {
   ret void
 }
 
+define i32 @call_host(ptr %ctx, ptr %host, ptr %fp, ptr %rp, ptr %target) {
+  %code = call i32 %target(ptr %ctx, ptr %host, ptr %fp, ptr %rp)
+  ret i32 %code
+}
+
 define preserve_nonecc void @fault_exit HEAD noinline {
   %p = getelementptr i8, ptr %ctx, i64 TRAP
   store i32 5, ptr %p

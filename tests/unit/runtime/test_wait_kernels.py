@@ -17,6 +17,11 @@ from runwell.runtime.wait_kernels import NOT_EQUAL, OK, QUEUES, TIMED_OUT
 
 FOREVER = -1
 MILLISECOND = 1_000_000
+# There is no native stack to leave.
+CALL_HOST = """define i32 @call_host(ptr %ctx, ptr %host, ptr %fp, ptr %rp, ptr %target) {
+  %code = call i32 %target(ptr %ctx, ptr %host, ptr %fp, ptr %rp)
+  ret i32 %code
+}"""
 
 
 class Guests:
@@ -84,6 +89,7 @@ def kernels():
         wait_kernels.wake_context,
         wait_kernels.nap,
         wait_kernels.wait_queues,
+        extra=lambda module: module.add_function(CALL_HOST),
     )
 
 

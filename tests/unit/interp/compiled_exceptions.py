@@ -1,8 +1,5 @@
 """Exceptions thrown, passed on and caught by compiled and by interpreted functions."""
 
-from itertools import combinations
-
-import pytest
 from tests.unit.interp.compiled import (
     LESS,
     UNLINK,
@@ -168,23 +165,3 @@ def run(which):
                 except ValueError as error:
                     seen.append(str(error))
     return seen
-
-
-@pytest.fixture(scope="module")
-def interpreted(worker):
-    return worker.run(run, ())
-
-
-def test_interpreted(interpreted):
-    assert interpreted[:10] == [1001, 1077, 1003, "four", 1005, 1070, 1007, 1005, 1009, 20]
-    assert interpreted[20] == -9
-
-
-ALL = range(THROWER, OUTER + 1)
-SOME = [which for n in range(1, 7) for which in combinations(ALL, n)]
-
-
-@pytest.mark.parametrize("part", range(8))
-def test_every_mix(worker, interpreted, part):
-    for which in SOME[part::8]:
-        assert worker.run(run, which) == interpreted, which
