@@ -4,10 +4,15 @@ Source: System V ABI (gABI) chapters 4 and 5, the x86-64 psABI and the AArch64 E
 is read or written here is listed; relocation types are in ``relocation``.
 """
 
+from __future__ import annotations
+
 from struct import Struct
-from typing import Final
 
 from runwell.base.errors import RunwellError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 
 class ElfError(RunwellError):

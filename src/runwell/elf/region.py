@@ -16,12 +16,14 @@ import mmap
 import os
 from _thread import allocate_lock
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Final, final
 
+from runwell.base.light import final
 from runwell.elf.format import align_up
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
 PAGE: Final = max(mmap.PAGESIZE, 4096)
 SIZES: Final = tuple(1 << bits for bits in range(30, 23, -1))

@@ -16,17 +16,18 @@ from __future__ import annotations
 
 import marshal
 import os
-from collections.abc import Iterable
-from threading import Lock
-from typing import TYPE_CHECKING, Final, NamedTuple, final
+from _thread import allocate_lock
 from weakref import WeakKeyDictionary, WeakSet
 from zlib import crc32
 
+from runwell.base.light import NamedTuple, final
 from runwell.codegen.cache import CODE_SUFFIX, CacheWarning, NativeCache
 from runwell.codegen.own_files import directory_problem, encode, lock, read, touch, write
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Iterable
+    from typing import Any, Final
 
     from runwell.runtime.code import ModuleCode
 
@@ -75,7 +76,7 @@ class CodeCache:
         self._new: dict[tuple[str, str], list[Record]] = {}
         self._paths: WeakKeyDictionary[ModuleCode, str] = WeakKeyDictionary()
         self._keys: WeakKeyDictionary[ModuleCode, str] = WeakKeyDictionary()
-        self._lock = Lock()
+        self._lock = allocate_lock()
         _caches.add(self)
 
     def is_known(self, module: ModuleCode) -> bool:
@@ -133,7 +134,7 @@ class CodeCache:
 
     def forget(self) -> None:
         """In a forked child: what is to be written, its parent writes."""
-        self._lock = Lock()
+        self._lock = allocate_lock()
         self._new = {}
 
     def _trim(self) -> None:

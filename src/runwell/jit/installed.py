@@ -11,36 +11,45 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
+from _thread import allocate_lock
 from bisect import bisect_right
-from threading import Lock
-from typing import TYPE_CHECKING, Final, NamedTuple, final
 from weakref import ref
 
-from runwell.elf.dwarf import LineMap
+from runwell.base.light import NamedTuple, final
 from runwell.elf.format import ElfError
-from runwell.elf.movable import Movable, fill_in, read_debug
+from runwell.elf.movable import Movable, read_debug
 from runwell.elf.region import CodeRegion
-from runwell.jit.debugger import Announced
-from runwell.jit.perf_map import PerfMap
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.runtime.layout import FuncCode, NativePlace, NativePlaces
 from runwell.runtime.native import hooks, native
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final
 
+    from runwell.elf.dwarf import LineMap
     from runwell.elf.movable import Symbol
     from runwell.elf.region import Block
+    from runwell.jit.debugger import Announced
+    from runwell.jit.perf_map import PerfMap
     from runwell.runtime.code import ModuleCode
 
-# What a compiled function is called, and a further entry of it.
-_NAME: Final = re.compile(r"f(\d+)(?:_at_(\d+))?")
-_TYPE: Final = re.compile(r"type_(\d+)")
 # In compiled code, line n stands for byte (n - FIRST_LINE) * LINE_BYTES of register code; what is
 # before is code that runs before the function has begun.
 FIRST_LINE: Final = 2
 LINE_BYTES: Final = 4
+
+
+def read_name(name: str) -> tuple[int, int | None] | None:
+    """The function that a symbol is of, and the place in it that is entered; None if of none.
+
+    ``f3`` is function 3, ``f3_at_16`` its place at byte 16 of its register code.
+    """
+    function, at, place = name.removeprefix("f").partition("_at_")
+    if name[:1] != "f" or not function.isdecimal() or (at and not place.isdecimal()):
+        return None
+    return int(function), int(place) if at else None
 
 
 class Totals(NamedTuple):
@@ -122,12 +131,14 @@ class Code:
             ElfError: the debugging information is damaged.
         """
         if self._lines is None:
+            from runwell.elf.dwarf import LineMap
+
             self._lines = LineMap(read_debug(self._debug), self._addresses())
         found = []
         for name, line in self._lines.frames(pc):
-            match = _NAME.match(name)
-            if match is not None and (line == 0 or line >= FIRST_LINE):
-                found.append((int(match[1]), max(line - FIRST_LINE, 0) * LINE_BYTES))
+            function = read_name(name)
+            if function is not None and (line == 0 or line >= FIRST_LINE):
+                found.append((function[0], max(line - FIRST_LINE, 0) * LINE_BYTES))
         return found
 
     def _addresses(self) -> dict[int, int]:
@@ -142,14 +153,14 @@ class Code:
         entries: dict[int, int] = {}
         places: dict[int, dict[int, int]] = {}
         for name, offset, _ in self.symbols:
-            found = _NAME.fullmatch(name)
+            found = read_name(name)
             if found is None:
                 continue
-            index, address = int(found[1]), self.block + offset
-            if found[2] is None:
-                entries[index] = address
+            index, place = found
+            if place is None:
+                entries[index] = self.block + offset
             else:
-                places.setdefault(index, {})[int(found[2])] = address
+                places.setdefault(index, {})[place] = self.block + offset
         stub = native.address("stub_native")
         kind = ctype_of(FuncCode)
         for index in self.functions:
@@ -174,6 +185,9 @@ class Code:
 
     def announce(self) -> None:
         """Let debuggers know of it."""
+        from runwell.elf.movable_maker import fill_in
+        from runwell.jit.debugger import Announced
+
         data = fill_in(read_debug(self._debug), ctypes.string_at, self._addresses())
         self._announced = Announced(data)
 
@@ -182,18 +196,18 @@ class Code:
             self._announced.close()
 
 
-_lock = Lock()
+_lock = allocate_lock()
 _region: list[CodeRegion] = []
 # Live code by address, and the addresses in order.
 _codes: dict[int, ref[Code]] = {}
 _starts: list[int] = []
-_perf_map = PerfMap()
+_perf_map: list[PerfMap] = []
 
 
 def _functions(movable: Movable) -> list[int]:
     """Indices of the functions that code is of."""
-    named = (_NAME.fullmatch(symbol.name) for symbol in movable.symbols)
-    return sorted({int(found[1]) for found in named if found is not None})
+    named = [read_name(symbol.name) for symbol in movable.symbols]
+    return sorted({found[0] for found in named if found is not None})
 
 
 def _read_places(table: int) -> dict[int, int]:
@@ -262,7 +276,7 @@ def totals() -> Totals:
 def _in_child() -> None:
     # Whoever held it is not in this process; what it guards changes in single steps.
     global _lock  # noqa: PLW0603
-    _lock = Lock()
+    _lock = allocate_lock()
 
 
 os.register_at_fork(after_in_child=_in_child)
@@ -279,9 +293,8 @@ def _resolver(module: ModuleCode) -> Callable[[str], int | None]:
     """What compiled code may import: the core's symbols, and numbers of the module's types."""
 
     def address_of(name: str) -> int | None:
-        found = _TYPE.fullmatch(name)
-        if found is not None:
-            index = int(found[1])
+        if name.startswith("type_") and name[5:].isdecimal():
+            index = int(name[5:])
             return int(module.numbers[index]) if index < len(module.numbers) else None
         try:
             return native.address(name)
@@ -294,8 +307,12 @@ def _resolver(module: ModuleCode) -> Callable[[str], int | None]:
 def _publish_names(code: Code, module: ModuleCode) -> None:
     """Tell profilers and debuggers, if that is wanted."""
     if os.environ.get("RUNWELL_PERF_MAP"):
+        from runwell.jit.perf_map import PerfMap
+
+        if not _perf_map:
+            _perf_map.append(PerfMap())
         names = module.module.names.functions
-        _perf_map.add(
+        _perf_map[0].add(
             (code.block + symbol.offset, symbol.size, _print_name(symbol, names.get))
             for symbol in code.symbols
         )
@@ -304,6 +321,6 @@ def _publish_names(code: Code, module: ModuleCode) -> None:
 
 
 def _print_name(symbol: Symbol, name_of: Callable[[int], str | None]) -> str:
-    found = _NAME.fullmatch(symbol.name)
-    name = name_of(int(found[1])) if found is not None else None
+    found = read_name(symbol.name)
+    name = name_of(found[0]) if found is not None else None
     return f"{symbol.name} {name}" if name else symbol.name

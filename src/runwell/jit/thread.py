@@ -110,7 +110,7 @@ def compile_movable(function: str, data: bytes) -> tuple[Status, bytes]:
     """
     from importlib import import_module
 
-    from runwell.elf.movable import make_movable
+    from runwell.elf.movable_maker import make_movable
 
     module, _, name = function.partition(":")
     try:

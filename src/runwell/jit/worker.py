@@ -92,7 +92,7 @@ def _get_ready(function: str) -> None:
     from importlib import import_module
 
     from runwell.codegen.object import compile_text
-    from runwell.elf.movable import make_movable
+    from runwell.elf.movable_maker import make_movable
 
     import_module(function.partition(":")[0])
     make_movable(compile_text(_TRIVIAL))

@@ -12,7 +12,7 @@ PROGRAM = """
 import ctypes, sys
 import runwell
 from runwell.codegen.object import compile_text
-from runwell.elf.movable import make_movable
+from runwell.elf.movable_maker import make_movable
 from runwell.jit.installed import install
 from tests.unit.jit.jobs import debug_text
 

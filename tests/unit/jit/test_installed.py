@@ -12,10 +12,10 @@ from tests.unit.jit.jobs import debug_text
 import runwell
 from runwell.codegen.object import compile_text
 from runwell.elf.format import ElfError
-from runwell.elf.movable import make_movable
+from runwell.elf.movable_maker import make_movable
 from runwell.jit import debugger, installed
 from runwell.jit import perf_map as perf_map_module
-from runwell.jit.installed import find, install, totals
+from runwell.jit.installed import find, install, read_name, totals
 from runwell.kernel.types import ctype_of
 from runwell.runtime.layout import FuncCode
 from runwell.runtime.native import native
@@ -187,6 +187,13 @@ def test_code_goes_with_the_module(data):
     assert find(address) is None
 
 
+def test_names():
+    assert read_name("f12") == (12, None)
+    assert read_name("f12_at_340") == (12, 340)
+    for name in ("", "f", "g1", "f1x", "f_at_3", "f1_at_", "f1_at_x", "f-1", "f1_at_2_at_3"):
+        assert read_name(name) is None
+
+
 def test_bad_code(data, module):
     before = totals()
     text = "declare void @nowhere()\ndefine void @f0() {\n call void @nowhere()\n ret void\n}"
@@ -203,7 +210,7 @@ def test_bad_code(data, module):
 
 def test_profilers_are_told(data, module, tmp_path, monkeypatch):
     monkeypatch.setattr(perf_map_module, "DIRECTORY", str(tmp_path))
-    monkeypatch.setattr(installed, "_perf_map", perf_map_module.PerfMap())
+    monkeypatch.setattr(installed, "_perf_map", [])
     install(data, module.code)
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setenv("RUNWELL_PERF_MAP", "1")
