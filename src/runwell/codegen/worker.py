@@ -4,9 +4,16 @@ Messages both ways: a byte (level; or status, 0 for an object, 1 for an error), 
 bytes, little-endian, and the data.  It ends when its input does.
 """
 
+from __future__ import annotations
+
 import os
-import signal
-from typing import IO
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from typing import IO
+else:
+    import _signal as signal
 
 MAGIC = 0xA5  # first byte of an answer's header, so that stray output is noticed
 

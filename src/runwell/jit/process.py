@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
 from time import clock_gettime, monotonic
-from typing import TYPE_CHECKING, Final, final
 
+from runwell.base.light import final
 from runwell.codegen.worker import MAGIC
 from runwell.jit.compiler import Outcome, Status, Ticket
-from runwell.jit.worker import ANSWER, READY
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
+    import socket
     from collections.abc import Sequence
+    from typing import Final
+else:
+    # What ``signal`` and ``socket`` wrap takes longer to import than all else here.
+    import _signal as signal
+    import _socket as socket
 
+# What messages of the process are.
+ANSWER: Final = 0
+REFUSAL: Final = 1
+READY: Final = 2
 START_S: Final = 60.0
 # How long a job that nobody wants may go on, because a new process costs as much.
 GRACE_S: Final = 0.1

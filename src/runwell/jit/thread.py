@@ -6,19 +6,24 @@ and a crash of LLVM is one of the process.
 
 from __future__ import annotations
 
+import atexit
 import os
-import threading
-from queue import Empty, SimpleQueue
+from _queue import Empty, SimpleQueue
+from _thread import allocate_lock, get_ident, get_native_id, start_new_thread
 from time import thread_time
-from typing import TYPE_CHECKING, final
 from weakref import WeakSet
 
+from runwell.base.light import final
 from runwell.jit.compiler import Compiler, Outcome, Status, Ticket
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import LockType
     from collections.abc import Callable
 
 NICE = 5
+# How long the end of the process waits for a job: LLVM must not run while it is taken apart.
+END_S = 60.0
 
 
 @final
@@ -37,13 +42,14 @@ class ThreadCompiler(Compiler):
         """
         self.problem = ""
         self._function = function
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._begin()
         _compilers.add(self)
 
     def _begin(self) -> None:
         self._queue: SimpleQueue[Ticket | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
+        # The thread's identity, 0 if there is none; the lock is held while it runs.
+        self._thread, self._running = 0, allocate_lock()
 
     def submit(self, data: bytes, budget_s: float, done: Callable[[Outcome], None]) -> Ticket:
         """Hand a job over; see ``Compiler``."""
@@ -55,11 +61,12 @@ class ThreadCompiler(Compiler):
         """Take a job over from another compiler."""
         with self._lock:
             self._queue.put(ticket)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, args=(self._queue,), name="runwell-compiler", daemon=True
-                )
-                self._thread.start()
+            if not self._thread:
+                self._running.acquire()
+                try:
+                    self._thread = start_new_thread(self._run, (self._queue, self._running))
+                except RuntimeError:  # the interpreter shuts down: nobody will want the code
+                    self._running.release()
 
     def cancel(self, ticket: Ticket) -> None:
         """Say that nobody wants a job any more; one that is being compiled goes on."""
@@ -71,7 +78,7 @@ class ThreadCompiler(Compiler):
     def close(self) -> None:
         """Stop behind the job that is being compiled, and wait for that."""
         with self._lock:
-            thread, queue = self._thread, self._queue
+            thread, queue, running = self._thread, self._queue, self._running
             self._begin()
         while True:
             try:
@@ -79,11 +86,17 @@ class ThreadCompiler(Compiler):
             except Empty:
                 break
         queue.put(None)
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
+        if thread and thread != get_ident() and running.acquire(timeout=END_S):
+            running.release()
 
-    def _run(self, queue: SimpleQueue[Ticket | None]) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+    def _run(self, queue: SimpleQueue[Ticket | None], running: LockType) -> None:
+        try:
+            os.setpriority(os.PRIO_PROCESS, get_native_id(), NICE)
+            self._serve(queue)
+        finally:
+            running.release()
+
+    def _serve(self, queue: SimpleQueue[Ticket | None]) -> None:
         while (ticket := queue.get()) is not None:
             if ticket.is_cancelled:
                 ticket.finish(Outcome(Status.CANCELLED))
@@ -98,7 +111,7 @@ class ThreadCompiler(Compiler):
 
     def forget(self) -> None:
         """In a forked child: the thread, and what it was given, are the parent's."""
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._begin()
 
 
@@ -125,6 +138,12 @@ _compilers: WeakSet[ThreadCompiler] = WeakSet()
 def _in_child() -> None:
     for compiler in list(_compilers):
         compiler.forget()
+
+
+@atexit.register
+def _at_exit() -> None:
+    for compiler in list(_compilers):
+        compiler.close()
 
 
 os.register_at_fork(after_in_child=_in_child)

@@ -13,8 +13,8 @@ from select import POLLHUP, poll
 from threading import Thread
 
 from runwell.codegen.worker import read_message, write_message
+from runwell.jit.process import ANSWER, READY, REFUSAL
 
-ANSWER, REFUSAL, READY = 0, 1, 2
 NICE = 5
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15

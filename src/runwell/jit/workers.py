@@ -17,21 +17,26 @@ from __future__ import annotations
 
 import atexit
 import os
-import socket
-import threading
+from _thread import allocate_lock, get_ident, start_new_thread
 from collections import deque
 from select import POLLHUP, POLLIN, POLLOUT, poll
 from time import monotonic
-from typing import TYPE_CHECKING, Final, final
 from weakref import WeakSet
 
+from runwell.base.light import final
 from runwell.codegen.python import command, find_python
 from runwell.jit.compiler import Compiler, Outcome, Status, Ticket
 from runwell.jit.process import Process
 from runwell.jit.thread import ThreadCompiler
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
+    from _thread import LockType
     from collections.abc import Callable
+    from typing import Final
+else:
+    import _socket as socket
 
 IDLE_S: Final = 10.0
 MEMORY_BYTES: Final = 3 << 30
@@ -40,6 +45,8 @@ RESIDENT_BYTES: Final = 600 << 20
 PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 30.0
 MAX_FAILED_STARTS: Final = 3
+# How long to wait for the thread when it is to end; what tells an outcome may hold it up.
+END_S: Final = 5.0
 
 
 @final
@@ -76,14 +83,15 @@ class Workers(Compiler):
         self._function, self._idle_s, self._memory_bytes = function, idle_s, memory_bytes
         self.problem, self.started = "", 0
         self._fallback: ThreadCompiler | None = None
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._begin()
         _pools.add(self)
 
     def _begin(self) -> None:
         self._queue: deque[Ticket] = deque()
         self._processes: list[Process] = []
-        self._thread: threading.Thread | None = None
+        # The thread's identity, 0 if there is none; the lock is held while it runs.
+        self._thread, self._running = 0, allocate_lock()
         self._wakers: tuple[socket.socket, socket.socket] | None = None
         self._wanted = 0
         self._is_closed = False
@@ -104,7 +112,7 @@ class Workers(Compiler):
         """Say that nobody wants a job any more; see ``Compiler``."""
         with self._lock:
             ticket.is_cancelled = True
-            if self._thread is not None:
+            if self._thread:
                 self._wake()
 
     def warm(self) -> None:
@@ -116,15 +124,26 @@ class Workers(Compiler):
 
     def close(self) -> None:
         """Kill the processes; jobs that are not done never will be."""
-        with self._lock:
-            thread = self._thread
-            if thread is not None:
-                self._is_closed = True
-                self._wake()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
+        running = self._end_thread()
+        if running is not None and self._thread != get_ident() and running.acquire(timeout=END_S):
+            running.release()
         if self._fallback is not None:
             self._fallback.close()
+
+    def end(self) -> None:
+        """As ``close``, but without waiting until it is done: this process ends."""
+        self._end_thread()
+        if self._fallback is not None:
+            self._fallback.close()
+
+    def _end_thread(self) -> LockType | None:
+        """Tell the thread to end; the lock that it then releases, or None if there is none."""
+        with self._lock:
+            if not self._thread:
+                return None
+            self._is_closed = True
+            self._wake()
+            return self._running
 
     def pids(self) -> list[int]:
         """The processes there are."""
@@ -145,21 +164,22 @@ class Workers(Compiler):
             process.abandon()
         for waker in self._wakers or ():
             waker.close()
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._begin()
 
     def _wake(self) -> None:
         """Have the thread look; the lock is held."""
-        if self._thread is None:
-            self._wakers = self._wakers or socket.socketpair()
-            for waker in self._wakers:
-                waker.setblocking(False)
-            thread = threading.Thread(target=self._run, name="runwell-jit", daemon=True)
+        if not self._thread:
+            if self._wakers is None:
+                self._wakers = socket.socketpair()
+                for waker in self._wakers:
+                    waker.setblocking(False)
+            self._running.acquire()
             try:
-                thread.start()
+                self._thread = start_new_thread(self._run, ())
             except RuntimeError:  # the interpreter shuts down: nobody will want the code
+                self._running.release()
                 return
-            self._thread = thread
         assert self._wakers is not None
         try:
             self._wakers[1].send(b"!")
@@ -178,7 +198,9 @@ class Workers(Compiler):
             with self._lock:
                 for waker in self._wakers or ():
                     waker.close()
+                running = self._running
                 self._begin()
+            running.release()
 
     def _start_and_assign(self) -> None:
         """Give waiting jobs to processes, and start those that are missing."""
@@ -328,7 +350,7 @@ def _in_child() -> None:
 @atexit.register
 def _at_exit() -> None:
     for pool in list(_pools):
-        pool.close()
+        pool.end()
 
 
 os.register_at_fork(after_in_child=_in_child)

@@ -1,5 +1,8 @@
 """Which compiler one gets."""
 
+import subprocess
+import sys
+
 import pytest
 from tests.unit.jit.jobs import FUNCTION
 
@@ -20,3 +23,20 @@ def test_kinds(kind, type_):
 def test_no_such_kind():
     with pytest.raises(ValueError, match="compiler is 'process' or 'thread', not 'cloud'"):
         open_compiler("cloud", FUNCTION)
+
+
+@pytest.mark.parametrize(
+    "modules",
+    ["runwell.jit.installed, runwell.jit.cache", "runwell.jit.workers", "runwell.jit.thread"],
+)
+def test_importing_it_is_light(modules):
+    """A run pays for it before it gains anything."""
+    heavy = ("typing", "threading", "re", "dataclasses", "inspect", "subprocess", "hashlib",
+             "pathlib", "socket", "selectors", "asyncio", "llvmlite", "runwell.elf.image",
+             "runwell.elf.dwarf")  # fmt: skip
+    code = (
+        f"import sys, runwell.embed.module; before = set(sys.modules); import {modules}; "
+        f"print(*(set({heavy}) & (set(sys.modules) - before)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
