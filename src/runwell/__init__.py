@@ -44,6 +44,7 @@ _HOMES = {
     "TableType": "runwell.module.types",
     "Tag": "runwell.host.tag",
     "TagType": "runwell.module.types",
+    "ThreadError": "runwell.base.errors",
     "Trap": "runwell.base.errors",
     "TrapCode": "runwell.base.traps",
     "ValType": "runwell.base.types",
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from runwell.base.errors import MalformedError as MalformedError
     from runwell.base.errors import OutOfFuel as OutOfFuel
     from runwell.base.errors import RunwellError as RunwellError
+    from runwell.base.errors import ThreadError as ThreadError
     from runwell.base.errors import Trap as Trap
     from runwell.base.errors import WasmException as WasmException
     from runwell.base.traps import TrapCode as TrapCode

@@ -160,6 +160,10 @@ class ExhaustionError(Trap):
     """A limit was reached: frames, fuel, deadline."""
 
 
+class ThreadError(RunwellError):
+    """Two threads would run in the same instance, or in instances that are connected."""
+
+
 class OutOfFuel(ExhaustionError):
     """All fuel was consumed."""
 

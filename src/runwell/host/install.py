@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runwell.base.errors import ClosedError, ExhaustionError, WasmException
+from runwell.base.errors import ClosedError, ExhaustionError, ThreadError, WasmException
 from runwell.host import closed, func, memory
 from runwell.host.function import HostFunction
 from runwell.host.layout import THREAD_SLOTS, Hooks, PyObject, ThreadSlot
@@ -130,6 +130,11 @@ def _trap(
 
         _traps.append(trap)
     traps = _traps[0]
+    if code == traps.TrapCode.OTHER_THREAD:
+        return ThreadError(
+            f"{callee.name}() was called in one thread while another runs in the same instance, or "
+            "in one connected with it: give each thread instances of its own, or let one wait"
+        )
     if not context:
         return ExhaustionError(traps.TrapCode(code))
     if raised is None:

@@ -109,12 +109,16 @@ def current_context() -> Ptr[Context]:
 @kernel
 def call_trapped(func: Ptr[FuncObject], ctx: Ptr[Context], trap: u32) -> Object:
     """Raise what stopped the guest; an exception of a host function stays the object it is."""
-    if ctx != null:
-        raise_trapped(func, ctx, trap)
-        # It may have been closed during the call.
-        leave(func.ref if func.ref != null else func.closed_ref)
-    else:
+    if ctx == null:
         raise_stopped(func, ctx, trap)
+        return Object(null)
+    if trap == TrapCode.OTHER_THREAD:
+        # It was not entered, so the context says nothing about it.
+        raise_stopped(func, Ptr[Context](null), trap)
+    else:
+        raise_trapped(func, ctx, trap)
+    # It may have been closed during the call.
+    leave(func.ref if func.ref != null else func.closed_ref)
     return Object(null)
 
 
@@ -219,6 +223,30 @@ def leave_closed(instance: Ptr[Instance]) -> None:
 
 
 @kernel(inline=True)
+def is_occupied(ctx: Ptr[Context], instance: Ptr[Instance]) -> bool:
+    """Does another thread run in the instance, or in one that is connected with it?"""
+    holder: u64 = instance.turn.holder
+    return holder != ctx.holder and holder != 0
+
+
+@kernel(inline=True)
+def take_turn(ctx: Ptr[Context], instance: Ptr[Instance]) -> None:
+    """Begin a call in an instance that nobody else occupies."""
+    turn = instance.turn
+    turn.holder = ctx.holder
+    turn.depth += 1
+
+
+@kernel(inline=True)
+def give_turn(instance: Ptr[Instance]) -> None:
+    """End a call in an instance, which may have become connected with others meanwhile."""
+    turn = instance.turn
+    turn.depth -= 1
+    if turn.depth == 0:
+        turn.holder = 0
+
+
+@kernel(inline=True)
 def enter_unlocked(ctx: Ptr[Context], ref: Ptr[FuncRef], frame: Ptr[u64]) -> u32:
     """Run a function without the interpreter lock; a trap code."""
     # A C function that a guest calls may call Python, which has then taken the lock on its own.
@@ -240,7 +268,10 @@ def run(func: Ptr[FuncObject], ctx: Ptr[Context]) -> u32:
     """
     ref = func.ref
     if ref.code.brief != 0:
-        code = enter_guest(ctx, ref, Ptr[u64](ctx.top))
+        instance = Ptr[Instance](ref.instance)
+        code: u32 = TrapCode.OTHER_THREAD
+        if likely(instance == null or not is_occupied(ctx, instance)):
+            code = enter_guest(ctx, ref, Ptr[u64](ctx.top))
         if unlikely(code != 0):
             enter(ref)
         return code
@@ -254,17 +285,23 @@ def run(func: Ptr[FuncObject], ctx: Ptr[Context]) -> u32:
 @kernel(inline=True)
 def run_entered(func: Ptr[FuncObject], ctx: Ptr[Context]) -> u32:
     """Run the function; a trap code."""
-    left = ctx.frames_left
-    if func.max_frames < left:
-        ctx.frames_left = func.max_frames
     ref = func.ref
     frame = Ptr[u64](ctx.top)
     instance = Ptr[Instance](ref.instance)
-    if unlikely(instance != null and instance.time_limit != 0):
+    if unlikely(instance == null):
+        return enter_unlocked(ctx, ref, frame)
+    if unlikely(is_occupied(ctx, instance)):
+        return TrapCode.OTHER_THREAD
+    take_turn(ctx, instance)
+    left = ctx.frames_left
+    if func.max_frames < left:
+        ctx.frames_left = func.max_frames
+    if unlikely(instance.time_limit != 0):
         trap = enter_timed(ctx, ref, frame, instance.time_limit)
     else:
         trap = enter_unlocked(ctx, ref, frame)
     ctx.frames_left = left
+    give_turn(instance)
     return trap
 
 

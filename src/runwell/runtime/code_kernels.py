@@ -99,6 +99,7 @@ def instance_new(plan: Ptr[InstancePlan], imports: Ptr[u64], object_: u64) -> Pt
     instance = Ptr[Instance](base)
     module = plan.module
     instance.module = Ptr[u8](module)
+    instance.turn = addr(instance.own_turn)
     instance.object = object_
     instance.codes = module.codes
     instance.funcs = Ptr[Ptr[FuncRef]](base + plan.funcs)

@@ -75,6 +75,7 @@ class Context:
         self._stack, self._refs = self._reserve(max_frames)
         self.native.object = id(self)
         self.native.budget = BUDGET
+        self.native.holder = self.address
         if not native.add_context(self.address):
             raise MemoryError("too many threads run guests")
         self._lease = _Lease(self.address)

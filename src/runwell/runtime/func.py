@@ -47,6 +47,8 @@ def admit(store: Store, func: Func) -> int:
         store.join(owner)
     else:
         store.keep(owner)
+        if isinstance(owner, Store):
+            store.connect(owner)
     return func.ref
 
 

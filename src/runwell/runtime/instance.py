@@ -28,7 +28,7 @@ from runwell.runtime.memory import Memory, is_guarded
 from runwell.runtime.native import Native, hooks, native
 from runwell.runtime.plan import ElementPlan, Plan, describe
 from runwell.runtime.signals import recheck
-from runwell.runtime.store import Store
+from runwell.runtime.store import Store, share
 from runwell.runtime.table import Table
 from runwell.runtime.types import relation, type_of_number
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from runwell.runtime.tag import Tag
+    from runwell.runtime.turn import Turn
 
 Extern: TypeAlias = "Func | Table | Memory | Global | Tag"
 
@@ -66,6 +67,7 @@ class InstanceBody:
         tables: address and type, by table index.
         globals: address, type and a weak reference to the store of the imported ones, in order.
         face: a weak reference to what the embedding made of the instance last; or None.
+        turn: whose it is to run here; None while that concerns no other instance.
     """
 
     __slots__ = (
@@ -79,6 +81,7 @@ class InstanceBody:
         "segments",
         "store",
         "tables",
+        "turn",
     )
 
     def __init__(self, code: ModuleCode, memories: list[Memory]) -> None:
@@ -89,6 +92,7 @@ class InstanceBody:
         self.tables: list[tuple[int, TableType]] = []
         self.globals: list[tuple[int, GlobalType, ref[Store]]] = []
         self.face: ref[Any] | None = None
+        self.turn: Turn | None = None
         self.store: ref[Store]
 
 
@@ -168,6 +172,7 @@ class Instance:
         memories, tables = self.memories, self.tables
         for memory_type in plan.memories:
             memory = Memory(memory_type, limit_bytes=limit_bytes, explicit=code.explicit)
+            memory.maker = ref(store)
             store.keep(memory)
             memories.append(memory)
         for table_type in plan.tables:
@@ -230,6 +235,8 @@ class Instance:
                 addresses.append(admit(store, extern))
             elif isinstance(extern, Memory):
                 store.keep(extern)
+                if not extern.type.shared:
+                    share(store.turn, extern.find_turn())
                 extern.lent = True
                 self.memories.append(extern)
             elif isinstance(extern, Table):
@@ -241,6 +248,8 @@ class Instance:
                     store.join(extern.store)
                 else:
                     store.keep(extern.store)
+                    if extern.type.mutable:
+                        store.connect(extern.store)
                 extern.lent = True
                 self._imported_globals.append(extern)
             elif extern is not None:

@@ -181,6 +181,14 @@ class FuncRef:
 
 
 @struct
+class Turn:
+    """Which context runs in some instances, and how many calls from the host deep."""
+
+    holder: u64  # ``Context.holder``, 0 for nobody
+    depth: u64
+
+
+@struct
 class Instance:
     """An instance; its global cells (16 bytes each) follow the struct."""
 
@@ -201,6 +209,8 @@ class Instance:
     # Both are changed with the interpreter lock held.
     active: u32  # calls from Python that are going on
     closed: u32  # to be freed when ``active`` is 0
+    turn: Ptr[Turn]  # of it and those that it is connected with
+    own_turn: Turn
 
 
 @struct
@@ -287,6 +297,7 @@ class Context:
     due: u32  # bit set of what the guest should see to; see ``interrupt_kernels``
     is_main: u32  # it was made by the process's first thread
     deadline: u64  # when the guest is to stop, on the monotonic clock; 0 for never
+    holder: u64  # who it is where only one may run
     # The accumulators, where a guest stopped that may go on.
     acc: u64
     facc: Array[u64, Literal[2]]

@@ -15,7 +15,11 @@ from runwell.runtime.native import Native, native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _weakref import ref
     from typing import Any
+
+    from runwell.runtime.store import Store
+    from runwell.runtime.turn import Turn
 
 
 @final
@@ -73,9 +77,11 @@ class Memory:
         type: as declared; the minimum is that at creation.
         base: address of the first byte, which never changes.
         lent: has another instance imported it?
+        maker: a weak reference to the store of the instance that made it; or None.
+        turn: whose it is to run in the instances that have it; None until that concerns several.
     """
 
-    __slots__ = ("__weakref__", "_native", "address", "base", "lent", "type")
+    __slots__ = ("__weakref__", "_native", "address", "base", "lent", "maker", "turn", "type")
 
     def __init__(
         self, type_: MemoryType, *, limit_bytes: int | None = None, explicit: bool = False
@@ -104,6 +110,20 @@ class Memory:
         self.base = int(self._native.base)
         self.type = type_
         self.lent = False
+        self.maker: ref[Store] | None = None
+        self.turn: Turn | None = None
+
+    def find_turn(self) -> Turn:
+        """Whose turn it is to run in the instances that have this memory."""
+        if self.turn is None:
+            store = self.maker() if self.maker is not None else None
+            if store is not None:
+                self.turn = store.turn
+            else:
+                from runwell.runtime.turn import Turn
+
+                self.turn = Turn()
+        return self.turn
 
     @staticmethod
     def _reserve_less(template: Any) -> int:

@@ -21,12 +21,20 @@ from runwell.base.types import FuncType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Protocol, TypeGuard
+
+    from runwell.runtime.turn import Turn
 
     class Member(Protocol):
         """A thing in a store that finds its way back to it."""
 
         store: ref[Store]
+
+    class Instance(Member, Protocol):
+        """A member that guests run in."""
+
+        address: int
+        turn: Turn | None
 
 
 _lock = allocate_lock()
@@ -46,7 +54,7 @@ class Store:
             them by.  Native code adds to it too; it stays the right place when stores join.
     """
 
-    __slots__ = ("__weakref__", "_absorbed", "_heir", "_kept", "_members", "held")
+    __slots__ = ("__weakref__", "_absorbed", "_heir", "_kept", "_members", "_runs", "_turn", "held")
 
     def __init__(self) -> None:
         self.held: dict[int, object] = {}
@@ -54,6 +62,8 @@ class Store:
         self._kept: dict[int, object] = {}
         self._members: list[Member] = []
         self._absorbed: list[int] = []
+        self._runs = False  # is there an instance in it?
+        self._turn: Turn | None = None  # once it is connected with another
 
     @property
     def root(self) -> Store:
@@ -81,6 +91,12 @@ class Store:
             root = self.root
             root._members.append(member)
             member.store = ref(root)
+            if _is_instance(member):
+                if root._turn is not None:
+                    root._turn.root.adopt(member)
+                elif root._runs:
+                    _turn_of(root)
+                root._runs = True
 
     def join(self, other: Store) -> None:
         """Make both one store."""
@@ -88,10 +104,14 @@ class Store:
             heir, rest = self.root, other.root
             if heir is rest:
                 return
+            if (heir._runs or heir._turn) and (rest._runs or rest._turn):
+                _connect(heir, rest)
+            turn, runs = heir._turn or rest._turn, heir._runs or rest._runs
             # The smaller joins the larger, so that a long series of joins stays cheap.
             if len(heir._members) + len(heir._kept) < len(rest._members) + len(rest._kept):
                 heir, rest = rest, heir
             rest._heir = heir
+            heir._turn, heir._runs = turn, runs
             for member in rest._members:
                 member.store = ref(heir)
             heir._members += rest._members
@@ -108,9 +128,59 @@ class Store:
             heir._absorbed += absorbed
             rest._members, rest._kept, rest._absorbed = [], {}, []
 
+    def connect(self, other: Store) -> None:
+        """Let only one thread at a time run in the instances of both.
+
+        Raises:
+            ThreadError: different threads do.
+        """
+        with _lock:
+            _connect(self.root, other.root)
+
+    @property
+    def turn(self) -> Turn:
+        """The turn of all instances in the store."""
+        with _lock:
+            return _turn_of(self.root)
+
     def hold(self, value: object) -> int:
         """The address by which the guest knows a host object, kept from now on; 0 for None."""
         if value is None:
             return 0
         self.held[id(value)] = value
         return id(value)
+
+
+def _connect(a: Store, b: Store) -> None:
+    """Let both have one turn."""
+    if a is not b:
+        share(_turn_of(a), _turn_of(b))
+
+
+def share(one: Turn, other: Turn) -> None:
+    """Make both one turn.
+
+    Raises:
+        ThreadError: different threads have them.
+    """
+    one, other = one.root, other.root
+    if one is not other:
+        one.absorb(other)
+
+
+def _turn_of(store: Store) -> Turn:
+    """The turn of all instances in a store."""
+    if store._turn is None:
+        from runwell.runtime.turn import Turn
+
+        turn = Turn()
+        for member in store._members:
+            if _is_instance(member):
+                turn.adopt(member)
+        store._turn = turn
+    return store._turn.root
+
+
+def _is_instance(member: Member) -> TypeGuard[Instance]:
+    """Do guests run in it?"""
+    return hasattr(member, "turn")
