@@ -312,15 +312,18 @@ def test_an_exception_within_an_exception():
 def test_threads_share_exceptions(tag):
     exports = catcher(tag, fail_with(tag))
     errors = []
+    turn = threading.Lock()
 
     def work():
         try:
             for n in range(300):
-                exports.keep(n)
-                found = exports.kept()
+                with turn:
+                    exports.keep(n)
+                    found = exports.kept()
                 assert found.values[1] == 0.0
-                exports.put(n % 4, n)
-                exports.shift()
+                with turn:
+                    exports.put(n % 4, n)
+                    exports.shift()
         except BaseException as e:  # noqa: BLE001
             errors.append(e)
 

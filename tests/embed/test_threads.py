@@ -110,9 +110,9 @@ def test_exceptions_stay_in_their_thread(make):
 
 def test_threads_come_and_go(make):
     """Contexts go with their threads, and new threads do not meet old ones."""
-    deep = make(SPIN, {"m": {"f": lambda x: x}}).exports.deep
+    deep = [make(SPIN, {"m": {"f": lambda x: x}}).exports.deep for _ in range(2)]
     for _ in range(60):
-        assert in_threads(2, lambda i: deep(50 + i)) in ([50, 51], [51, 50])
+        assert in_threads(2, lambda i: deep[i](50 + i)) in ([50, 51], [51, 50])
 
 
 def test_the_last_reference_goes_in_another_thread(make):
@@ -125,10 +125,10 @@ def test_the_last_reference_goes_in_another_thread(make):
     assert holder == []
 
 
-def test_one_function_in_several_threads(make):
-    """Functions without state may run in several threads at once."""
-    spin = make(SPIN, {"m": {"f": abs}}).exports.spin
-    assert in_threads(4, lambda i: spin(200_000)) == [600_000] * 4
+def test_one_module_in_several_threads():
+    module = runwell.Module(f"(module {SPIN})")
+    spin = [runwell.Instance(module, {"m": {"f": abs}}).exports.spin for _ in range(4)]
+    assert in_threads(4, lambda i: spin[i](200_000)) == [600_000] * 4
 
 
 DAEMONS = """
@@ -137,8 +137,8 @@ module = runwell.Module('''(module
   (import "m" "f" (func $f))
   (func (export "spin") (loop $again (br $again)))
   (func (export "many") (loop $again (call $f) (br $again))))''')
-instance = runwell.Instance(module, {"m": {"f": lambda: None}})
 for name in %r:
+    instance = runwell.Instance(module, {"m": {"f": lambda: None}})
     threading.Thread(target=instance.exports[name], daemon=True).start()
 time.sleep(0.05)
 print("done")
