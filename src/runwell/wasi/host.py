@@ -145,7 +145,7 @@ class HostDirectory(Directory):
     def open(self, name: str, flags: int) -> File | Directory:
         """Open an entry."""
         if self._read_only:
-            flags = without_change(flags, lambda: self.status(name))
+            flags = without_change(self, name, flags)
         return self._settle(
             os.open(name.encode(), flags | _ALWAYS | os.O_NONBLOCK, 0o666, dir_fd=self._fd), flags
         )

@@ -97,7 +97,7 @@ class ReadOnly(_Around):
 
     def open(self, name: str, flags: int) -> File | Directory:
         """Open, but create nothing."""
-        flags = without_change(flags, lambda: self._inner.status(name))
+        flags = without_change(self._inner, name, flags)
         opened = self._inner.open(name, flags)
         return ReadOnly(opened) if is_directory(opened) else _FileAround(opened)
 

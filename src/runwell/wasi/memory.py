@@ -360,13 +360,13 @@ class MemoryDirectory(_Node, Reach):
                 raise error(system.ENOENT, new_name)
             if len(new_name.encode()) > NAME_BYTES:
                 raise error(system.ENAMETOOLONG, new_name)
-            if isinstance(node, MemoryDirectory):
-                node._check_not_above(target)
+            if isinstance(node, MemoryDirectory) and node.is_above(target):
+                raise error(system.EINVAL, name)
             replaced = target._entries.get(new_name)
             if replaced is node:
                 return  # two names of one file: nothing happens, says POSIX
             if replaced is not None:
-                _check_replaceable(node, replaced, new_name)
+                self._check_replaceable(node, replaced, new_name)
                 target._remove(new_name, replaced)
             del self._entries[name]
             self.touch()
@@ -385,13 +385,22 @@ class MemoryDirectory(_Node, Reach):
             raise error(system.EXDEV)
         return directory
 
-    def _check_not_above(self, target: MemoryDirectory) -> None:
-        """A directory cannot go below itself."""
-        above: int | None = target.inode
-        while above is not None:
-            if above == self.inode:
-                raise error(system.EINVAL)
-            above = self.disk.parents.get(above)
+    def is_above(self, other: MemoryDirectory) -> bool:
+        """Is it another directory, or above it?"""
+        at: int | None = other.inode
+        while at is not None and at != self.inode:
+            at = self.disk.parents.get(at)
+        return at is not None
+
+    def _check_replaceable(self, node: Node, replaced: Node, name: str) -> None:
+        """May ``node``, which is in this directory, take the place of what is there?"""
+        if isinstance(node, MemoryDirectory):
+            if not isinstance(replaced, MemoryDirectory):
+                raise error(system.ENOTDIR, name)
+            if replaced._entries:
+                raise error(system.ENOTEMPTY, name)
+        elif isinstance(replaced, MemoryDirectory):
+            raise error(system.ENOTEMPTY if replaced.is_above(self) else system.EISDIR, name)
 
     def _remove(self, name: str, node: Node) -> None:
         del self._entries[name]
@@ -431,14 +440,3 @@ def _kind(node: Node) -> int:
     if isinstance(node, MemoryDirectory):
         return DIRECTORY
     return REGULAR if isinstance(node, MemoryFile) else LINK
-
-
-def _check_replaceable(node: Node, replaced: Node, name: str) -> None:
-    """May ``node`` take the place of what is there?"""
-    if isinstance(node, MemoryDirectory):
-        if not isinstance(replaced, MemoryDirectory):
-            raise error(system.ENOTDIR, name)
-        if replaced._entries:
-            raise error(system.ENOTEMPTY, name)
-    elif isinstance(replaced, MemoryDirectory):
-        raise error(system.EISDIR, name)

@@ -204,8 +204,12 @@ class Overlay(Reach):
                 if flags & (_CHANGING | os.O_CREAT):
                     raise error(system.EISDIR, name)
                 return self if name == "." else self._directory(name)
+            if flags & os.O_DIRECTORY:
+                raise error(system.ENOTDIR, name)
+            if status.kind == LINK:
+                raise error(system.ELOOP, name)
             flags &= ~os.O_CREAT
-            if flags & _CHANGING and status.kind == REGULAR and not flags & os.O_DIRECTORY:
+            if flags & _CHANGING and status.kind == REGULAR:
                 self._copy_up(name, empty=bool(flags & os.O_TRUNC))
             return self._layer(name).open(name, flags)
 
@@ -295,8 +299,8 @@ class Overlay(Reach):
                 return
             replaced = target._find(new_name)
             moved = self._directory(name) if status.kind == DIRECTORY else None
-            if moved is not None:
-                moved._check_not_above(target)
+            if moved is not None and moved.is_above(target):
+                raise error(system.EINVAL, name)
             self._check_replaceable(moved, target, new_name, replaced)
             above = target._writable()
             if moved is not None:
@@ -324,15 +328,15 @@ class Overlay(Reach):
             if target._directory(new_name).list():
                 raise error(system.ENOTEMPTY, new_name)
         elif replaced.kind == DIRECTORY:
-            raise error(system.EISDIR, new_name)
+            above = target._directory(new_name).is_above(self)
+            raise error(system.ENOTEMPTY if above else system.EISDIR, new_name)
 
-    def _check_not_above(self, target: Overlay) -> None:
-        """A directory cannot go below itself."""
-        at: Overlay | None = target
-        while at is not None:
-            if at is self:
-                raise error(system.EINVAL)
+    def is_above(self, other: Overlay) -> bool:
+        """Is it another directory, or above it?"""
+        at: Overlay | None = other
+        while at is not None and at is not self:
             at = at._parent
+        return at is self
 
     def _move(self, parent: Overlay, name: str, target: Overlay, new_name: str) -> None:
         """This directory, now all in the upper one, is elsewhere."""

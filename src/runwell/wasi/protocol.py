@@ -20,7 +20,7 @@ from runwell.base.light import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from typing import Protocol
 
     from typing_extensions import Buffer, TypeIs
@@ -78,26 +78,27 @@ def find(directory: Directory, name: str) -> Status | None:
         return None
 
 
-def without_change(flags: int, look: Callable[[], object]) -> int:
+def without_change(directory: Directory, name: str, flags: int) -> int:
     """The flags with which to open what must not change.
 
-    Args:
-        flags: as ``Directory.open`` takes them.
-        look: raises ``FileNotFoundError`` if nothing is there.
-
     Raises:
-        OSError: EROFS if it would change, or be made.
+        OSError: EROFS if it would change, or be made; what else is wrong comes first.
     """
-    if flags & (os.O_WRONLY | os.O_RDWR | os.O_TRUNC):
-        if not flags & os.O_CREAT:
-            look()  # what is missing is missing here, too
-        raise error(system.EROFS)
-    if flags & os.O_CREAT:
-        try:
-            look()
-        except FileNotFoundError:
-            raise error(system.EROFS) from None
-    return flags if flags & os.O_EXCL else flags & ~os.O_CREAT
+    changes = flags & (os.O_WRONLY | os.O_RDWR | os.O_TRUNC)
+    if not changes and not flags & os.O_CREAT:
+        return flags
+    found = find(directory, name)
+    if found is None:
+        raise error(system.EROFS if flags & os.O_CREAT else system.ENOENT, name)
+    if flags & os.O_CREAT and flags & os.O_EXCL:
+        raise error(system.EEXIST, name)
+    if found.kind == LINK:
+        raise error(system.ELOOP, name)
+    if found.kind == DIRECTORY:
+        raise error(system.EISDIR, name)
+    if changes:
+        raise error(system.EROFS, name)
+    return flags & ~os.O_CREAT
 
 
 def is_directory(opened: File | Directory) -> TypeIs[Directory]:

@@ -234,10 +234,8 @@ class ZipDirectory(_Member, Reach):
 
     def open(self, name: str, flags: int) -> File | Directory:
         """Open what is to be read."""
-        flags = without_change(flags, lambda: self._find(name))
+        flags = without_change(self, name, flags)
         found = self._find(name)
-        if flags & os.O_EXCL:
-            raise error(system.EEXIST, name)
         if isinstance(found, ZipDirectory):
             return found
         if flags & os.O_DIRECTORY:
