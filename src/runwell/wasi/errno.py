@@ -40,7 +40,9 @@ NOTSUP = _NUMBERS["NOTSUP"]
 SPIPE = _NUMBERS["SPIPE"]
 
 _FROM_SYSTEM = {
-    number: _NUMBERS[name[1:]] for number, name in system.errorcode.items() if name[1:] in _NUMBERS
+    getattr(system, f"E{name}"): number
+    for name, number in _NUMBERS.items()
+    if hasattr(system, f"E{name}")
 }
 _FROM_SYSTEM[system.EOPNOTSUPP] = NOTSUP
 _FROM_SYSTEM[system.EWOULDBLOCK] = AGAIN
@@ -50,7 +52,6 @@ for _name, _number in {
     "ENOMEDIUM": "NODEV",
     "EMEDIUMTYPE": "NODEV",
     "ENOTUNIQ": "EXIST",
-    "EREMOTEIO": "IO",
     "ESHUTDOWN": "PIPE",
     "EHOSTDOWN": "HOSTUNREACH",
     "ETIME": "TIMEDOUT",

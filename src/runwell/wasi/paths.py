@@ -90,7 +90,15 @@ def open_below(root: Directory, path: str, flags: int, *, follow: bool) -> File 
             flags |= os.O_DIRECTORY
         if at.name == "." and flags & (os.O_CREAT | os.O_TRUNC):
             raise Errno(errno.EXIST if flags & os.O_EXCL else errno.ISDIR)
-        return at.directory.open(at.name, flags)
+        opened = at.directory.open(at.name, flags)
+    # a world of the user's may have ignored what it was asked for
+    unfit = system.ENOTDIR if flags & os.O_DIRECTORY else 0
+    if is_directory(opened):
+        unfit = system.EISDIR if flags & (os.O_WRONLY | os.O_RDWR) else 0
+    if unfit:
+        opened.close()
+        raise error(unfit, path)
+    return opened
 
 
 def locate(root: Directory, path: str, *, follow: bool, entry: bool = False) -> Located:
