@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket as system
 
 from runwell.wasi import descriptors as d
@@ -18,56 +19,65 @@ _BACKLOG = 128
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 
 class Socket(d.HostDescriptor):
-    """A listening socket, or a connection."""
+    """A listening socket, or a connection.
 
-    __slots__ = ("socket",)
+    It is a descriptor, and an object of Python's only during calls: so it is closed like all other
+    descriptors, when the guest is gone.
+    """
+
+    __slots__ = ("family",)
 
     def __init__(
-        self, socket: system.socket, rights: int, inheriting: int = 0, *, owned: bool
+        self,
+        fd: int,
+        family: int,
+        rights: int,
+        inheriting: int = 0,
+        *,
+        owned: bool = True,
+        keep: object = None,
     ) -> None:
-        super().__init__(socket.fileno(), SOCKET_STREAM, rights, owned=owned, inheriting=inheriting)
-        self.socket = socket
-        if owned:
-            socket.setblocking(True)
+        super().__init__(fd, SOCKET_STREAM, rights, owned=owned, inheriting=inheriting, keep=keep)
+        self.family = family
+
+    def call(self, act: Callable[[system.socket], T]) -> T:
+        """Act on it as an object of Python's."""
+        socket = system.socket(self.family, system.SOCK_STREAM, 0, fileno=self.fd)
+        try:
+            return act(socket)
+        finally:
+            socket.detach()
 
     def write(self, buffers: Sequence[memoryview]) -> int:
         """Send ``buffers``; a peer that has gone is an error, and not the end of this process."""
-        return self.socket.sendmsg(buffers, (), getattr(system, "MSG_NOSIGNAL", 0))
+        flags = getattr(system, "MSG_NOSIGNAL", 0)
+        return self.call(lambda socket: socket.sendmsg(buffers, (), flags))
 
-    def set_flags(self, flags: int) -> None:
-        """Block or not; a connection cannot be appended to."""
-        if self._owned:
-            self.socket.setblocking(not flags & d.NONBLOCK)
-        self.flags = flags
-
-    def wait(self, event: str) -> None:
-        """Make sure that the next call does as the flags say.
+    def wait(self) -> None:
+        """Make sure that to accept does as the guest's flags say.
 
         A socket of the user's may have any timeout, which is not ours to change.
 
         Raises:
-            Errno: AGAIN if the call would block and must not.
+            Errno: AGAIN if it would block and must not.
         """
         if self._owned:
             return
         if self.flags & d.NONBLOCK:
-            self._ask(event)
-        elif self.socket.gettimeout() is not None:
+            self._ask("POLLIN")
+        elif not os.get_blocking(self.fd):
             import select
 
             poll = select.poll()
-            poll.register(self.fd, getattr(select, event))
+            poll.register(self.fd, select.POLLIN)
             poll.poll()
-
-    def close(self) -> None:
-        """Close what is ours."""
-        self.fd = -1
-        if self._owned:
-            self.socket.close()
 
 
 def listening(where: str | system.socket) -> d.Descriptor:
@@ -84,8 +94,9 @@ def listening(where: str | system.socket) -> d.Descriptor:
         host, port = address(where)
         family = system.AF_INET6 if ":" in host else system.AF_INET
         made = system.create_server((host, port), family=family, backlog=_BACKLOG)
-        return Socket(made, d.LISTENER, d.CONNECTION, owned=True)
-    return Socket(where, d.LISTENER, d.CONNECTION, owned=False)
+        return Socket(made.detach(), family, d.LISTENER, d.CONNECTION)
+    fd = where.fileno()
+    return Socket(fd, where.family, d.LISTENER, d.CONNECTION, owned=False, keep=where)
 
 
 def address(text: str) -> tuple[str, int]:
@@ -120,9 +131,10 @@ def sock_accept(world: World, fd: int, flags: int, result: int) -> None:
     if flags & ~d.NONBLOCK:
         raise Errno(errno.INVAL)
     out = world.view(result, 4)
-    listener.wait("POLLIN")
-    made, _ = listener.socket.accept()
-    connection = Socket(made, d.CONNECTION & listener.inheriting, owned=True)
+    listener.wait()
+    made, _ = listener.call(lambda socket: socket.accept())
+    made.setblocking(True)
+    connection = Socket(made.detach(), listener.family, d.CONNECTION & listener.inheriting)
     try:
         connection.set_flags(flags)
         number = world.descriptors.add(connection)
@@ -137,12 +149,13 @@ def sock_recv(
     world: World, fd: int, data: int, count: int, flags: int, size: int, out: int
 ) -> None:
     """Receive from a socket."""
-    socket = _socket(world, fd, d.FD_READ).socket
+    found = _socket(world, fd, d.FD_READ)
     if flags & ~(PEEK | WAITALL):
         raise Errno(errno.INVAL)
     how = (system.MSG_PEEK if flags & PEEK else 0) | (system.MSG_WAITALL if flags & WAITALL else 0)
     size_out, flags_out = world.view(size, 4), world.view(out, 2)
-    got, _, said, _ = socket.recvmsg_into(world.buffers(data, count), 0, how)
+    buffers = world.buffers(data, count)
+    got, _, said, _ = found.call(lambda socket: socket.recvmsg_into(buffers, 0, how))
     size_out[:] = got.to_bytes(4, "little")
     flags_out[:] = (TRUNCATED if said & system.MSG_TRUNC else 0).to_bytes(2, "little")
 
@@ -160,7 +173,8 @@ def sock_send(world: World, fd: int, data: int, count: int, flags: int, size: in
 @call("ii")
 def sock_shutdown(world: World, fd: int, how: int) -> None:
     """Say that nothing more will be sent, or received."""
-    socket = _socket(world, fd, d.SOCK_SHUTDOWN).socket
+    found = _socket(world, fd, d.SOCK_SHUTDOWN)
     if not 0 < how <= READING | WRITING:
         raise Errno(errno.INVAL)
-    socket.shutdown({READING: system.SHUT_RD, WRITING: system.SHUT_WR}.get(how, system.SHUT_RDWR))
+    ways = {READING: system.SHUT_RD, WRITING: system.SHUT_WR}
+    found.call(lambda socket: socket.shutdown(ways.get(how, system.SHUT_RDWR)))

@@ -113,10 +113,12 @@ def test_waiting_for_a_connection(guest, listener):
     def connect():
         made.append(socket.create_connection(listener.getsockname()))
 
-    threading.Timer(0.05, connect).start()
+    timer = threading.Timer(0.05, connect)
+    timer.start()
     assert guest.poll_oneoff(256, DATA, 1, RESULT) == "SUCCESS"
     assert struct.unpack_from("<QHB", guest.memory, DATA) == (7, 0, 1)
     assert accept(guest)[0] == "SUCCESS"
+    timer.join()
     made[0].close()
 
 
