@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 KINDS = ("process", "thread")
+# What compiles modules: it takes a job's bytes and gives a relocatable object.
+FUNCTION = "runwell.jit.compile:compile_encoded"
 
 
 class Status(Enum):
@@ -124,3 +126,22 @@ def open_compiler(kind: str, function: str, jobs: int | None = None) -> Compiler
     from runwell.jit.thread import ThreadCompiler
 
     return ThreadCompiler(function)
+
+
+_shared: dict[tuple[str, int | None], Compiler] = {}
+
+
+def shared_compiler(kind: str, jobs: int | None = None) -> Compiler:
+    """The process's compiler of modules; the same for the same arguments.
+
+    Args:
+        kind: as for ``open_compiler``.
+        jobs: as for ``open_compiler``.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+    found = _shared.get((kind, jobs))
+    if found is None:
+        found = _shared.setdefault((kind, jobs), open_compiler(kind, FUNCTION, jobs))
+    return found
