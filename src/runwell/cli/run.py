@@ -66,6 +66,11 @@ def _world(args: SimpleNamespace) -> runwell.WasiConfig:
             options["random"] = int(args.seed, 0)
         except ValueError:
             raise ValueError(f"--seed takes a number, not {args.seed!r}") from None
+    if args.listen:
+        from runwell.wasi.sockets import address
+
+        for text in args.listen:
+            address(text)
     return runwell.WasiConfig(
         args=[args.arg0 or os.path.basename(args.file), *args.args],
         env=dict(map(_variable, args.env)),

@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runwell.wasi.clocks import Clock
     from runwell.wasi.config import Preopen
+    from runwell.wasi.memory import MemoryDirectory
 
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _NS = 10**9
@@ -34,17 +35,8 @@ def preopens(
         host, guest = _names(rest)
         add(guest, _directory(host, options))
     for text in temporary:
-        from runwell.wasi.memory import MAX_BYTES, MAX_FILES, MemoryDirectory
-
         guest, options = _options(text, "bytes", "files")
-        size, files = _size(options, "bytes"), _count(options, "files")
-        add(
-            guest,
-            MemoryDirectory(
-                max_bytes=MAX_BYTES if size is None else size,
-                max_files=MAX_FILES if files is None else files,
-            ),
-        )
+        add(guest, _memory(options))
     for text in overlays:
         rest, options = _options(text, "upper", "bytes", "files")
         host, guest = _names(rest)
@@ -53,7 +45,9 @@ def preopens(
         from runwell.wasi.zip import ZipDirectory
 
         file, given, guest = text.partition("::")
-        add(guest if given else "/", ZipDirectory(file))
+        archive = ZipDirectory(file)
+        archive.list()  # what is no archive is said now, and not to the guest
+        add(guest if given else "/", archive)
     return made
 
 
@@ -70,17 +64,23 @@ def _directory(host: str, options: dict[str, str]) -> Preopen:
     return Quota(host, size, files)
 
 
-def _overlay(host: str, options: dict[str, str]) -> Preopen:
-    from runwell.wasi.limits import Quota
+def _memory(options: dict[str, str]) -> MemoryDirectory:
     from runwell.wasi.memory import MAX_BYTES, MAX_FILES, MemoryDirectory
-    from runwell.wasi.overlay import Overlay
 
     size, files = _size(options, "bytes"), _count(options, "files")
+    return MemoryDirectory(
+        max_bytes=MAX_BYTES if size is None else size,
+        max_files=MAX_FILES if files is None else files,
+    )
+
+
+def _overlay(host: str, options: dict[str, str]) -> Preopen:
+    from runwell.wasi.limits import Quota
+    from runwell.wasi.overlay import Overlay
+
     if "upper" not in options:
-        return Overlay(
-            host, MemoryDirectory(max_bytes=size or MAX_BYTES, max_files=files or MAX_FILES)
-        )
-    upper = options["upper"]
+        return Overlay(host, _memory(options))
+    upper, size, files = options["upper"], _size(options, "bytes"), _count(options, "files")
     return Overlay(host, upper if size is None and files is None else Quota(upper, size, files))
 
 

@@ -435,7 +435,8 @@ def inherited(fd: int, rights: int, keep: object = None) -> Descriptor:
     """
     try:
         kind = file_type(os.fstat(fd).st_mode)
-    except OSError:  # it is closed, and whoever uses it will be told
-        kind = UNKNOWN
+    except OSError:
+        # It is closed, and whoever uses it is told so, also when another file gets its number.
+        return Descriptor(UNKNOWN, rights)
     rights |= FD_SEEK | FD_TELL if kind == REGULAR else 0
     return HostDescriptor(fd, kind, rights, owned=False, keep=keep)
