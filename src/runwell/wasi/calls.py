@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from _operator import and_  # without what ``operator`` wraps around it
+
 from runwell.wasi import errno
 from runwell.wasi.errno import Errno, from_system
 
@@ -38,11 +40,11 @@ def host_function(
     world: World, name: str, params: str, function: Callable[..., object]
 ) -> Callable[..., int]:
     """A call as a host function that acts on ``world``."""
-    masks = [_MASKS.get(p, -1) for p in params]
+    masks = tuple(_MASKS.get(p, -1) for p in params)
 
     def run(*args: int) -> int:
         try:
-            function(world, *[a & m for a, m in zip(args, masks, strict=True)])
+            function(world, *map(and_, args, masks))
         except Errno as e:
             return e.number
         except OSError as e:

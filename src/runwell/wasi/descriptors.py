@@ -304,7 +304,7 @@ class HostDescriptor(Descriptor):
 class Descriptors:
     """The table from the guest's numbers to what they stand for."""
 
-    __slots__ = ("_most", "_table")
+    __slots__ = ("_above", "_most", "_table")
 
     def __init__(self, config: WasiConfig, clock: Clock) -> None:
         """Open the streams, preopened directories and listening sockets, numbered in this order.
@@ -319,6 +319,7 @@ class Descriptors:
             self._table[0] = _input(config.stdin)
             self._table[1] = _output(config.stdout, 1, config.max_captured)
             self._table[2] = _output(config.stderr, 2, config.max_captured)
+            self._above = 3  # no number from here on is in use
             if config.preopens:
                 from runwell.wasi.opened import preopened
 
@@ -370,7 +371,10 @@ class Descriptors:
         """
         if len(self._table) >= self._most:
             raise Errno(errno.MFILE)
-        number = max(self._table, default=-1) + 1
+        while self._above and self._above - 1 not in self._table:
+            self._above -= 1
+        number = self._above
+        self._above += 1
         self._table[number] = descriptor
         return number
 

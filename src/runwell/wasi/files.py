@@ -163,6 +163,7 @@ def fd_filestat_set_times(world: World, fd: int, atime: int, mtime: int, flags: 
 def fd_pread(world: World, fd: int, buffers: int, count: int, offset: int, result: int) -> None:
     """Read at an offset."""
     found = _seekable(world, fd, d.FD_READ | d.FD_SEEK)
+    world.check(result, 4)
     world.u32(result, found.pread(world.buffers(buffers, count), offset))
 
 
@@ -170,6 +171,7 @@ def fd_pread(world: World, fd: int, buffers: int, count: int, offset: int, resul
 def fd_pwrite(world: World, fd: int, buffers: int, count: int, offset: int, result: int) -> None:
     """Write at an offset."""
     found = _seekable(world, fd, d.FD_WRITE | d.FD_SEEK)
+    world.check(result, 4)
     world.u32(result, found.pwrite(world.buffers(buffers, count), offset))
 
 
@@ -177,16 +179,16 @@ def fd_pwrite(world: World, fd: int, buffers: int, count: int, offset: int, resu
 def fd_read(world: World, fd: int, buffers: int, count: int, result: int) -> None:
     """Read."""
     found = world.descriptors.get(fd, d.FD_READ)
-    out = world.view(result, 4)  # nothing is read for a caller who cannot be told
-    out[:] = found.read(world.buffers(buffers, count)).to_bytes(4, "little")
+    world.check(result, 4)  # nothing is read for a caller who cannot be told
+    world.u32(result, found.read(world.buffers(buffers, count)))
 
 
 @call("iiii")
 def fd_write(world: World, fd: int, buffers: int, count: int, result: int) -> None:
     """Write."""
     found = world.descriptors.get(fd, d.FD_WRITE)
-    out = world.view(result, 4)
-    out[:] = found.write(world.buffers(buffers, count)).to_bytes(4, "little")
+    world.check(result, 4)
+    world.u32(result, found.write(world.buffers(buffers, count)))
 
 
 @call("ii")
@@ -215,7 +217,7 @@ def fd_readdir(world: World, fd: int, buffer: int, size: int, cookie: int, resul
     """List a directory from the entry that ``cookie`` names; entries may be cut short."""
     found = world.descriptors.directory(fd, d.FD_READDIR)
     view, used = world.view(buffer, size), 0
-    out = world.view(result, 4)
+    world.check(result, 4)
     for number, entry in enumerate(found.listing(cookie), cookie + 1):
         data = entry.name.encode()
         data = DIRENT.pack(number, entry.inode & (1 << 64) - 1, len(data), entry.kind) + data
@@ -224,7 +226,7 @@ def fd_readdir(world: World, fd: int, buffer: int, size: int, cookie: int, resul
         used += len(piece)
         if used == size:
             break
-    out[:] = used.to_bytes(4, "little")
+    world.u32(result, used)
 
 
 @call("ii")

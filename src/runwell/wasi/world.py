@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from runwell.wasi.config import WasiConfig
 
+_PACK_U32, _PACK_U64 = struct.Struct("<I").pack_into, struct.Struct("<Q").pack_into
 MOST_BYTES = 0x7FFF_F000  # read or written by one call, as Linux has it
 
 
@@ -66,7 +67,7 @@ class World:
         self.descriptors = Descriptors(config, self.clock)
         self.captured = [self.descriptors.get(i).captured for i in range(3)]
         self._memory: Buffer | None = None
-        self._view = memoryview(b"")
+        self._view = memoryview(bytearray())
 
     def attach(self, memory: Buffer) -> None:
         """Use the guest's memory from now on."""
@@ -91,15 +92,33 @@ class World:
 
     def pack(self, form: struct.Struct, address: int, *values: int) -> None:
         """Write a struct."""
-        form.pack_into(self.view(address, form.size), 0, *values)
+        try:
+            form.pack_into(self._view, address, *values)
+        except struct.error:  # it is outside of what memory was
+            form.pack_into(self.view(address, form.size), 0, *values)
 
     def u32(self, address: int, value: int) -> None:
         """Write 32 bits."""
-        self.view(address, 4)[:] = value.to_bytes(4, "little")
+        try:
+            _PACK_U32(self._view, address, value)
+        except struct.error:
+            _PACK_U32(self.view(address, 4), 0, value)
 
     def u64(self, address: int, value: int) -> None:
         """Write 64 bits."""
-        self.view(address, 8)[:] = value.to_bytes(8, "little")
+        try:
+            _PACK_U64(self._view, address, value)
+        except struct.error:
+            _PACK_U64(self.view(address, 8), 0, value)
+
+    def check(self, address: int, size: int) -> None:
+        """Is there room for a result?
+
+        Raises:
+            Errno: FAULT if it is not all inside.
+        """
+        if address + size > len(self._view):
+            self.view(address, size)
 
     def path(self, address: int, size: int) -> str:
         """Read a path.
@@ -123,9 +142,11 @@ class World:
         """
         if count > 1024:
             raise Errno(errno.INVAL)
-        words = memoryview(bytes(self.view(address, 8 * count))).cast("I")
+        words = struct.unpack(f"<{2 * count}I", self.view(address, 8 * count))
+        if count == 1:
+            return [self.view(*words)]
         pieces = [self.view(words[i], words[i + 1]) for i in range(0, 2 * count, 2)]
-        if count > 1 and sum(words[1::2]) > MOST_BYTES:
+        if sum(words[1::2]) > MOST_BYTES:
             left = MOST_BYTES
             for i, piece in enumerate(pieces):
                 pieces[i] = piece[:left]
@@ -135,4 +156,4 @@ class World:
     def close(self) -> None:
         """Close all descriptors and let go of the memory."""
         self.descriptors.close()
-        self._memory, self._view = None, memoryview(b"")
+        self._memory, self._view = None, memoryview(bytearray())
