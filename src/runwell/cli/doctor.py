@@ -28,6 +28,8 @@ _ANSWER: Final = {
     "x86_64": b"\xb8\x2a\0\0\0\xc3",
     "aarch64": b"\x40\x05\x80\x52\xc0\x03\x5f\xd6",
 }
+_TEXT: Final = b"define i32 @answer() {\n  ret i32 42\n}\n"
+_PATIENCE_S: Final = 60.0
 # The same as a module.
 _MODULE: Final = (
     b"\0asm\1\0\0\0"
@@ -155,6 +157,39 @@ def check_memory() -> Finding:
     return Finding(GOOD, "memory", f"{gib} GiB of address space can be reserved")
 
 
+def compile_answer(data: bytes) -> bytes:
+    """What the compiler process of ``check_process`` does with a job: LLVM text."""
+    from runwell.codegen.object import compile_text
+
+    return compile_text(data.decode())
+
+
+def check_process() -> Finding:
+    """Can a compiler process be started, and does it compile?"""
+    from queue import Empty, SimpleQueue
+
+    from runwell.jit.compiler import Outcome, Status
+    from runwell.jit.workers import Workers
+
+    started = time.perf_counter()
+    done: SimpleQueue[Outcome] = SimpleQueue()
+    workers = Workers(f"{__name__}:compile_answer", 1)
+    try:
+        workers.submit(_TEXT, _PATIENCE_S, done.put)
+        outcome = done.get(timeout=_PATIENCE_S)
+    except Empty:
+        outcome = Outcome(Status.OVERRUN, message="no answer")
+    finally:
+        workers.close()
+    taken_ms = (time.perf_counter() - started) * 1e3
+    if outcome.status is not Status.DONE:
+        return Finding(BAD, "process", outcome.message, "Please report this, with all lines above.")
+    if workers.problem:
+        advice = "Code is compiled in a thread of the program instead, which holds it up."
+        return Finding(SLOW, "process", workers.problem, advice)
+    return Finding(GOOD, "process", f"a compiler process answers after {taken_ms:.0f} ms")
+
+
 def check_module() -> Finding:
     """Does a module run?  Builds the core if it is not in the cache."""
     started = time.perf_counter()
@@ -178,5 +213,6 @@ CHECKS: Final[tuple[Callable[[], Finding], ...]] = (
     check_cache,
     check_execution,
     check_memory,
+    check_process,
     check_module,
 )

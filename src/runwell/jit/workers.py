@@ -244,7 +244,8 @@ class Workers(Compiler):
         try:
             process = Process(line)
         except OSError as error:
-            self._give_up(f"{python} cannot be started: {error.strerror}")
+            # It may be for a moment only that the system has no room.
+            self._note_failed_start(f"{python} cannot be started: {error.strerror}")
             return None
         self.started += 1
         return process
@@ -319,19 +320,28 @@ class Workers(Compiler):
         """A process died by itself."""
         message = self._end(process)
         if not process.was_ready:
-            self._failed_starts += 1
             ticket, process.ticket = process.ticket, None
             if ticket is not None:
                 with self._lock:
                     self._queue.appendleft(ticket)
-            if self._failed_starts >= MAX_FAILED_STARTS:
-                self._give_up(f"compiler processes end before they are ready: {message}")
-                return
+            self._note_failed_start(f"compiler processes end before they are ready: {message}")
+            return
+        self._pause()
+        if process.ticket is not None:
+            process.finish(Outcome(Status.CRASHED, message=message))
+
+    def _note_failed_start(self, problem: str) -> None:
+        self._failed_starts += 1
+        if self._failed_starts >= MAX_FAILED_STARTS:
+            self._give_up(problem)
+        else:
+            self._pause()
+
+    def _pause(self) -> None:
+        """Start nothing for a while."""
         self._crashes += 1
         pause_s = min(PAUSE_S * 2 ** (self._crashes - 1), LONGEST_PAUSE_S)
         self._pause_until_s = monotonic() + pause_s
-        if process.ticket is not None:
-            process.finish(Outcome(Status.CRASHED, message=message))
 
     def _end(self, process: Process) -> str:
         """Kill a process; how it ended and what it said."""

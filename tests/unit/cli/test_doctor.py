@@ -12,6 +12,7 @@ import runwell
 from runwell.cli import doctor
 from runwell.cli.doctor import BAD, CHECKS, GOOD, SLOW, Finding, run
 from runwell.codegen.cache import NativeCache
+from runwell.jit import workers
 
 CHEAP = [check for check in CHECKS if check is not doctor.check_module]
 
@@ -44,6 +45,21 @@ def test_findings_are_printed(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "CHECKS", [lambda f=f: f for f in findings])
     assert run(argparse.Namespace()) == 1
     assert capsys.readouterr().out.endswith("Something that Runwell needs is missing.\n")
+
+
+def test_no_processes(monkeypatch):
+    monkeypatch.setattr(workers, "find_python", lambda: None)
+    finding = doctor.check_process()
+    assert finding.state == SLOW
+    assert finding.detail == "there is no Python program to start"
+    assert "in a thread" in finding.advice
+
+
+def test_a_compiler_that_fails(monkeypatch):
+    monkeypatch.setattr(doctor, "_TEXT", b"nonsense")
+    finding = doctor.check_process()
+    assert finding.state == BAD
+    assert "expected top-level entity" in finding.detail
 
 
 def test_another_python(monkeypatch):

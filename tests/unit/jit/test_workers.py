@@ -1,6 +1,7 @@
 """Compiler processes: what they answer, and how they end."""
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -396,6 +397,23 @@ def test_processes_that_do_not_start(line, monkeypatch):
         assert pool.compile().status is Status.DONE
         assert ("ZeroDivisionError" if len(line) > 1 else "No such file") in pool.workers.problem
         assert pool.compile().status is Status.DONE
+
+
+def test_a_start_that_fails_for_a_moment(monkeypatch):
+    calls = []
+    start = workers_module.Process
+
+    def fail_once(line):
+        calls.append(line)
+        if len(calls) == 1:
+            raise OSError(errno.EAGAIN, "no room")
+        return start(line)
+
+    monkeypatch.setattr(workers_module, "Process", fail_once)
+    with opened() as pool:
+        assert pool.compile().status is Status.DONE
+        assert pool.workers.problem == ""
+        assert len(pool.workers.pids()) == 1
 
 
 def test_who_is_told_may_fail(monkeypatch):
