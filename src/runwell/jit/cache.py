@@ -8,7 +8,7 @@ is nothing takes microseconds, however large the module is.
 What could not be compiled in its time is kept as well, so that nobody tries again.
 
 Trust and safety are those of the native core's cache (``codegen.own_files``); what goes wrong with
-the disk costs time, and a warning.  All files together have a limit; the least recently used go
+the disk costs time, and a warning.  All files together have limits; the least recently used go
 first.  Several processes that run the same module each add what the file lacks.
 """
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from runwell.runtime.code import ModuleCode
 
 MAX_BYTES: Final = 512 << 20
+# Looking through the directory takes its time.
+MAX_FILES: Final = 2000
 # Of the whole, for one module.
 _SHARE: Final = 4
 _WAIT_S: Final = 2.0
@@ -142,7 +144,7 @@ class CodeCache:
         left = self._max_bytes
         for at, entry in enumerate(entries):
             left -= entry.size
-            if left < 0:
+            if left < 0 or at >= MAX_FILES:
                 self._files.remove(entries[at:])
                 return
 

@@ -43,9 +43,15 @@ def test_list_and_clear(directory, capsys):
     assert capsys.readouterr().out == f"{directory}: 0 objects, 0 B\n"
 
 
-def test_compiled_code_is_there_as_well(directory, capsys):
+@pytest.fixture(scope="module")
+def module():
+    """Made before there is another directory, lest the core be built there."""
+    return runwell.Module("(module)")
+
+
+def test_compiled_code_is_there_as_well(module, directory, capsys):
     code = CodeCache()
-    code.add(runwell.Module("(module)").code, Record(1, ("f0",), bytes(2000)))
+    code.add(module.code, Record(1, ("f0",), bytes(2000)))
     code.save()
     assert do("list") == 0
     first, total = capsys.readouterr().out.splitlines()

@@ -237,6 +237,17 @@ def test_the_least_recently_used_goes_first(directory):
     assert [len(cache.load(module)) for module in modules] == [1, 0, 1, 1, 1]
 
 
+def test_there_are_not_too_many_files(directory, monkeypatch):
+    monkeypatch.setattr(cache_module, "MAX_FILES", 2)
+    cache = CodeCache(str(directory))
+    for n in range(4):
+        cache.add(code_of(n), record("f0"))
+        cache.save()
+        for path in files(directory):
+            os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 1000))
+    assert [len(cache.load(code_of(n))) for n in range(4)] == [0, 0, 1, 1]
+
+
 def test_one_module_does_not_take_all(directory):
     cache = CodeCache(str(directory), max_bytes=3600)
     module = code_of()
