@@ -18,6 +18,7 @@ _HOMES = {
     "Caller": "runwell.host.caller",
     "ClosedError": "runwell.base.errors",
     "Config": "runwell.embed.config",
+    "DeserializeError": "runwell.base.errors",
     "Engine": "runwell.embed.config",
     "ExhaustionError": "runwell.base.errors",
     "DeadlineExceeded": "runwell.base.errors",
@@ -34,6 +35,7 @@ _HOMES = {
     "InternalError": "runwell.base.errors",
     "InvalidError": "runwell.base.errors",
     "LinkError": "runwell.base.errors",
+    "Linker": "runwell.embed.linker",
     "MalformedError": "runwell.base.errors",
     "Memory": "runwell.host.memory",
     "MemoryType": "runwell.module.types",
@@ -57,6 +59,7 @@ _HOMES = {
 if TYPE_CHECKING:
     from runwell.base.errors import ClosedError as ClosedError
     from runwell.base.errors import DeadlineExceeded as DeadlineExceeded
+    from runwell.base.errors import DeserializeError as DeserializeError
     from runwell.base.errors import ExhaustionError as ExhaustionError
     from runwell.base.errors import Frame as Frame
     from runwell.base.errors import InternalError as InternalError
@@ -77,6 +80,7 @@ if TYPE_CHECKING:
     from runwell.embed.exports import Exports as Exports
     from runwell.embed.globals import Global as Global
     from runwell.embed.instance import Instance as Instance
+    from runwell.embed.linker import Linker as Linker
     from runwell.embed.loading import load as load
     from runwell.embed.module import Module as Module
     from runwell.embed.table import Table as Table
@@ -95,7 +99,7 @@ if TYPE_CHECKING:
     from runwell.wasi.config import WasiConfig as WasiConfig
 else:
     # Types that exist only when the native core is loaded.
-    _NATIVE = ("Func", "Memory", "Tag")
+    _NATIVE = ("Func", "Linker", "Memory", "Tag")
 
     def __getattr__(name):  # noqa: ANN001, ANN202
         home = _HOMES.get(name)

@@ -86,6 +86,10 @@ class InvalidError(RunwellError):
         return f"{self.message} ({', '.join(parts)})" if parts else self.message
 
 
+class DeserializeError(RunwellError):
+    """The bytes are not a serialized module that this version and engine can use."""
+
+
 class LinkError(RunwellError):
     """An import is missing or has the wrong type."""
 

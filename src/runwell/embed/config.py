@@ -100,7 +100,8 @@ class Config:
         self.deadline_s = check_deadline(deadline_s)
         self.feature_bits = feature_set(features)
 
-    def _arguments(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
+        """What the constructor makes an equal one of."""
         return {
             "engine": self.engine,
             "bounds": self.bounds,
@@ -112,19 +113,23 @@ class Config:
             "features": self.features,
         }
 
+    def code_key(self) -> tuple[object, ...]:
+        """What prepared code depends on."""
+        return self.engine, self.bounds, self.feature_bits, self.fuel is not None
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Config):
             return NotImplemented
-        return self._arguments() == other._arguments()
+        return self.arguments() == other.arguments()
 
     def __hash__(self) -> int:
-        return hash(tuple(self._arguments().values()))
+        return hash(tuple(self.arguments().values()))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _make_config, (self._arguments(),)
+        return _make_config, (self.arguments(),)
 
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self._arguments().items())
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments().items())
         return f"runwell.Config({arguments})"
 
 

@@ -29,16 +29,30 @@ def _instance_of(body: Any) -> Any:
     return Instance.of(body)
 
 
+def _check_interpreter() -> None:
+    """The native code knows one interpreter's objects and threads."""
+    from ctypes import c_void_p, pythonapi
+
+    main, current = pythonapi.PyInterpreterState_Main, pythonapi.PyInterpreterState_Get
+    main.restype = current.restype = c_void_p
+    if main() != current():
+        raise ImportError("Runwell works in Python's main interpreter, not in a subinterpreter")
+
+
 def load() -> None:
     """Make sure that the core is loaded and the native types exist.
 
     The first use of a version on a machine builds the core, which takes some seconds.
+
+    Raises:
+        ImportError: this is a subinterpreter, or a Python whose objects the kernels do not know.
     """
     if _loaded:
         return
     with _lock:
         if _loaded:
             return
+        _check_interpreter()
         if not native.installed:
             from runwell.interp.core import load_core
 

@@ -127,6 +127,38 @@ class Module:
         """What instances offer, in order: ``name``, ``kind`` and ``type`` of each export."""
         return self._decoded.export_types()
 
+    def serialize(self) -> bytes:
+        """The module as bytes, for ``deserialize``: prepared once, used again by other processes.
+
+        Returns:
+            The bytes; only the same version of Runwell takes them.
+        """
+        from runwell.embed.serialize import serialize
+
+        return serialize(self._decoded.data, self.engine.config)
+
+    @classmethod
+    def deserialize(cls, data: Buffer, *, engine: Engine | None = None) -> Module:
+        """A module that was serialized.
+
+        Its functions, which were valid, are validated again when they are first called.
+
+        Args:
+            data: what ``serialize`` returned.
+            engine: where it will run; None for an engine of the configuration that it had.
+
+        Raises:
+            DeserializeError: the bytes were made by something else or by another version, for
+                another engine, or are damaged.
+            TypeError: ``data`` is not bytes.
+        """
+        from runwell.embed.serialize import deserialize
+
+        if isinstance(data, str):
+            raise TypeError("a serialized module is bytes, not str")
+        source, engine = deserialize(data, engine)
+        return cls(source, engine=engine, validation="lazy")
+
     def custom_section(self, name: str) -> bytes | None:
         """The contents of the first custom section of a name.
 
