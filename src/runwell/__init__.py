@@ -32,6 +32,7 @@ _HOMES = {
     "GlobalType": "runwell.module.types",
     "ImportType": "runwell.module.types",
     "Instance": "runwell.embed.instance",
+    "InstancePool": "runwell.embed.pool",
     "InternalError": "runwell.base.errors",
     "InvalidError": "runwell.base.errors",
     "LinkError": "runwell.base.errors",
@@ -99,7 +100,7 @@ if TYPE_CHECKING:
     from runwell.wasi.config import WasiConfig as WasiConfig
 else:
     # Types that exist only when the native core is loaded.
-    _NATIVE = ("Func", "Linker", "Memory", "Tag")
+    _NATIVE = ("Func", "InstancePool", "Linker", "Memory", "Tag")
 
     def __getattr__(name):  # noqa: ANN001, ANN202
         home = _HOMES.get(name)

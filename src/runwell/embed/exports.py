@@ -131,6 +131,10 @@ class ClosedExports(Exports):
             raise _closed(name)
 
 
+# Of instances that gave theirs to another.
+CLOSED_EXPORTS = ClosedExports(CLOSED, {}, {})
+
+
 def _closed(name: str) -> ClosedError:
     return ClosedError(f"cannot get {name}: the instance is closed")
 

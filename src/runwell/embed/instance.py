@@ -19,10 +19,12 @@ from runwell.runtime.instance import InstanceBody
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
     from runwell.embed.imports import Imports
+    from runwell.embed.pool import Slot
+    from runwell.runtime.instance import Extern
     from runwell.wasi.config import WasiConfig
     from runwell.wasi.preview1 import Wasi
 
@@ -58,8 +60,9 @@ class Instance:
         exports: what it exports, by name.
     """
 
-    __slots__ = ("__weakref__", "_native", "_wasi", "exports", "module")
+    __slots__ = ("__weakref__", "_native", "_slot", "_wasi", "exports", "module")
     _native: NativeInstance
+    _slot: Slot | None
 
     def __init__(
         self,
@@ -79,12 +82,18 @@ class Instance:
 
             self._wasi = preview1.Wasi(wasi)
             functions = dict.fromkeys(preview1.MODULES, self._wasi.function)
-        decoded = module.code.module
-        config = module.engine.config
         if fuel is not None:
             _check_metered(module)
             check_fuel(fuel)
-        externs = find_imports(module.wanted, imports or {}, functions) if decoded.imports else ()
+        has_imports = module.code.module.imports
+        externs = find_imports(module.wanted, imports or {}, functions) if has_imports else ()
+        self._begin(externs, fuel)
+
+    def _begin(self, externs: Sequence[Extern | None], fuel: int | None = None) -> None:
+        """Instantiate the module, start it, and let it prepare itself."""
+        module = self.module
+        config = module.engine.config
+        self._slot = None
         self._native = NativeInstance(
             module.code,
             externs,
@@ -108,12 +117,28 @@ class Instance:
             self.exports["_initialize"]()  # a library of functions prepares itself
 
     @classmethod
+    def with_externs(cls, module: Module, externs: Sequence[Extern | None]) -> Instance:
+        """An instance whose imports were found already."""
+        self = cls.__new__(cls)
+        self.module, self._wasi = module, None
+        self._begin(externs)
+        return self
+
+    @classmethod
+    def lent(cls, module: Module, native: NativeInstance, exports: Exports, slot: Slot) -> Instance:
+        """An instance of a pool, in a slot until it is closed."""
+        self = cls.__new__(cls)
+        self.module, self._native, self.exports = module, native, exports
+        self._wasi, self._slot = None, slot
+        return self
+
+    @classmethod
     def of(cls, body: InstanceBody) -> Instance:
         """An instance of which there is only the part that its functions need."""
         self = cls.__new__(cls)
         self.module = Module.of(body.code)
         self._native = NativeInstance.of(body)
-        self._wasi = None
+        self._wasi = self._slot = None
         self.exports = LazyExports(self._native, self.module.entries, self.module.infos)
         body.face = ref(self)
         return self
@@ -124,10 +149,14 @@ class Instance:
         Afterwards whatever it exported says that it is closed, except what another instance has
         imported: that lives on with the importer.  Views of its memory stay valid, and keep the
         memory until they are released.  A call that is going on goes on to its end, and the memory
-        is freed then.  Closing again does nothing.
+        is freed then.  Closing again does nothing.  An instance of a pool goes back to the pool.
         """
-        native = self._native
+        native, slot = self._native, self._slot
         if native is CLOSED:
+            return
+        if slot is not None:
+            self._native, self._slot = CLOSED, None
+            slot.give_back(self)
             return
         if self._wasi is not None:
             self._wasi.close()

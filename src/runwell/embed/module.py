@@ -11,11 +11,15 @@ from runwell.runtime.code import ModuleCode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from os import PathLike
     from typing import Any, TypeAlias
 
     from typing_extensions import Buffer
 
+    from runwell.embed.imports import Imports
+    from runwell.embed.instance import Instance
+    from runwell.embed.pool import InstancePool
     from runwell.host.func import FuncInfo
     from runwell.module.module import Module as Decoded
 
@@ -126,6 +130,36 @@ class Module:
     def exports(self) -> tuple[ExportType, ...]:
         """What instances offer, in order: ``name``, ``kind`` and ``type`` of each export."""
         return self._decoded.export_types()
+
+    def instantiate_pool(
+        self,
+        n: int,
+        imports: Imports | None = None,
+        *,
+        init: str | Callable[[Instance], object] | None = None,
+    ) -> InstancePool:
+        """Make instances beforehand, to be used again and again from a fresh state.
+
+        Args:
+            n: how many.
+            imports: what they import, as ``Instance`` takes it; all share it.
+            init: prepares the instance that the others are copies of: the name of an exported
+                function without parameters, or a callable that is given the instance.
+
+        Returns:
+            The pool; its ``acquire`` gives an instance, and closing that gives it back.
+
+        Raises:
+            LinkError: an import is missing or has the wrong type, or a limit is exceeded.
+            MemoryError: the system has no room.
+            RunwellError: the state is one that cannot be copied.
+            Trap: the start function or ``init`` trapped.
+            TypeError: an argument is of a wrong type.
+            ValueError: ``n`` is not positive.
+        """
+        from runwell.embed.pool import InstancePool
+
+        return InstancePool(self, n, imports, init)
 
     def serialize(self) -> bytes:
         """The module as bytes, for ``deserialize``: prepared once, used again by other processes.

@@ -287,6 +287,12 @@ def name_of(module: Module, index: int) -> str:
     return module.names.functions.get(index, "") or f"func[{index}]"
 
 
+def known(address: int) -> Func | None:
+    """The ``Func`` of the reference at an address, if there is one that is not closed."""
+    found = _funcs.get(address)
+    return None if found is None or found._owner is CLOSED else found
+
+
 def close(ref: int) -> None:
     """Close the ``Func`` of the reference at an address, if there is one."""
     found = _funcs.get(ref)

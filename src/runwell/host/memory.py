@@ -184,6 +184,12 @@ def make_memory_type(template: type[Memory]) -> None:
     types.close_memory = make_builtin("close_memory", "None object object", native.address)
 
 
+def known(address: int) -> Memory | None:
+    """The ``Memory`` of the memory at an address, if there is one that is not closed."""
+    found = _memories.get(address)
+    return None if found is None or found._owner is CLOSED else found
+
+
 def close(address: int) -> None:
     """Close the face of the memory at an address, if there is one."""
     found = _memories.get(address)

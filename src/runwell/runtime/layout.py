@@ -34,6 +34,11 @@ class Memory:
     capacity: u64  # bytes that may be committed
     lock: u32  # held while growing
     slot: u32  # in the fault handler's table of guest memories, plus 1; or 0
+    # What it is put back to, if it is.
+    image: u64  # bytes
+    image_at: Ptr[u8]  # where they are, unless they come from a file
+    is_mapped: u32  # it begins with a file
+    spare: u32
 
 
 @struct
@@ -410,6 +415,31 @@ class InstancePlan:
     tags: u32
     cells_at: u32  # of ``exception_cells``
     size: u64
+
+
+@struct
+class TableImage:
+    """What a table is put back to."""
+
+    table: Ptr[Table]
+    elements: Ptr[u64]
+    size: u64
+
+
+@struct
+class Snapshot:
+    """A state that an instance is put back to."""
+
+    instance: Ptr[Instance]
+    state: Ptr[u8]  # what the instance has from ``start``: cells, pointers, segments
+    start: u64
+    size: u64
+    memories: Ptr[u64]  # addresses
+    n_memories: u64
+    tables: Ptr[TableImage]
+    n_tables: u64
+    fuel: i64
+    time_limit: u64
 
 
 @struct

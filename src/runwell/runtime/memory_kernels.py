@@ -118,6 +118,8 @@ def keep_spare(memory: Ptr[Memory]) -> bool:
     """Keep the reservation of a small memory, with its pages, for the next one."""
     if memory.guarded == 0 or memory.bytes == 0 or memory.bytes > SPARE_BYTES:
         return False
+    if memory.is_mapped != 0:
+        return False
     memset(memory.base, 0, memory.bytes)
     n = atomic_add(spare_memories + SPARES, u64(1)) % u64(SPARES)
     before = atomic_swap(spare_memories + n, u64(memory.base) | memory.bytes >> u64(16))

@@ -50,6 +50,8 @@ class Plan:
         address: of the native ``InstancePlan``.
         cells: byte offset of the first global cell in an instance.
         segments: byte offset of the array of element segments in an instance.
+        data_at: byte offset of the array of data segments in an instance.
+        size: bytes of an instance.
         funcs: byte offset of the array of addresses of function references in an instance.
         func_refs: byte offset of its own function references.
     """
@@ -59,6 +61,7 @@ class Plan:
         "address",
         "cells",
         "data",
+        "data_at",
         "data_offsets",
         "elements",
         "func_refs",
@@ -67,6 +70,7 @@ class Plan:
         "imports",
         "memories",
         "segments",
+        "size",
         "table_inits",
         "tables",
     )
@@ -145,7 +149,7 @@ class Plan:
         at += 8 * len(module.table_types)
         plan.tags = at
         at += 8 * len(module.tag_types)
-        plan.data = at
+        plan.data = self.data_at = at
         at += sizeof(layout.Segment) * len(module.datas)
         plan.elements = self.segments = at
         at += sizeof(layout.Segment) * len(module.elements)
@@ -153,7 +157,7 @@ class Plan:
         at += sizeof(layout.FuncRef) * len(code.referenced)
         plan.funcs = self.funcs = at
         plan.cells_at = at + 8 * len(module.function_types)
-        plan.size = plan.cells_at + 4 * len(exceptions)
+        plan.size = self.size = plan.cells_at + 4 * len(exceptions)
         self._kept = (plan, cells, spans, code.referenced, exceptions)
         self.address: int = addressof(plan)
 

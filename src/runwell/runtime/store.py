@@ -52,12 +52,24 @@ class Store:
     Attributes:
         held: host objects that guests of the store may refer to, by the address that they know
             them by.  Native code adds to it too; it stays the right place when stores join.
+        is_kept: was it ever kept by another store?
     """
 
-    __slots__ = ("__weakref__", "_absorbed", "_heir", "_kept", "_members", "_runs", "_turn", "held")
+    __slots__ = (
+        "__weakref__",
+        "_absorbed",
+        "_heir",
+        "_kept",
+        "_members",
+        "_runs",
+        "_turn",
+        "held",
+        "is_kept",
+    )
 
     def __init__(self) -> None:
         self.held: dict[int, object] = {}
+        self.is_kept = False
         self._heir: Store | None = None
         self._kept: dict[int, object] = {}
         self._members: list[Member] = []
@@ -82,6 +94,7 @@ class Store:
             root = self.root
             if isinstance(thing, Store):
                 thing = thing.root
+                thing.is_kept = True
             if thing is not root:
                 root._kept[id(thing)] = thing
 

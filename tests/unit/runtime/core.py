@@ -74,6 +74,7 @@ def kernels():
         memory_kernels,
         native_stack_kernels,
         signal_kernels,
+        snapshot_kernels,
         table_kernels,
         trap_kernels,
         wait_kernels,
@@ -86,6 +87,7 @@ def kernels():
         exception_kernels,
         native_stack_kernels,
         signal_kernels,
+        snapshot_kernels,
         trap_kernels,
         wait_kernels,
     )
