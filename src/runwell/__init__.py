@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from runwell.embed.linker import Linker as Linker
     from runwell.embed.loading import load as load
     from runwell.embed.module import Module as Module
+    from runwell.embed.pool import InstancePool as InstancePool
     from runwell.embed.table import Table as Table
     from runwell.host.caller import Caller as Caller
     from runwell.host.caller import with_caller as with_caller

@@ -6,7 +6,6 @@ import platform
 import random
 import subprocess
 import sys
-import threading
 
 import pytest
 
@@ -202,11 +201,6 @@ def test_c_functions_that_call_python_that_calls_the_guest(library):
     imports = {"c": {"f": typed(library, "call_kept", "i", "i"), "g": lambda n: n}}
     holder.append(runwell.Instance(runwell.Module(text), imports))
     assert holder[0].exports.call(3) == 1000 + 3 + 2 + 1 + 3
-    threads = [threading.Thread(target=holder[0].exports.call, args=(3,)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def test_as_functions_of_python(library):

@@ -45,7 +45,7 @@ class Slot:
         instance = Instance.lent(module, native, exports, self)
         pool = self.pool
         # If the user drops it, it lives as long as what it exported; the pool goes on with another.
-        native.body.face = ref(instance, lambda _: pool.replace())
+        native.body.face = ref(instance, lambda _: pool._replace())
         return instance
 
     def give_back(self, instance: Instance) -> None:
@@ -68,9 +68,9 @@ class Slot:
         if copy.is_shared or is_seen or pool.closed or not copy.reset():
             close_faces(native)
             linger(native)
-            pool.replace()
+            pool._replace()
         else:
-            pool.put(self)
+            pool._put(self)
 
     def _is_alone(self, made: dict[str, Any]) -> bool:
         """Does nobody have what was exported, so that the next user may have the same objects?"""
@@ -220,11 +220,10 @@ class InstancePool:
         copy = self._template.copy(externs)
         return Slot(copy, None, self)
 
-    def put(self, slot: Slot) -> None:
-        """Take a slot back."""
+    def _put(self, slot: Slot) -> None:
         self._free.put(None if self._closed else slot)
 
-    def replace(self) -> None:
+    def _replace(self) -> None:
         """An instance cannot be used again: the next user gets a new one."""
         self._free.put(None)
 
