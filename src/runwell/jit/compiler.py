@@ -51,7 +51,7 @@ class Ticket:
     """A job on its way.
 
     Attributes:
-        data: the job.
+        data: the job; nothing once it is done.
         budget_s: seconds of processor time that it may take.
         is_cancelled: nobody wants it any more.
         done: is told the outcome, once.
@@ -64,6 +64,7 @@ class Ticket:
 
     def finish(self, outcome: Outcome) -> None:
         """Tell the outcome; an error of who is told does not stop the compiler."""
+        self.data = b""  # tickets may be kept, and jobs are large
         try:
             self.done(outcome)
         except Exception:  # noqa: BLE001 (it is somebody else's)

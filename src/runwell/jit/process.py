@@ -47,6 +47,7 @@ class Process:
         ticket: what it works on, or None.
         was_ready: it has said that it is ready.
         is_gone: it has closed the connection, or talks nonsense.
+        was_killed: a signal has ended it.
     """
 
     def __init__(self, line: Sequence[str]) -> None:
@@ -59,7 +60,7 @@ class Process:
             OSError: the system refuses.
         """
         self.ticket: Ticket | None = None
-        self.was_ready = self.is_gone = self._is_ready_news = False
+        self.was_ready = self.is_gone = self.was_killed = self._is_ready_news = False
         self._output = memoryview(b"")
         self._input = bytearray()
         self._outcome: Outcome | None = None
@@ -244,6 +245,7 @@ class Process:
             pass
         else:
             code = os.waitstatus_to_exitcode(status)
+            self.was_killed = code < 0
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
         try:
             size = os.fstat(self._said).st_size

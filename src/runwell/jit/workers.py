@@ -7,7 +7,7 @@ is taken for stuck.
 
 A crash is the fault of the job and only of that: the next process gets the next job, after a pause
 that grows while one crash follows another.  Processes that do not even start are given up, and a
-thread compiles instead.
+thread compiles instead; not so if somebody kills them.
 
 After a fork the child knows nothing of all this, closes what it inherited of it, and starts
 processes of its own.
@@ -324,7 +324,11 @@ class Workers(Compiler):
             if ticket is not None:
                 with self._lock:
                     self._queue.appendleft(ticket)
-            self._note_failed_start(f"compiler processes end before they are ready: {message}")
+            if process.was_killed:
+                # Whoever does that, be it for want of memory, would not like LLVM in the host.
+                self._pause()
+            else:
+                self._note_failed_start(f"compiler processes end before they are ready: {message}")
             return
         self._pause()
         if process.ticket is not None:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -342,6 +343,36 @@ def test_no_process_outlives_its_host(then, code):
     wait_until(lambda: not any(map(is_alive, pids)))
 
 
+REAPED = """
+import os, signal, sys
+from queue import SimpleQueue
+from runwell.jit.workers import Workers
+from tests.unit.jit.jobs import FUNCTION, job
+def reap(*_):
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+signal.signal(signal.SIGCHLD, {action})
+workers, done = Workers(FUNCTION, 1), SimpleQueue()
+for what in ("compile", "abort", "hang", "compile"):
+    workers.submit(job(what), 0.2, done.put)
+    print(done.get(timeout=60).status.value, flush=True)
+workers.close()
+"""
+
+
+@pytest.mark.parametrize("action", ["reap", "signal.SIG_IGN", "signal.SIG_DFL"])
+def test_a_host_that_waits_for_all_children_itself(action):
+    done = subprocess.run(
+        [sys.executable, "-c", REAPED.format(action=action)],
+        capture_output=True, text=True, timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert done.stdout.split() == ["done", "crashed", "overrun", "done"], done.stderr
+    assert done.stderr == ""
+
+
 FORK = """
 pid = os.fork()
 if pid == 0:
@@ -399,6 +430,24 @@ def test_processes_that_do_not_start(line, monkeypatch):
         assert pool.compile().status is Status.DONE
 
 
+def test_processes_that_are_killed_while_they_start(monkeypatch):
+    """No thread takes over: who kills them has a reason."""
+    monkeypatch.setattr(workers_module, "PAUSE_S", 0.001)
+    command, killed = workers_module.command, []
+
+    def kill_some(python, code):
+        if len(killed) < 5:
+            killed.append(1)
+            return [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+        return command(python, code)
+
+    monkeypatch.setattr(workers_module, "command", kill_some)
+    with opened() as pool:
+        assert pool.compile().status is Status.DONE
+        assert pool.workers.problem == ""
+        assert pool.workers.started == 6
+
+
 def test_a_start_that_fails_for_a_moment(monkeypatch):
     calls = []
     start = workers_module.Process
@@ -428,3 +477,38 @@ def test_who_is_told_may_fail(monkeypatch):
 def test_jobs():
     with pytest.raises(ValueError, match="at least 1"):
         Workers(FUNCTION, 0)
+
+
+def test_every_job_has_one_outcome_whatever_happens(monkeypatch):
+    """Some crash, some overrun, some are cancelled at any time, processes are killed in between."""
+    monkeypatch.setattr(workers_module, "PAUSE_S", 0.001)
+    monkeypatch.setattr(workers_module, "LONGEST_PAUSE_S", 0.01)
+    chance = random.Random(3)
+    kinds = ["compile"] * 6 + ["refuse", "abort", "hang"]
+    with opened(jobs=2) as pool:
+        tickets = []
+        for n in range(60):
+            what = chance.choice(kinds)
+            budget_s = 0.02 if what == "hang" else 100
+            tickets.append((pool.submit(what, budget_s, mark=n), what))
+            if chance.random() < 0.2:
+                pool.workers.cancel(chance.choice(tickets)[0])
+            if chance.random() < 0.05 and pool.workers.are_ready():
+                for pid in pool.workers.pids():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+            time.sleep(chance.random() * 0.02)
+        outcomes = dict(pool.outcomes.get(timeout=PATIENCE_S) for _ in tickets)
+        assert set(outcomes) == set(range(60))
+        assert all(ticket.data == b"" for ticket, _ in tickets)
+        for n, (_, what) in enumerate(tickets):
+            allowed = {
+                "compile": {Status.DONE},
+                "refuse": {Status.REFUSED},
+                "abort": {Status.CRASHED},
+                "hang": {Status.OVERRUN},
+            }[what] | {Status.CANCELLED, Status.CRASHED}
+            assert outcomes[n].status in allowed
+        assert pool.compile().status is Status.DONE
+    with pytest.raises(Empty):
+        pool.outcomes.get_nowait()
