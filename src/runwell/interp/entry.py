@@ -119,6 +119,14 @@ def _slow_budget(module: ModuleText) -> FunctionText:
     save_state(f, R)
     module.declare("on_budget", "declare i32 @on_budget(ptr, ptr)")
     trap_unless_zero(f, module, f.ins("call i32 @on_budget(ptr %ctx, ptr %ip)"), R)
+    compiled, still = f.fresh("compiled"), f.fresh("still")
+    entry = load_field(f, "%ctx", Context, "land_entry")
+    f.end(f"br i1 {f.ins(f'icmp eq ptr {entry}, null')}, label %{still}, label %{compiled}")
+    f.label(compiled)
+    module.declare("enter_osr", declaration("enter_osr"))
+    code = load_field(f, "%ctx", Context, "land_code")
+    tail_call(f, "@enter_osr", R._replace(acc=f.ins(f"ptrtoint ptr {code} to i64")))
+    f.label(still)
     dispatch(f, R)
     return f
 

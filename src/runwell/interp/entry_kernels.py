@@ -19,7 +19,7 @@ from runwell.kernel import (
     u32,
     u64,
 )
-from runwell.runtime.code_kernels import find_code
+from runwell.runtime.code_kernels import find_code, place_of
 from runwell.runtime.interrupt_kernels import poll, take_interrupt
 from runwell.runtime.layout import Context, FuncCode, FuncRef, Instance, ModuleCode
 from runwell.runtime.native_stack_kernels import close_guard
@@ -61,9 +61,19 @@ def on_stack_limit(ctx: Context, frame: Ptr[u8]) -> u32:
 
 @kernel(export=True)
 def on_budget(ctx: Context, ip: Ptr[u8]) -> u32:
-    """The budget of backward branches is spent: a trap code, or 0 to go on."""
+    """The budget of backward branches is spent: a trap code, or 0 to go on.
+
+    ``ip`` is the target of a branch.  If there is compiled code for it, ``ctx.land_entry`` says
+    so, and ``ctx.land_code`` whose it is; else it is null.
+    """
     ctx.budget = BUDGET
-    return poll(addr(ctx))
+    trap = poll(addr(ctx))
+    ctx.land_entry = null
+    code = find_code(Ptr[ModuleCode](ctx.instance.module), ip)
+    if code != null and code.places != null:
+        ctx.land_entry = place_of(code, u32(ip - code.start))
+        ctx.land_code = code
+    return trap
 
 
 @kernel

@@ -239,7 +239,7 @@ def stub_leave_native(f: FunctionText, module: ModuleText, arch: str) -> None:
 
 
 def _enter_osr(module: ModuleText, arch: str) -> FunctionText:
-    """Go on in compiled code, at ``ctx.osr_entry``; ``acc`` is the function's ``FuncCode``."""
+    """Go on in compiled code, at ``ctx.land_entry``; ``acc`` is the function's ``FuncCode``."""
     f = handler("enter_osr", section="")
     _enter(f, module, arch, "call_osr")
     return f

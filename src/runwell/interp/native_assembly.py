@@ -58,7 +58,7 @@ _X86 = {
         .globl call_osr
         .hidden call_osr
     call_osr:
-        movq {osr_entry}(%r12), %rax
+        movq {land_entry}(%r12), %rax
         jmp 3b
     """,
     "call_interpreter": """
@@ -149,7 +149,7 @@ _ARM = {
         .globl call_osr
         .hidden call_osr
     call_osr:
-        ldr x16, [x20, #{osr_entry}]
+        ldr x16, [x20, #{land_entry}]
         b 3b
     """,
     "call_interpreter": """

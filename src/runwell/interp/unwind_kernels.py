@@ -26,7 +26,7 @@ from runwell.kernel import (
     unlikely,
 )
 from runwell.runtime.c_library import memmove
-from runwell.runtime.code_kernels import find_code
+from runwell.runtime.code_kernels import find_code, place_of
 from runwell.runtime.exception_kernels import (
     exception_adopt,
     exception_hold,
@@ -46,7 +46,6 @@ from runwell.runtime.layout import (
     Instance,
     ModuleCode,
     NativeHandler,
-    NativePlace,
     NativeSegment,
     SwitchRecord,
     Tag,
@@ -203,18 +202,6 @@ def find_native(
             return True
         handler = Ptr[NativeHandler](handler.previous)
     return False
-
-
-@kernel
-def place_of(code: Ptr[FuncCode], offset: u32) -> Ptr[u8]:
-    """Where the compiled code of a function can be entered for an instruction, or null."""
-    places = code.places
-    if places != null:
-        found = Ptr[NativePlace](places + 1)
-        for i in range(places.count):
-            if found[i].offset == u64(offset):
-                return found[i].entry
-    return Ptr[u8](0)
 
 
 @kernel

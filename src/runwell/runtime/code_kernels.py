@@ -11,6 +11,7 @@ from runwell.runtime.layout import (
     InstancePlan,
     Memory,
     ModuleCode,
+    NativePlace,
     ResultClass,
     Segment,
     Table,
@@ -83,6 +84,18 @@ def find_code(module: Ptr[ModuleCode], ip: Ptr[u8]) -> Ptr[FuncCode]:
             high = middle
     found: Ptr[FuncCode] = module.translated[low]
     return found
+
+
+@kernel
+def place_of(code: Ptr[FuncCode], offset: u32) -> Ptr[u8]:
+    """Where the compiled code of a function can be entered for an instruction, or null."""
+    places = code.places
+    if places != null:
+        found = Ptr[NativePlace](places + 1)
+        for i in range(places.count):
+            if found[i].offset == u64(offset):
+                return found[i].entry
+    return Ptr[u8](0)
 
 
 @kernel(export=True)

@@ -313,12 +313,11 @@ class Context:
     host_sp: u64  # stack pointer to call the host with; 0 while on the thread's own stack
     native_top: u64  # where the guest's native stack is free, for entries from the host
     tail_code: Ptr[FuncCode]  # what to interpret instead of the compiled function that returned
-    osr_entry: Ptr[u8]  # compiled code for the place where the interpreter is
     fault_frame: NativeFrame  # in place of the frame of a native function that faulted
     native_low: u64  # the mapping of the guest's native stack, guard included
     native_high: u64
     native_open: u32  # the guard was opened for a kernel to end its work
-    land_entry: Ptr[u8]  # compiled code to land in, or null for the interpreter
+    land_entry: Ptr[u8]  # compiled code to go on in, or null for the interpreter
     land_code: Ptr[FuncCode]
     land_sp: u64  # 0 if the native stack stays as it is
     land_fp: u64

@@ -180,18 +180,19 @@ class Compiled:
         code: the ``ModuleCode``.
         bodies: LLVM text by function index; or by index and offset, for places of entry.
         more: other text.
+        symbols: addresses that it refers to.
     """
 
     everything: ClassVar[list] = []
 
-    def __init__(self, code, bodies, more=""):
+    def __init__(self, code, bodies, more="", symbols=None):
         self.code = code
         text = _DECLARED + more
         for key, body in bodies.items():
             name = f"f{key}" if isinstance(key, int) else f"f{key[0]}_at_{key[1]}"
             linkage = f"define {CC} {RESULT} @{name}({HEAD})"
             text += f"\n{linkage} noinline {ATTRIBUTES} {{\n{body}\n}}\n"
-        symbols = {name: native.address(name) for name in (*STUBS, *KERNELS)}
+        symbols = {name: native.address(name) for name in (*STUBS, *KERNELS)} | (symbols or {})
         self.loaded = load([compile_text(text, 1)], symbols)
         self.everything.append(self)
         names = self.loaded._addresses
@@ -207,9 +208,9 @@ class Compiled:
             if index in bodies:
                 where.native = self.loaded[f"f{index}"]
                 where.entry = native.address("stub_native")
-        low = min(c.loaded.base for c in self.everything)
-        high = max(c.loaded.base + c.loaded.size for c in self.everything)
-        native.set_code_region(low, high)
+        self.low = min(c.loaded.base for c in self.everything)
+        self.high = max(c.loaded.base + c.loaded.size for c in self.everything)
+        native.set_code_region(self.low, self.high)
         hooks.native_code = find
 
     @property

@@ -39,6 +39,8 @@ class Guest:
         self.cells_at = as_struct(layout.Instance).size
         self.block = self.hold(ctypes.create_string_buffer(self.cells_at + 16 * n_globals))
         self.instance = ctype_of(layout.Instance).from_buffer(self.block)
+        self.module = self.hold(ctype_of(layout.ModuleCode)())
+        self.instance.module = ctypes.addressof(self.module)
         self.instance.codes = ctypes.addressof(self.codes)
         self.instance.funcs = ctypes.addressof(self.funcs)
         assert native.add_context(ctypes.addressof(c))

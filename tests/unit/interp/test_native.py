@@ -12,11 +12,16 @@ from tests.unit.interp.compiled import (
     give_float,
     imported,
     offset,
+    offsets,
     own,
     place,
 )
 
 import runwell
+from runwell.codegen.object import compile_text
+from runwell.elf.loader import load
+from runwell.kernel.types import as_struct
+from runwell.runtime.layout import Context
 
 
 def prepare(text, bodies, imports=None):
@@ -335,3 +340,357 @@ def test_traps_have_the_interpreters_backtraces(worker):
     assert len(interpreted) == 28
     for which in ((1,), (2,), (3,), (1, 2), (1, 3), (2, 3), (1, 2, 3)):
         assert worker.run(traps, which) == interpreted
+
+
+PING = """(module
+  (func $ping (export "ping") (param i32 i32) (result i32)
+    (if (result i32) (local.get 0)
+      (then (return_call $pong
+        (i32.sub (local.get 0) (i32.const 1)) (i32.add (local.get 1) (i32.const 3))))
+      (else (local.get 1))))
+  (func $pong (export "pong") (param i32 i32) (result i32)
+    (if (result i32) (local.get 0)
+      (then (return_call $ping
+        (i32.sub (local.get 0) (i32.const 1)) (i32.sub (local.get 1) (i32.const 1))))
+      (else (i32.const -1))))
+  (func $by (export "by") (param i32 i32) (result i32)
+    (i32.add (call $ping (local.get 0) (local.get 1)) (i32.const 1))))"""
+
+
+def tail_body(function, callee, step, last):
+    return (
+        check(function)
+        + """
+  %n = trunc i64 %a0 to i32
+  %ends = icmp eq i32 %n, 0
+  br i1 %ends, label %end, label %on
+end:
+"""
+        + give(last).replace("%ret.1", "%ret.0")
+        + f"""
+on:
+  %m = sub i32 %n, 1
+  %w = zext i32 %m to i64
+  %x = add i64 %a1, {step}
+"""
+        + own(callee)
+        + call(
+            "%r", f"%n{callee}", "%fp", ("%w", "%x"), code=f"%c{callee}", left="%left", tail=True
+        )
+        + "  ret { i64, <4 x float> } %r\n"
+    )
+
+
+def by_body(code):
+    return (
+        check(2)
+        + LESS
+        + frame("callee", 64)
+        + own(0)
+        + place(2, offset(code, 2, "call"))
+        + call("%r", "%n0", "%callee", ("%a0", "%a1"), code="%c0")
+        + """
+  %v = extractvalue { i64, <4 x float> } %r, 0
+  %w = add i64 %v, 1
+"""
+        + give("%w")
+    )
+
+
+def ping_pong(which):
+    def bodies(code):
+        all_of = {0: tail_body(0, 1, 3, "%a1"), 1: tail_body(1, 0, -1, "-1"), 2: by_body(code)}
+        return {x: all_of[x] for x in which}
+
+    instance, _ = prepare(PING, bodies)
+    e = instance.exports
+    before = native_kilobytes()
+    results = e.ping(10**6, 5), e.pong(10**6, 5), e.by(10**6, 5)
+    return results, native_kilobytes() - before < 200
+
+
+def native_kilobytes():
+    """What is resident of the native stack of the guest."""
+    from runwell.runtime.context import current_context
+
+    low = current_context().native.native_low
+    with open("/proc/self/smaps") as maps:
+        lines = maps.read().splitlines()
+    total, inside = 0, False
+    for line in lines:
+        head = line.partition(" ")[0]
+        if "-" in head:
+            start, end = (int(x, 16) for x in head.split("-"))
+            inside = low <= start < low + (1 << 30) and end <= low + (1 << 30)
+        elif inside and head == "Rss:":
+            total += int(line.split()[1])
+    return total
+
+
+def test_tail_calls_between_engines_take_no_room(worker):
+    expected = (5 + 3 * 500_000 - 500_000, -1, 6 + 3 * 500_000 - 500_000)
+    for which in ((), (0,), (1,), (0, 1), (2,), (0, 2), (1, 2), (0, 1, 2)):
+        assert worker.run(ping_pong, which) == (expected, True), which
+
+
+LOOP = """(module
+  (func $sum (export "sum") (param i32) (result i64) (local i64)
+    (loop $again
+      (local.set 1 (i64.add (local.get 1) (i64.extend_i32_u (local.get 0))))
+      (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+    (local.get 1))
+  (func $by (export "by") (param i32) (result i64) (call $sum (local.get 0))))"""
+
+
+def osr():
+    """The compiled loop adds ten times as much: so it shows where it took over."""
+    instance = runwell.Instance(runwell.Module(LOOP))
+    code = instance.module.code
+    # The loop begins behind what sets the other local to 0.
+    header = offsets(code, 0)[1][0]
+    body = """
+  %n = load i32, ptr %fp, align 8
+  %sum.at = getelementptr i8, ptr %fp, i64 24
+  %sum = load i64, ptr %sum.at, align 8
+  br label %loop
+loop:
+  %i = phi i32 [ %n, %entry ], [ %j, %loop ]
+  %s = phi i64 [ %sum, %entry ], [ %t, %loop ]
+  %w = zext i32 %i to i64
+  %x = mul i64 %w, 10
+  %t = add i64 %s, %x
+  %j = sub i32 %i, 1
+  %more = icmp ne i32 %j, 0
+  br i1 %more, label %loop, label %end
+end:
+""" + give("%t")
+    Compiled(code, {(0, header): "entry:\n" + body})
+    e = instance.exports
+    return e.sum(100), e.by(10_000), e.by(100)
+
+
+def test_a_loop_goes_on_in_compiled_code(worker):
+    short, long, again = worker.run(osr)
+    assert short == 5050
+    total = 10_000 * 10_001 // 2
+    # It took over at some round, once the budget was spent.
+    rounds = {total + 9 * (left * (left + 1) // 2): 10_000 - left for left in range(10_000)}
+    assert 0 < rounds[long] <= 4097
+    assert again == 5050
+
+
+def threads():
+    """Threads run the same compiled code, call the host, trap, and end; their stacks go."""
+    import threading
+
+    instance, _ = prepare(
+        TRAPS,
+        trap_bodies,
+        {"env": {"host": lambda n, how: instance.exports.a(n - 1, how)}},
+    )
+    counts = []
+
+    def run():
+        traps = 0
+        for n in range(20):
+            try:
+                instance.exports.a(n % 5, n & 1)
+            except runwell.Trap as e:
+                traps += "unreachable" in str(e) if n & 1 else "out of bounds" in str(e)
+        counts.append(traps)
+
+    def round_of_threads():
+        made = [threading.Thread(target=run) for _ in range(8)]
+        for thread in made:
+            thread.start()
+        for thread in made:
+            thread.join()
+
+    round_of_threads()
+    before = mappings()
+    for _ in range(5):
+        round_of_threads()
+    return counts, mappings() - before
+
+
+def mappings():
+    with open("/proc/self/maps") as maps:
+        return len(maps.readlines())
+
+
+def test_threads(worker):
+    counts, more = worker.run(threads)
+    assert counts == [20] * 48
+    # Stacks of threads that ended are kept by the C library, a few.
+    assert more < 10
+
+
+def forked():
+    import os
+
+    instance, _ = prepare(
+        TRAPS,
+        trap_bodies,
+        {"env": {"host": lambda n, how: instance.exports.a(n - 1, how) if n < 9 else child()}},
+    )
+
+    def child():
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                instance.exports.a(3, 1)
+            except runwell.Trap:
+                try:
+                    instance.exports.a(3, 0)
+                except runwell.Trap as e:
+                    code = 40 + len(e.backtrace)
+            os._exit(code)
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+    codes = []
+    instance.exports.a(9, 0)
+    return codes
+
+
+def test_a_child_of_a_running_guest(worker):
+    assert worker.run(forked) == [43]
+
+
+DEEP_KERNEL = """(module
+  (func $f (export "f") (param i32) (result i32) (call $f (local.get 0)))
+  (func (export "one") (result i32) (i32.const 1)))"""
+
+
+def overflow(kilobytes, calls_kernel):
+    """A compiled function whose native frames are large: the native stack is exhausted first."""
+    instance = runwell.Instance(runwell.Module(DEEP_KERNEL))
+    code = instance.module.code
+    at = offset(code, 0, "call")
+    big = f"""begin:
+  %big = alloca [{kilobytes << 10} x i8], align 16
+  store volatile i8 1, ptr %big
+"""
+    if calls_kernel:
+        big += "  %grown = call i32 @deep_kernel(ptr %big)\n"
+    body = (
+        check(0).replace("begin:\n", big)
+        + LESS
+        + frame("callee", 32)
+        + own(0)
+        + place(0, at)
+        + call("%r", "%n0", "%callee", ("%a0",), code="%c0")
+        + "  %v = extractvalue { i64, <4 x float> } %r, 0\n"
+        + give("%v")
+    )
+    kernel = load([compile_text(KERNEL, 1)])
+    symbols = {"deep_kernel": kernel["deep_kernel"]}
+    Compiled.everything.clear()
+    made = Compiled(code, {0: body}, "declare i32 @deep_kernel(ptr)", symbols)
+    assert not made.low <= kernel.base < made.high
+    found = []
+    for _ in range(3):
+        try:
+            instance.exports.f(1)
+        except runwell.ExhaustionError as e:
+            found.append((str(e).partition("\n")[0], {f.function for f in e.backtrace}))
+        found.append(instance.exports.one())
+    return found
+
+
+# It is not compiled code, and must not be stopped anywhere; it takes 200 KiB of the stack.
+KERNEL = """
+define i32 @deep_kernel(ptr %big) noinline nounwind "probe-stack"="inline-asm" {
+  %room = alloca [204800 x i8], align 16
+  store volatile i8 1, ptr %room
+  %there = load volatile i8, ptr %room
+  %wide = zext i8 %there to i32
+  ret i32 %wide
+}
+"""
+
+
+def test_the_native_stack_is_bounded(worker):
+    for kilobytes, calls_kernel in (
+        (16, False),
+        (64, False),
+        (900, False),
+        (16, True),
+        (100, True),
+    ):
+        found = worker.run(overflow, kilobytes, calls_kernel)
+        assert found == [("call stack exhausted", {0, -1}), 1] * 3
+
+
+def interrupted(signals):
+    """A compiled loop polls."""
+    import signal
+    import threading
+
+    instance, _ = prepare(
+        """(module (func (export "spin") (loop $l (br $l))) (func (export "one") (result i32)
+        (i32.const 1)))""",
+        lambda code: {
+            0: check(0)
+            + f"""
+  br label %loop
+loop:
+  %limit.now = load atomic ptr, ptr %limit.at monotonic, align 8
+  %wanted = icmp ugt ptr %fp, %limit.now
+  br i1 %wanted, label %ask, label %loop
+ask:
+  %rp.at = getelementptr i8, ptr %ctx, i64 {as_struct(Context).offset("native_rp")}
+  %rp = load ptr, ptr %rp.at, align 8
+  %end = getelementptr i8, ptr %fp, i64 16
+{place(0, offset(code, 0, "br"))}
+  %code.now = call i32 @native_poll(ptr %ctx, ptr %inst, ptr %fp, i32 %left, ptr %end, ptr %rp)
+  %stops.now = icmp ne i32 %code.now, 0
+  br i1 %stops.now, label %stop.now, label %loop
+stop.now:
+{place(0, offset(code, 0, "br"))}
+  call void @native_trap(ptr %ctx, ptr %inst, ptr %fp, i32 %code.now)
+  unreachable
+"""
+        },
+    )
+    from runwell.base.traps import TrapCode
+    from runwell.runtime.context import current_context
+
+    context = current_context()
+    seen = []
+    if signals:
+
+        def handle(number, frame):
+            seen.append(instance.exports.one())
+            if len(seen) == 3:
+                raise KeyboardInterrupt
+
+        old = signal.signal(signal.SIGALRM, handle)
+        signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+        try:
+            instance.exports.spin()
+        except KeyboardInterrupt:
+            seen.append("stopped")
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, old)
+    else:
+        for _ in range(3):
+            timer = threading.Timer(0.05, context.interrupt, (TrapCode.INTERRUPTED,))
+            timer.start()
+            try:
+                instance.exports.spin()
+            except runwell.Trap as e:
+                seen.append((e.code, [f.offset is not None for f in e.backtrace]))
+            timer.join()
+    return seen, instance.exports.one()
+
+
+def test_interrupts(worker):
+    from runwell.base.traps import TrapCode
+
+    assert worker.run(interrupted, False) == ([(TrapCode.INTERRUPTED, [True])] * 3, 1)
+
+
+def test_signal_handlers_run_and_call_guests(worker):
+    assert worker.run(interrupted, True) == ([1, 1, 1, "stopped"], 1)
