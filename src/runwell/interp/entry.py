@@ -267,10 +267,11 @@ def stub_call_host(f: FunctionText, module: ModuleText, arch: str) -> None:
     fine = f.ins(f"icmp eq i32 {result}, 0")
     f.end(f"br i1 {fine}, label %{ok}, label %{failed}{module.weights(2000, 1)}")
     f.label(failed)
-    _throw_from_host(f, module, host, result, R._replace(ip=ip, fp=fp))
+    failing = R._replace(ip=ip, fp=fp, acc="poison", facc="poison")
+    _throw_from_host(f, module, host, result, failing)
     f.label(ok)
     add_to_field(f, "%ctx", Context, "frames_left", 1)
-    dispatch(f, R._replace(ip=ip, fp=fp))
+    dispatch(f, R._replace(ip=ip, fp=fp, acc="poison", facc="poison"))
 
 
 def _throw_from_host(

@@ -170,14 +170,16 @@ def _enter(f: FunctionText, module: ModuleText, arch: str, target: str) -> None:
     _check_native_stack(f, module, (link_ip, link_fp))
     segment = _segment(f, arch, (link_ip, link_fp))
     left = load_field(f, segment, NativeSegment, "left")
-    arguments = [f"ptr %ctx, ptr %inst, ptr %fp, i32 {left}, ptr {code}"]
-    for ty in ("i64", "<4 x float>"):
-        for slot in range(PAIRS):
-            value = "poison"
-            if target == "call_native":
-                at = offset_by(f, "%fp", str(8 * slot))
-                value = f.ins(f"load {ty}, ptr {at}, align 8")
-            arguments.append(f"{ty} {value}")
+    integers = vectors = ["poison"] * PAIRS
+    if target == "call_native":
+        at = [offset_by(f, "%fp", str(8 * slot)) for slot in range(PAIRS)]
+        integers = [f.ins(f"load i64, ptr {where}, align 8") for where in at]
+        vectors = _load_vectors(f, code)
+    arguments = [
+        f"ptr %ctx, ptr %inst, ptr %fp, i32 {left}, ptr {code}",
+        *(f"i64 {value}" for value in integers),
+        *(f"<4 x float> {value}" for value in vectors),
+    ]
     both = f.ins(f"call {CC} {RESULT} @{target}({', '.join(arguments)})")
     # The handler's own values survive in its frame.
     ctx, inst, fp = "%ctx", "%inst", "%fp"
@@ -185,7 +187,7 @@ def _enter(f: FunctionText, module: ModuleText, arch: str, target: str) -> None:
         store_field(f, ctx, Context, name, load_field(f, segment, NativeSegment, source))
     ip, back = (load_field(f, segment, NativeSegment, name) for name in ("ip", "fp"))
     mem = load_field(f, inst, Instance, "memory_base")
-    r = R._replace(ip=ip, fp=back, mem=mem)
+    r = R._replace(ip=ip, fp=back, mem=mem, acc="poison", facc="poison")
     tail, returned = f.fresh("tail"), f.fresh("returned")
     next_ = load_field(f, ctx, Context, "tail_code")
     is_tail = f.ins(f"icmp ne ptr {next_}, null")
@@ -207,6 +209,43 @@ def _enter(f: FunctionText, module: ModuleText, arch: str, target: str) -> None:
         f.end(f"br label %{done}")
     f.label(done)
     dispatch(f, r)
+
+
+def _load_vectors(f: FunctionText, code: str) -> list[str]:
+    """The first slots as vectors, as far as parameters are of that class."""
+    none, loaded = f.block, f.fresh("loaded")
+    ways = [[("poison", none)] for _ in range(PAIRS)]
+    floats, vectors, scalars = f.fresh("floats"), f.fresh("vectors"), f.fresh("scalars")
+    any_float = f.ins(f"icmp ne i32 {load_field(f, code, FuncCode, 'float_mask')}, 0")
+    f.end(f"br i1 {any_float}, label %{floats}, label %{loaded}")
+    f.label(floats)
+    any_vector = f.ins(f"icmp ne i32 {load_field(f, code, FuncCode, 'v128_mask')}, 0")
+    f.end(f"br i1 {any_vector}, label %{vectors}, label %{scalars}")
+    f.label(vectors)
+    for slot in range(PAIRS):
+        ways[slot].append((_load_vector(f, "%fp", slot), vectors))
+    f.end(f"br label %{loaded}")
+    f.label(scalars)
+    for slot in range(PAIRS):
+        half = f.ins(f"load double, ptr {offset_by(f, '%fp', str(8 * slot))}, align 8")
+        pair = f.ins(f"insertelement <2 x double> poison, double {half}, i32 0")
+        ways[slot].append((f.ins(f"bitcast <2 x double> {pair} to <4 x float>"), scalars))
+    f.label(loaded)
+    sources = [", ".join(f"[ {value}, %{block} ]" for value, block in way) for way in ways]
+    return [f.ins(f"phi <4 x float> {source}") for source in sources]
+
+
+def _load_vector(f: FunctionText, frame: str, slot: int) -> str:
+    """Two slots as a vector.
+
+    In two loads: the processor makes a load wait that is wider than a store just before it.
+    """
+    vector = "<2 x i64> poison"
+    for n in range(2):
+        at = offset_by(f, frame, str(8 * (slot + n)))
+        half = f.ins(f"load volatile i64, ptr {at}, align 8")
+        vector = "<2 x i64> " + f.ins(f"insertelement {vector}, i64 {half}, i32 {n}")
+    return f.ins(f"bitcast {vector} to <4 x float>")
 
 
 def _interpret_next(f: FunctionText, code: str, r: Registers) -> None:
@@ -255,32 +294,34 @@ def _begin(name: str) -> FunctionText:
 
 
 def _spill(f: FunctionText) -> None:
-    """Write the parameters that came in registers to their slots."""
-    slots = f.ins(f"lshr i32 {load_field(f, '%code', FuncCode, 'param_bytes')}, 3")
+    """Write the parameters that came in registers to their slots.
+
+    What is behind the parameters may be overwritten: nothing is there yet.
+    """
     floats = load_field(f, "%code", FuncCode, "float_mask")
     vectors = load_field(f, "%code", FuncCode, "v128_mask")
-    done = f.fresh("spilled")
-    for slot in range(PAIRS):
-        at = offset_by(f, "%fp", str(8 * slot))
-        here, number, vector = f.fresh("slot"), f.fresh("number"), f.fresh("vector")
-        double, wide, following = f.fresh("double"), f.fresh("wide"), f.fresh("following")
-        f.end(f"br i1 {f.ins(f'icmp ugt i32 {slots}, {slot}')}, label %{here}, label %{done}")
-        f.label(here)
-        is_float = _bit(f, floats, slot)
-        f.end(f"br i1 {is_float}, label %{vector}, label %{number}")
+    mixed, numbers, done = f.fresh("mixed"), f.fresh("numbers"), f.fresh("spilled")
+    places = [offset_by(f, "%fp", str(8 * slot)) for slot in range(PAIRS)]
+    f.end(f"br i1 {f.ins(f'icmp eq i32 {floats}, 0')}, label %{numbers}, label %{mixed}")
+    f.label(numbers)
+    for slot, at in enumerate(places):
+        f.do(f"store i64 %a{slot}, ptr {at}, align 8")
+    f.end(f"br label %{done}")
+    f.label(mixed)
+    # The slot behind a vector's first is written before the vector.
+    for slot, at in reversed(list(enumerate(places))):
+        number, vector, wide = f.fresh("number"), f.fresh("vector"), f.fresh("wide")
+        narrow, following = f.fresh("narrow"), f.fresh("following")
+        f.end(f"br i1 {_bit(f, floats, slot)}, label %{vector}, label %{number}")
         f.label(number)
-        # The slot behind the first of a vector's is none of a parameter's own.
-        if slot:
-            is_upper = _bit(f, vectors, slot - 1)
-            f.end(f"br i1 {is_upper}, label %{following}, label %{double}")
-            f.label(double)
         f.do(f"store i64 %a{slot}, ptr {at}, align 8")
         f.end(f"br label %{following}")
         f.label(vector)
-        is_wide = _bit(f, vectors, slot)
+        f.end(f"br i1 {_bit(f, vectors, slot)}, label %{wide}, label %{narrow}")
+        f.label(narrow)
         low = f.ins(f"bitcast <4 x float> %d{slot} to <2 x i64>")
         f.do(f"store i64 {f.ins(f'extractelement <2 x i64> {low}, i32 0')}, ptr {at}, align 8")
-        f.end(f"br i1 {is_wide}, label %{wide}, label %{following}")
+        f.end(f"br label %{following}")
         f.label(wide)
         f.do(f"store <4 x float> %d{slot}, ptr {at}, align 8")
         f.label(following)
@@ -356,7 +397,7 @@ def _check_room(f: FunctionText, module: ModuleText) -> None:
 def _result(f: FunctionText) -> None:
     """Return what is at the bottom of the frame, whatever its class."""
     number = f.ins("load i64, ptr %fp, align 8")
-    vector = f.ins("load <4 x float>, ptr %fp, align 8")
+    vector = _load_vector(f, "%fp", 0)
     first = f.ins(f"insertvalue {RESULT} poison, i64 {number}, 0")
     f.end(f"ret {RESULT} {f.ins(f'insertvalue {RESULT} {first}, <4 x float> {vector}, 1')}")
 
