@@ -18,13 +18,13 @@ fields in ``SwitchRecord``; the callee's saved frame pointer is the record's add
 
 from runwell.base.traps import TrapCode
 from runwell.interp.native import (
-    add_native,
     call_host,
     landed,
     prepare_host_call,
     stub_leave_native,
     stub_native,
 )
+from runwell.interp.native_stubs import add_native
 from runwell.interp.registers import (
     CC,
     Registers,

@@ -10,7 +10,7 @@ from runwell.interp import debugger, entry_kernels, unwind_kernels
 from runwell.interp.debugger import add_debugger_interface
 from runwell.interp.entry import EXPORTS
 from runwell.interp.handlers import PARTS, add_handlers, add_table
-from runwell.interp.native import EXPORTS as NATIVE_EXPORTS
+from runwell.interp.native_stubs import EXPORTS as NATIVE_EXPORTS
 from runwell.kernel.declare import Kernel
 from runwell.kernel.text import ModuleText
 from runwell.runtime import (

@@ -11,8 +11,8 @@ from typing import ClassVar
 
 from runwell.codegen.object import compile_text
 from runwell.elf.loader import load
-from runwell.interp.native import STUBS
 from runwell.interp.native_assembly import ATTRIBUTES, PARAMS, RESULT
+from runwell.interp.native_stubs import STUBS
 from runwell.interp.registers import CC
 from runwell.isa.form import FORMS
 from runwell.kernel.types import as_struct, ctype_of
