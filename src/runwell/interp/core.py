@@ -41,11 +41,12 @@ class Core:
 
     Attributes:
         path: the shared object.
+        key: what it depends on; see ``key``.
     """
 
-    __slots__ = ("_handle", "path")
+    __slots__ = ("_handle", "key", "path")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, key: str = "") -> None:
         """Load it from a file.
 
         Raises:
@@ -53,7 +54,7 @@ class Core:
         """
         from _ctypes import dlopen
 
-        self.path = path
+        self.path, self.key = path, key
         self._handle = dlopen(path, os.RTLD_NOW | os.RTLD_LOCAL)
 
     def address_of(self, symbol: str) -> int:
@@ -88,10 +89,11 @@ def load_core(progress: Progress | None = None) -> Core:
     from runwell.runtime.native import native
 
     tell = progress or _Line()
-    path = NativeCache().load_or_build("core", key(), lambda: build(tell), tell)
+    wanted = key()
+    path = NativeCache().load_or_build("core", wanted, lambda: build(tell), tell)
     if isinstance(tell, _Line):
         tell.clear()
-    core = Core(path)
+    core = Core(path, wanted)
     native.install(core.address_of, make_builtin)
     signals.install(
         core.address_of("handlers_low"),

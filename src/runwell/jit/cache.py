@@ -249,9 +249,9 @@ _known: list[str] = []
 def _surroundings() -> str:
     """What compiled code depends on beside the module: Runwell, LLVM, processor, Python."""
     if not _known:
-        from runwell.interp.core import key, stamps_of
+        from runwell.interp.core import load_core, stamps_of
 
-        _known.append("\n".join([key(), *sorted(stamps_of("jit")), _llvm_stamp()]))
+        _known.append("\n".join([load_core().key, *sorted(stamps_of("jit")), _llvm_stamp()]))
     return _known[0]
 
 
