@@ -237,6 +237,70 @@ def worlds(tmp_path):
     }
 
 
+OUT = [
+    "..",
+    "../a",
+    "d/../..",
+    "/a",
+    "d/e/../../../lower",
+    "out",
+    "out/a",
+    "d/up",
+    "absolute",
+    "./..",
+]
+
+
+@pytest.mark.parametrize("path", OUT)
+@pytest.mark.parametrize("name", ["host", "memory", "quota", "overlay", "overlay of memory"])
+def test_no_path_leads_out_of_a_world(name, path, tmp_path):
+    guest = Guest(preopens={"/": worlds(tmp_path)[name]})
+    for target, link in (("..", "out"), ("../../lower", "d/up"), ("out", "absolute")):
+        assert guest.path_symlink(target, ROOT, link) == SUCCESS
+    seen = {
+        guest.path_open(ROOT, FOLLOW, path, 0, 0, 0, 0, RESULT),
+        guest.path_open(ROOT, FOLLOW, path, CREATE, 1 << 6, 0, 0, RESULT),
+        guest.path_open(ROOT, FOLLOW, path + "/", DIRECTORY, 0, 0, 0, RESULT),
+        guest.path_filestat_get(ROOT, FOLLOW, path, RESULT),
+        guest.path_filestat_set_times(ROOT, FOLLOW, path, 0, 0, 5),
+        guest.path_create_directory(ROOT, path + "/x"),
+        guest.path_remove_directory(ROOT, path + "/x"),
+        guest.path_unlink_file(ROOT, path + "/x"),
+        guest.path_rename(ROOT, path + "/x", ROOT, "y"),
+        guest.path_rename(ROOT, "a", ROOT, path + "/x"),
+        guest.path_link(ROOT, 0, path + "/x", ROOT, "y"),
+        guest.path_link(ROOT, 0, "a", ROOT, path + "/x"),
+        guest.path_symlink("a", ROOT, path + "/x"),
+        guest.path_readlink(ROOT, path + "/x", DATA, 100, RESULT),
+    }
+    assert seen == {"NOTCAPABLE"}
+    assert guest.path_symlink("/etc", ROOT, "y") == "NOTCAPABLE"
+
+
+@pytest.mark.parametrize("name", ["host", "memory", "quota", "overlay", "overlay of memory"])
+def test_a_listing_goes_on_when_what_was_seen_is_removed(name, tmp_path):
+    guest = Guest(preopens={"/": worlds(tmp_path)[name]})
+    names = [f"file{i:03}" for i in range(100)]
+    for each in names:
+        guest.make(f"d/e/{each}")
+    fd = guest.open("d/e", DIRECTORY, 1 << 14)[1]
+    seen, cookie = [], 0
+    while True:
+        assert guest.fd_readdir(fd, DATA, 100, cookie, RESULT) == SUCCESS
+        used = guest.u32()
+        if used < 24:
+            break
+        cookie, _, length, kind = struct.unpack_from("<QQIB", guest.memory, DATA)
+        if 24 + length > used:
+            break
+        entry = bytes(guest.memory[DATA + 24 : DATA + 24 + length]).decode()
+        seen.append(entry)
+        if kind == 4:
+            assert guest.path_unlink_file(ROOT, f"d/e/{entry}") == SUCCESS
+            guest.make(f"d/e/new-{entry}")
+    assert seen == [".", "..", "a", *names]
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_games_go_alike_in_every_world(seed, tmp_path):
     players = {name: Player(world) for name, world in worlds(tmp_path).items()}
