@@ -218,9 +218,11 @@ def fd_readdir(world: World, fd: int, buffer: int, size: int, cookie: int, resul
     found = world.descriptors.directory(fd, d.FD_READDIR)
     view, used = world.view(buffer, size), 0
     world.check(result, 4)
-    for number, entry in enumerate(found.listing(cookie), cookie + 1):
+    entries = found.listing(cookie)
+    for number in range(cookie, len(entries)):
+        entry = entries[number]
         data = entry.name.encode()
-        data = DIRENT.pack(number, entry.inode & (1 << 64) - 1, len(data), entry.kind) + data
+        data = DIRENT.pack(number + 1, entry.inode & (1 << 64) - 1, len(data), entry.kind) + data
         piece = data[: size - used]
         view[used : used + len(piece)] = piece
         used += len(piece)

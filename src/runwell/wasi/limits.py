@@ -99,6 +99,9 @@ class ReadOnly(_Around):
         """Open, but create nothing."""
         flags = without_change(self._inner, name, flags)
         opened = self._inner.open(name, flags)
+        if isinstance(opened, HostFile):
+            opened.read_only = True
+            return opened
         return ReadOnly(opened) if is_directory(opened) else _FileAround(opened)
 
 

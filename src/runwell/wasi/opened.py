@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from runwell.wasi.clocks import Clock
 
+_PIECE = 1 << 20  # bytes of a file that are read at once
+
 
 class DirectoryDescriptor(d.Descriptor):
     """An open directory of any world."""
@@ -37,7 +39,7 @@ class DirectoryDescriptor(d.Descriptor):
         self._listing: list[Entry] = []
 
     def listing(self, cookie: int) -> list[Entry]:
-        """What is in the directory, ``.`` and ``..`` included, from the entry ``cookie`` on.
+        """What is in the directory, ``.`` and ``..`` included, to be read from ``cookie`` on.
 
         The directory is read at cookie 0 and remembered for the cookies that follow: what comes
         or goes meanwhile moves nothing, so that each entry that stays is seen once.
@@ -47,7 +49,7 @@ class DirectoryDescriptor(d.Descriptor):
             # what is above is none of the guest's business
             own = [Entry(".", DIRECTORY, here), Entry("..", DIRECTORY, here)]
             self._listing = own + sorted(self.directory.list())
-        return self._listing[cookie:]
+        return self._listing
 
     def status(self) -> Status:
         """Its attributes."""
@@ -101,15 +103,15 @@ class FileDescriptor(d.Descriptor):
         """Read at an offset."""
         total = 0
         for buffer in buffers:
-            if not buffer:
-                continue
-            data = memoryview(self.file.read(d.offset_of(offset + total), len(buffer)))[
-                : len(buffer)
-            ]
-            buffer[: len(data)] = data
-            total += len(data)
-            if len(data) < len(buffer):
-                break
+            done = 0
+            while done < len(buffer):
+                # a piece at a time, which is copied: what a guest may ask for has no bounds
+                room = min(len(buffer) - done, _PIECE)
+                data = memoryview(self.file.read(d.offset_of(offset + total), room))[:room]
+                buffer[done : done + len(data)] = data
+                done, total = done + len(data), total + len(data)
+                if len(data) < room:
+                    return total
         return total
 
     def pwrite(self, buffers: Sequence[memoryview], offset: int) -> int:

@@ -27,7 +27,7 @@ from runwell.wasi.protocol import (
     find,
     is_directory,
 )
-from runwell.wasi.reach import Reach, pieces, write_all
+from runwell.wasi.reach import Reach, open_directory, pieces, write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 _HIDDEN, _OPAQUE = ".wh.", ".wh..wh..opq"
 _COPY = ".wh..wh.copy"
 _CHANGING = os.O_WRONLY | os.O_RDWR | os.O_TRUNC
-_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
@@ -134,26 +133,32 @@ class Overlay(Reach):
         """The upper directory, which is made if there is none."""
         if self._gone:
             raise error(system.ENOENT, self._name)
-        if self.upper is None:
-            assert self._parent is not None
-            above = self._parent._writable()
-            above.make_directory(self._name)
-            if self._lower is not None:
-                status = self._lower.status()
-                above.set_times(self._name, status.accessed_ns, status.modified_ns)
-            self.upper = _directory(above, self._name)
-        return self.upper
+        missing: list[Overlay] = []
+        at = self
+        while at.upper is None and at._parent is not None:
+            missing.append(at)
+            at = at._parent
+        above = at.upper
+        for directory in reversed(missing):
+            assert above is not None
+            above.make_directory(directory._name)
+            if directory._lower is not None:
+                status = directory._lower.status()
+                above.set_times(directory._name, status.accessed_ns, status.modified_ns)
+            above = directory.upper = open_directory(above, directory._name)
+        assert above is not None
+        return above
 
     def _directory(self, name: str) -> Overlay:
         """The directory of a name, the same for all who use it."""
         made = self._below.get(name)
         if made is None:
             above, under = self._above(name), self._seen_under(name)
-            upper = _directory(self.upper, name) if above is not None and self.upper else None
+            upper = open_directory(self.upper, name) if above is not None and self.upper else None
             lower = None
             merges = upper is None or find(upper, _OPAQUE) is None
             if under is not None and under.kind == DIRECTORY and self._lower and merges:
-                lower = _directory(self._lower, name)
+                lower = open_directory(self._lower, name)
             made = Overlay.__new__(Overlay)
             made._set(self, name, lower, upper)
             self._below[name] = made
@@ -255,12 +260,17 @@ class Overlay(Reach):
 
     def _copy_all(self) -> None:
         """Copy up all that is below."""
-        self._writable()
-        for entry in self.list():
-            if entry.kind == DIRECTORY:
-                self._directory(entry.name)._copy_all()
-            else:
-                self._copy_up(entry.name)
+        todo = [self]
+        while todo:
+            directory = todo.pop()
+            directory._writable()
+            if directory._lower is None:
+                continue  # then there is nothing to copy below it, either
+            for entry in directory.list():
+                if entry.kind == DIRECTORY:
+                    todo.append(directory._directory(entry.name))
+                else:
+                    directory._copy_up(entry.name)
 
     def make_directory(self, name: str) -> None:
         """Make a directory."""
@@ -268,7 +278,7 @@ class Overlay(Reach):
             upper = self._new(name)
             upper.make_directory(name)
             if self._under(name) is not None:
-                _directory(upper, name).open(_OPAQUE, _MAKE).close()
+                open_directory(upper, name).open(_OPAQUE, _MAKE).close()
                 self._show(name)
 
     def make_link(self, name: str, target: str) -> None:
@@ -391,14 +401,6 @@ class Overlay(Reach):
                 self._copy_up(name)
                 assert self.upper is not None
                 self.upper.set_times(name, accessed_ns, modified_ns)
-
-
-def _directory(above: Directory, name: str) -> Directory:
-    opened = above.open(name, _OPEN_DIRECTORY)
-    if not is_directory(opened):
-        opened.close()
-        raise error(system.ENOTDIR, name)
-    return opened
 
 
 def _copy(source: File | Directory, target: File | Directory) -> None:

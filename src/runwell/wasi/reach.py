@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import errno as system
 import os
 
 from runwell.wasi.errno import Errno, plain
 from runwell.wasi.paths import open_below
-from runwell.wasi.protocol import DIRECTORY, Directory, File, Status, find, is_directory
+from runwell.wasi.protocol import (
+    DIRECTORY,
+    Directory,
+    Entry,
+    File,
+    Status,
+    error,
+    find,
+    is_directory,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,19 +65,25 @@ class Reach(Directory):
         Raises:
             OSError: a directory cannot be read.
         """
-        return _walk(self, "")
-
-
-def _walk(directory: Directory, prefix: str) -> Iterator[tuple[str, Status]]:
-    for entry in sorted(directory.list()):
-        yield prefix + entry.name, directory.status(entry.name)
-        if entry.kind == DIRECTORY:
-            below = directory.open(entry.name, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                if is_directory(below):
-                    yield from _walk(below, f"{prefix}{entry.name}/")
-            finally:
-                below.close()
+        # Deep trees are no deep recursion: a guest may have made them.
+        way: list[tuple[str, Directory, Iterator[Entry]]] = [("", self, iter(sorted(self.list())))]
+        try:
+            while way:
+                prefix, directory, entries = way[-1]
+                entry = next(entries, None)
+                if entry is None:
+                    way.pop()
+                    if way:
+                        directory.close()
+                    continue
+                yield prefix + entry.name, directory.status(entry.name)
+                if entry.kind == DIRECTORY:
+                    below = open_directory(directory, entry.name)
+                    inside = iter(sorted(below.list()))
+                    way.append((f"{prefix}{entry.name}/", below, inside))
+        finally:
+            for _, directory, _ in way[1:]:
+                directory.close()
 
 
 def _open(root: Directory, path: str, flags: int) -> File:
@@ -87,13 +103,24 @@ def _make_directories(root: Directory, path: str) -> None:
         for name in path.strip("/").split("/"):
             if find(at, name) is None:
                 at.make_directory(name)
-            below = at.open(name, os.O_RDONLY | os.O_DIRECTORY)
-            opened.append(below)
-            assert is_directory(below)
-            at = below
+            at = open_directory(at, name)
+            opened.append(at)
     finally:
         for directory in opened:
             directory.close()
+
+
+def open_directory(above: Directory, name: str) -> Directory:
+    """Open a directory.
+
+    Raises:
+        OSError: it is none.
+    """
+    opened = above.open(name, os.O_RDONLY | os.O_DIRECTORY)
+    if not is_directory(opened):
+        opened.close()
+        raise error(system.ENOTDIR, name)
+    return opened
 
 
 def pieces(file: File) -> Iterator[bytes]:

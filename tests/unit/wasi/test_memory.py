@@ -7,7 +7,9 @@ import pytest
 from tests.wasi.worlds import fails
 
 from runwell.wasi.clocks import VirtualClock
+from runwell.wasi.descriptors import FILE
 from runwell.wasi.memory import MemoryDirectory
+from runwell.wasi.opened import FileDescriptor
 from runwell.wasi.protocol import DIRECTORY, LINK, REGULAR
 
 MAKE = os.O_RDWR | os.O_CREAT
@@ -164,3 +166,14 @@ def test_a_host_reaches_in_by_paths():
     fails(errno.ENOENT, root.read_bytes, "a/x")
     with pytest.raises(PermissionError):
         root.read_bytes("a/../../etc/passwd")
+
+
+def test_a_large_hole_is_read_a_piece_at_a_time():
+    root, out = MemoryDirectory(), bytearray(8 << 20)
+    root.open("a", MAKE).resize(1 << 60)
+    file = FileDescriptor(root.open("a", os.O_RDONLY), REGULAR, FILE, 0)
+    sizes = []
+    read = file.file.read
+    file.file = type("Watched", (), {"read": lambda _, at, n: sizes.append(n) or read(at, n)})()
+    assert file.pread([memoryview(out)], 1 << 59) == len(out)
+    assert max(sizes) == 1 << 20

@@ -199,3 +199,15 @@ def test_special_files_are_not_copied(tmp_path):
     root.unlink("fifo")
     assert names(root) == []
     assert os.listdir(tmp_path) == ["fifo"]
+
+
+def test_deep_trees_are_no_deep_recursion(lower):
+    root = Overlay(lower, MemoryDirectory(max_files=10_000))
+    root.make_directory("deep")
+    at = root.open("deep", os.O_DIRECTORY)
+    for _ in range(3000):
+        at.make_directory("x")
+        at = at.open("x", os.O_DIRECTORY)
+    at.open("f", MAKE).close()
+    root.rename("deep", root, "moved")
+    assert sum(path.startswith("moved/") for path, _ in root.walk()) == 3001
