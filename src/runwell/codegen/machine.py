@@ -98,7 +98,10 @@ class LlvmMachine(Machine[Value]):
         module: where intrinsics are declared.
         arch: the processor, ``x86_64`` or ``aarch64``, else ``""``.
         checked: are accesses checked against the size of the memory?
+        volatile: ``"volatile "`` if plain accesses must neither vanish nor change their order.
     """
+
+    volatile = ""
 
     def __init__(
         self, f: FunctionText, module: ModuleText, *, arch: str = "", checked: bool = False
@@ -116,6 +119,10 @@ class LlvmMachine(Machine[Value]):
     @abstractmethod
     def memory_bytes(self) -> str:
         """Its size, an LLVM ``i64``; asked for in checked mode only."""
+
+    def attached(self) -> str:
+        """What is attached to each access, as text behind it; e.g. what it cannot alias."""
+        return ""
 
     def accessed(self) -> None:
         """Called after each access in guard mode, which may have faulted."""
@@ -441,13 +448,15 @@ class LlvmMachine(Machine[Value]):
 
     def load(self, ty: Type, addr: Value, offset: Value) -> Value:
         to = ir_type(ty)
-        result = self.emit(to, f"load {to}, ptr {self.address(addr, offset, _width(ty))}, align 1")
+        at = self.address(addr, offset, _width(ty))
+        result = self.emit(to, f"load {self.volatile}{to}, ptr {at}, align 1{self.attached()}")
         self._after(addr)
         return result
 
     def store(self, ty: Type, addr: Value, offset: Value, value: Value) -> None:
         cell = self._narrow(ty, value)
-        self.f.do(f"store {cell}, ptr {self.address(addr, offset, _width(ty))}, align 1")
+        at = self.address(addr, offset, _width(ty))
+        self.f.do(f"store {self.volatile}{cell}, ptr {at}, align 1{self.attached()}")
         self._after(addr)
 
     def _narrow(self, ty: Type, value: Value) -> Value:
@@ -456,20 +465,20 @@ class LlvmMachine(Machine[Value]):
     def atomic_load(self, ty: Type, addr: Value, offset: Value) -> Value:
         width, to = _width(ty), ir_type(ty)
         at = self.address(addr, offset, width, aligned=True)
-        result = self.emit(to, f"load atomic {to}, ptr {at} seq_cst, align {width}")
+        result = self.emit(to, f"load atomic {to}, ptr {at} seq_cst, align {width}{self.attached()}")
         self._after(addr)
         return result
 
     def atomic_store(self, ty: Type, addr: Value, offset: Value, value: Value) -> None:
         width, cell = _width(ty), self._narrow(ty, value)
         at = self.address(addr, offset, width, aligned=True)
-        self.f.do(f"store atomic {cell}, ptr {at} seq_cst, align {width}")
+        self.f.do(f"store atomic {cell}, ptr {at} seq_cst, align {width}{self.attached()}")
         self._after(addr)
 
     def atomic_rmw(self, ty: Type, how: str, addr: Value, offset: Value, value: Value) -> Value:
         width, cell = _width(ty), self._narrow(ty, value)
         at = self.address(addr, offset, width, aligned=True)
-        result = self.emit(cell.type, f"atomicrmw {how} ptr {at}, {cell} seq_cst, align {width}")
+        result = self.emit(cell.type, f"atomicrmw {how} ptr {at}, {cell} seq_cst, align {width}{self.attached()}")
         self._after(addr)
         return result
 
@@ -479,7 +488,8 @@ class LlvmMachine(Machine[Value]):
         width = _width(ty)
         old, new = self._narrow(ty, expected), self._narrow(ty, value)
         at = self.address(addr, offset, width, aligned=True)
-        pair = self.emit(f"{{ {new.type}, i1 }}", f"cmpxchg ptr {at}, {old}, {new} seq_cst seq_cst")
+        exchange = f"cmpxchg ptr {at}, {old}, {new} seq_cst seq_cst{self.attached()}"
+        pair = self.emit(f"{{ {new.type}, i1 }}", exchange)
         result = self.emit(new.type, f"extractvalue {pair}, 0")
         self._after(addr)
         return result

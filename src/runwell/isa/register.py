@@ -335,8 +335,8 @@ _op(
     "call_ref",
     (REF,),
     (),
-    _FRAME,
-    lambda m, ty, ref, *frame: m.call_ref(_callee(m, ref), *frame),
+    (Word.TYPE, *_FRAME),
+    lambda m, ty, ref, type_, *frame: m.call_ref(_callee(m, ref), *frame),
     Kind.LEAVE,
 )
 _op("return_call", (), (), (Word.FUNC, *_MOVE), lambda m, ty, *a: m.tail_call(*a), Kind.LEAVE)
@@ -352,8 +352,8 @@ _op(
     "return_call_ref",
     (REF,),
     (),
-    _MOVE,
-    lambda m, ty, ref, *move: m.tail_call_ref(_callee(m, ref), *move),
+    (Word.TYPE, *_MOVE),
+    lambda m, ty, ref, type_, *move: m.tail_call_ref(_callee(m, ref), *move),
     Kind.LEAVE,
 )
 for _suffix, _ty in (("", I32), ("64", I64)):

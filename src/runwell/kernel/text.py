@@ -151,6 +151,11 @@ class ModuleText:
         if old != text:
             raise ValueError(f"{name} is declared twice, differently:\n  {old}\n  {text}")
 
+    @property
+    def declarations(self) -> dict[str, str]:
+        """What was declared so far, by name."""
+        return dict(self._declared)
+
     def refer(self, name: str) -> str:
         """The address of a symbol wherever it is defined, as LLVM spells it (``@name``)."""
         if name not in self._declared:

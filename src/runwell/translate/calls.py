@@ -135,7 +135,8 @@ def call_ref(w: Work) -> None:
     if w.dead == 0:
         settle_top(w, t.n_params)
         p = operate_1(w, CALL_REF, ref, FUNCREF)
-        finish(w, put_frame(w, p, t))
+        p[0] = t.number
+        finish(w, put_frame(w, p + 1, t))
     end_call(w, t)
 
 
@@ -204,5 +205,7 @@ def return_call_ref(w: Work) -> None:
     check_tail(w, t)
     if w.dead == 0:
         settle_top(w, t.n_params)
-        end_tail(w, operate_1(w, RETURN_CALL_REF, ref, FUNCREF), t)
+        p = operate_1(w, RETURN_CALL_REF, ref, FUNCREF)
+        p[0] = t.number
+        end_tail(w, p + 1, t)
     become_unreachable(w)

@@ -1,0 +1,25 @@
+"""From a job to an object."""
+
+import os
+
+from runwell.codegen.object import compile_text
+from runwell.jit.job import Job
+from runwell.jit.unit import job_text
+
+
+def compile_job(job: Job) -> bytes:
+    """Compile functions.
+
+    Args:
+        job: what to compile.
+
+    Returns:
+        A relocatable object that defines ``f{index}`` of every function, and
+        ``f{index}_at_{offset}`` of its further entries.  What it imports are kernels and stubs of
+        the core, by name, and absolute symbols ``type_{index}``: canonical numbers of types.
+
+    Raises:
+        InternalError: register code is not what a translator makes.
+        CodegenError: LLVM refuses the text.
+    """
+    return compile_text(job_text(job, os.uname().machine), job.level)

@@ -1,0 +1,639 @@
+"""From register code to LLVM text: one pass over the words of a function.
+
+Parts of instructions are text from templates, or, where their meaning depends on the function,
+bodies run on a machine that knows it.  Text is kept by instruction; labels are put in where it
+turned out that something branches to.
+"""
+
+from array import array
+from functools import cache
+from collections.abc import Sequence
+from typing import Any, final
+
+from runwell.base.errors import InternalError
+from runwell.base.traps import TrapCode
+from runwell.base.types import I32, I64, V128, FuncType, ValType
+from runwell.codegen.machine import Value, constant
+from runwell.isa.form import FORMS, Dst, Form, Src
+from runwell.isa.op import Rule
+from runwell.isa.register import Kind, Word
+from runwell.jit import notes
+from runwell.jit.convention import CC, IR_TYPES, LETTERS, PARAMS, REGISTER_SLOTS, RESULT, ZEROS
+from runwell.jit.convention import Place, Signature, signature
+from runwell.jit.frame import FrameMachine
+from runwell.jit.job import Header, JobFunction
+from runwell.jit.machine import Fragment
+from runwell.jit.positions import Positions, Scope
+from runwell.jit.template import Template, template
+from runwell.jit.variables import Variables
+from runwell.kernel.text import ModuleText, symbol
+from runwell.kernel.types import as_struct, ctype_of, sizeof
+from runwell.runtime.layout import (
+    CatchClause,
+    Context,
+    HandlerTable,
+    Instance,
+    Memory,
+    TryRange,
+)
+
+_SLOT, _IMM, _ACC, _IMM64, _REF = (int(s) for s in (Src.SLOT, Src.IMM, Src.ACC, Src.IMM64, Src.REF))
+_CELL_BYTES = 16
+_HANDLER_BYTES = 8
+
+
+_MOVES = ("copy", "select", "global.get", "global.get_far", "global.set", "global.set_far")
+_SIZES = ("memory.size", "table.size")
+# Absolute values of floats that make some operation do nothing: 0 and 1.
+_SPECIAL_F32, _SPECIAL_F64 = (0, 0x3F800000), (0, 0x3FF0000000000000)
+_ANY_TAG = 2  # bit of a clause's kind
+_TYPES = {letter: ty for ty, letter in LETTERS.items()}
+_EXHAUSTED = TrapCode.STACK_EXHAUSTED
+
+
+@cache
+def _plan(form: int, arch: str) -> "tuple[Template | Form, ...]":
+    """How each part of a form is made."""
+    return tuple([template(part.index, arch) or part for part in FORMS[form].parts])
+
+
+def _signed(word: int, bits: int = 32) -> int:
+    return word - (1 << bits) if word >> (bits - 1) else word
+
+
+@final
+class Surroundings:
+    """What the functions of a module of LLVM share.
+
+    Attributes:
+        module: the text.
+        positions: places in the code, for backtraces.
+        header: of the WebAssembly module.
+        here: functions that are defined in the text.
+        arch: the processor.
+    """
+
+    def __init__(self, header: Header, here: frozenset[int], arch: str) -> None:
+        self.header, self.here, self.arch = header, here, arch
+        self.module = ModuleText()
+        notes.prepare(self.module)
+        self.positions = Positions()
+        self._signatures: dict[int, Signature] = {}
+        self._index_of = {number: x for x, number in reversed([*enumerate(header.numbers)])}
+
+    def type_signature(self, index: int) -> Signature:
+        """The signature of a type, by its index."""
+        found = self._signatures.get(index)
+        if found is None:
+            params, results = self.header.types[index]
+            type_ = FuncType(tuple(map(ValType, params)), tuple(map(ValType, results)))
+            found = self._signatures[index] = signature(type_)
+        return found
+
+    def signature(self, function: int) -> Signature:
+        """The signature of a function."""
+        return self.type_signature(self.header.functions[function])
+
+    def type_index(self, number: int) -> int:
+        """The lowest index of a type of a canonical number."""
+        return self._index_of[number]
+
+    def type_number(self, number: int) -> str:
+        """A canonical type number as a constant that whoever loads the object supplies."""
+        name = f"type_{self.type_index(number)}"
+        node = self.module.metadata("!{i64 0, i64 4294967296}")
+        # Where symbols that are near are reached relative to the code, it must not seem to be one.
+        hidden = "hidden " if self.arch == "x86_64" else ""
+        text = f"@{name} = external {hidden}global i8, !absolute_symbol {node}"
+        self.module.declare(name, text)
+        return f"ptrtoint (ptr @{name} to i32)"
+
+    def global_letter(self, cell: int) -> str:
+        """The letter of a global, by the offset of its cell."""
+        return LETTERS[ValType(self.header.globals[(cell - sizeof(Instance)) // _CELL_BYTES])]
+
+
+def clauses(table: bytes) -> list[Any]:
+    """The clauses of a function's ``HandlerTable``."""
+    if not table:
+        return []
+    head = ctype_of(HandlerTable).from_buffer_copy(table)
+    at = sizeof(HandlerTable) + head.n_ranges * sizeof(TryRange)
+    type_, size = ctype_of(CatchClause), sizeof(CatchClause)
+    return [type_.from_buffer_copy(table, at + size * x) for x in range(head.n_clauses)]
+
+
+class Lowering:
+    """A function on its way to text."""
+
+    def __init__(
+        self, around: Surroundings, function: JobFunction, *, entry: int | None = None
+    ) -> None:
+        """Begin.
+
+        Args:
+            around: the module.
+            function: what to lower.
+            entry: where it is entered, an offset in its code; None for its beginning.
+        """
+        self.around, self.function, self.entry = around, function, entry
+        self.name = f"f{function.index}" + ("" if entry is None else f"_at_{entry}")
+        self.own = around.signature(function.index)
+        self.variables = Variables(self.own, function.locals)
+        self.words: Sequence[int] = array("I", function.code)
+        self.scope: Scope = around.positions.scope(f"f{function.index}", self.name)
+        # Text by instruction, and where each begins.
+        self.texts: list[str] = []
+        self.starts: dict[int, int] = {}
+        self.reached: set[int] = set()  # instructions that the one before goes on to
+        self.targets: set[int] = {entry or 0}
+        self.loops: set[int] = set()
+        self.memories: dict[str, None] = {}
+        self.uses_refs = self.uses_memory = False
+        # Accumulators: letters and values of what they hold.
+        self.acc: list[tuple[str, str]] = []
+        self.facc: list[tuple[str, str]] = []
+        self.number = 0
+        self.live = False
+        self.catches = bool(function.handlers)
+        # What exceptions leave in slots, by offset of the code that handles them.
+        self.landings: dict[int, list[Place]] = {}
+        for clause in clauses(function.handlers):
+            if not clause.kind & _ANY_TAG:
+                carried = around.type_signature(around.header.tags[clause.tag]).params
+                found = [Place(p.letter, clause.slot + p.slot) for p in carried]
+                self.landings.setdefault(clause.target, []).extend(found)
+
+    # The pass.
+
+    def run(self) -> str:
+        """The function as text.
+
+        Raises:
+            InternalError: the register code is not what a translator makes.
+        """
+        words, i, end = self.words, 0, len(self.words)
+        texts, starts, reached, targets = self.texts, self.starts, self.reached, self.targets
+        arch = self.around.arch
+        while i < end:
+            offset = 4 * i
+            starts[offset] = len(texts)
+            if self.live:
+                reached.add(offset)
+            else:
+                # Control arrives from elsewhere, if at all.
+                self.variables.lose_track()
+                targets.add(offset)
+                self.live = True
+                for letter, slot in self.landings.get(offset, ()):
+                    self.variables.define(letter, slot)
+            self.position = 0
+            first = len(texts)
+            for plan in _plan(words[i], arch):
+                if i * 4 == offset:
+                    i += 2
+                self.number += 1
+                if isinstance(plan, Form):
+                    i = self._write(plan, i, offset)
+                else:
+                    i = self._fill(plan, i, offset)
+            if len(texts) == first:
+                texts.append("")
+        return self._assemble()
+
+    def _where(self, offset: int) -> int:
+        """The number of the node of the instruction's position."""
+        if not self.position:
+            self.position = self.around.positions.node(self.scope, offset)
+        return self.position
+
+    def _fill(self, t: Template, i: int, offset: int) -> int:
+        """The part of an instruction whose words begin at ``i``, from its template."""
+        form, words, variables = t.form, self.words, self.variables
+        args: list[object] = [self.number, self._where(offset) if t.has_position else 0]
+        for src, ty in zip(form.srcs, form.params, strict=True):
+            if src == _SLOT:
+                letter, slot = LETTERS[ty], words[i]
+                name = f"{letter}{slot}"
+                if name not in variables.used:
+                    variables.use(letter, slot)
+                args.append(name)
+                i += 1
+            elif src == _ACC:
+                args.append(self._from_acc(LETTERS[ty]))
+            elif src == _IMM:
+                args.append(self._constant(LETTERS[ty], _signed(words[i])))
+                i += 1
+            elif src == _IMM64:
+                args.append(self._constant(LETTERS[ty], words[i] | words[i + 1] << 32))
+                i += 2
+            else:
+                args.append(words[i])
+                i += 1
+        for kind in form.imms:
+            args.append(self._immediate(kind, i))
+            i += kind.words
+        if t.memory:
+            self.memories[str(args[t.memory])] = None
+        dst = form.dst
+        if dst == Dst.SLOT:
+            slot = words[i]
+            args.append(variables.define(t.letter, slot)[1:])
+            i += 1
+        elif dst.is_branch:
+            args.append(self._target(i, backward=dst.is_backward))
+            i += 1
+        elif dst == Dst.REF:
+            args.append(words[i])
+            i += 1
+        self.texts.append(t.fill(*args))
+        if t.needs:
+            for name, text in t.needs:
+                self.around.module.declare(name, text)
+        self.uses_refs |= t.uses_refs
+        self.uses_memory |= t.uses_memory
+        if t.letter and t.result is not None:
+            result = t.result(*args)
+            self._to_acc([(t.letter, result)])
+            if self.catches and dst == Dst.SLOT:
+                f = Fragment(f"w{self.number}")
+                m = self._machine(f, 0)
+                m.store_frame(slot, Value(result, IR_TYPES[t.letter]))
+                self.texts += f.lines
+        if t.ends:
+            self.live = False
+        return i
+
+    # Operands.
+
+    def _target(self, i: int, *, backward: bool) -> int:
+        """The offset that the word at ``i`` leads to."""
+        offset = 4 * i - self.words[i] if backward else (4 * i + self.words[i]) & 0xFFFFFFFF
+        if backward:
+            self.loops.add(offset)
+        self.targets.add(offset)
+        return offset
+
+    def _constant(self, letter: str, value: int) -> str:
+        """A constant as an operand; floats are given as their bits."""
+        match letter:
+            case "i":
+                return str(_signed(value & 0xFFFFFFFF))
+            case "l":
+                return str(_signed(value & 0xFFFFFFFFFFFFFFFF, 64))
+            case "f":
+                bits = value & 0xFFFFFFFF
+                text, special = f"bitcast (i32 {bits} to float)", bits & 0x7FFFFFFF in _SPECIAL_F32
+            case _:
+                bits = value & 0xFFFFFFFFFFFFFFFF
+                text, special = f"0x{bits:016X}", bits & 0x7FFFFFFFFFFFFFFF in _SPECIAL_F64
+        if not special:
+            return text
+        # With these LLVM finds operations that do nothing, except to make NaNs quiet.
+        self.number += 1
+        f = Fragment(str(self.number))
+        m = self._machine(f, 0)
+        name = m.opaque(Value(text, IR_TYPES[letter])).text
+        self.texts += f.lines
+        return name
+
+    def _immediate(self, kind: Word, i: int) -> str:
+        words = self.words
+        match kind:
+            case Word.OFFSET64:
+                return str(words[i] | words[i + 1] << 32)
+            case Word.V128:
+                value = sum(words[i + k] << 32 * k for k in range(4))
+                return constant(V128, value).text
+            case Word.TYPE:
+                return self.around.type_number(words[i])
+            case Word.DELTA:
+                return str(_signed(words[i]))
+            case _:
+                return str(words[i])
+
+    def _from_acc(self, letter: str) -> str:
+        """What is in an accumulator, as a value of a letter."""
+        held = self.facc if letter in "fdv" else self.acc
+        for have, text in held:
+            if have == letter:
+                return text
+        for have, text in held:
+            if have in "il" and letter in "il":
+                self.number += 1
+                name = f"%t{self.number}"
+                how = f"trunc i64 {text} to i32" if letter == "i" else f"zext i32 {text} to i64"
+                self.texts.append(f"  {name} = {how}")
+                return name
+        raise InternalError(f"{self.name}: no {letter!r} in the accumulator")
+
+    def _to_acc(self, values: list[tuple[str, str]]) -> None:
+        if values[0][0] in "fdv" and len(values) == 1:
+            self.facc = values
+        else:
+            self.acc = values
+
+    # Operations that depend on the function.
+
+    def _machine(self, f: Fragment, position: int) -> FrameMachine:
+        around = self.around
+        where = f", !dbg !{position}" if position else ""
+        m = FrameMachine(
+            f, around.module, self.variables, self.own, arch=around.arch, position=where
+        )
+        m.catches = self.catches
+        return m
+
+    def _write(self, form: Form, i: int, offset: int) -> int:
+        """The part of an instruction whose words begin at ``i``, by running its body."""
+        f = Fragment(str(self.number))
+        m = self._machine(f, self._where(offset))
+        m.at = offset
+        op, name = form.op, form.op.name.partition(" ")[0]
+        if name == "br":
+            target = self._target(i, backward=form.dst.is_backward)
+            f.end(f"br label %{'P' if form.dst.is_backward else 'L'}{target}")
+            i += 1
+        elif op.name in _MOVES or op.name in _SIZES:
+            i = self._move(m, form, i)
+        elif op.name.startswith("return_value"):
+            i = self._return_value(m, form, i)
+        elif op.name == "br_table":
+            i = self._branch_table(m, form, i)
+        else:
+            i = self._run_body(m, form, i)
+        self.texts += f.lines
+        self.live = f.live
+        self.uses_refs |= m.uses_refs
+        return i
+
+    def _sources(self, m: FrameMachine, form: Form, i: int) -> tuple[list[Value], int]:
+        values = []
+        for src, ty in zip(form.srcs, form.params, strict=True):
+            letter = LETTERS.get(ty, "")
+            word = self.words[i] if src.words else 0
+            i += src.words
+            if src == Src.SLOT:
+                values.append(m.read(letter, word))
+            elif src == Src.REF:
+                values.append(m.read_ref(str(word)))
+            elif src == Src.ACC:
+                values.append(Value(self._from_acc(letter), IR_TYPES[letter]))
+            else:
+                if src == Src.IMM64:
+                    word |= self.words[i - 1] << 32
+                else:
+                    word = _signed(word)
+                values.append(Value(self._constant(letter, word), IR_TYPES[letter]))
+        return values, i
+
+    def _run_body(self, m: FrameMachine, form: Form, i: int) -> int:
+        op = form.op
+        values, i = self._sources(m, form, i)
+        for kind in form.imms:
+            values.append(Value(self._immediate(kind, i), "i32"))
+            if kind == Word.TAG:
+                tag = self.around.header.tags[self.words[i]]
+                m.callee = self.around.type_signature(tag)
+            elif kind == Word.FUNC:
+                m.callee = self.around.signature(self.words[i])
+                m.symbol = symbol(f"f{self.words[i]}") if self.words[i] in self.around.here else ""
+            elif kind == Word.TYPE:
+                m.callee = self.around.type_signature(self.around.type_index(self.words[i]))
+            i += kind.words
+        value = op.body(m, op.ty, *values)
+        if op.row is not None and op.row.rule == Rule.WIDE:
+            pair = m.emit("<2 x i64>", f"bitcast {value} to <2 x i64>")
+            for half in range(2):
+                part = m.emit("i64", f"extractelement {pair}, i32 {half}")
+                m.write("l", self.words[i] + 8 * half, part)
+            return i + 1
+        if op.results:
+            assert form.dst == Dst.REF
+            m.write_ref(str(self.words[i]), value)
+            i += 1
+        if m.f.live and op.kind == Kind.LEAVE:
+            self.acc, self.facc = [], []
+        return i
+
+    def _move(self, m: FrameMachine, form: Form, i: int) -> int:
+        """An operation that does not say of which type the value is that it moves."""
+        name, variables = form.op.name, self.variables
+        moved: list[tuple[str, Value]] = []
+        if name.startswith("global.get"):
+            letter = self.around.global_letter(self.words[i])
+            cell = Value(str(self.words[i]), "i32")
+            ty = _TYPES[letter]
+            moved = [(letter, m.global_get(ty, cell, far=name.endswith("far")))]
+            i += 1
+        elif name.startswith("global.set"):
+            at = i + form.srcs[0].words
+            letter = self.around.global_letter(self.words[at])
+            value = self._one(m, form.srcs[0], i, letter)
+            cell = Value(str(self.words[at]), "i32")
+            m.global_set(_TYPES[letter], cell, value, far=name.endswith("far"))
+            return at + 1
+        elif name == "copy":
+            dest = self.words[i + form.srcs[0].words]
+            letters = variables.letter(dest) if dest < variables.locals_end else ""
+            letters = letters or self._letters(form.srcs[0], i)
+            if not letters:
+                raise InternalError(f"{self.name}: a copy of nothing")
+            moved = [(letter, self._one(m, form.srcs[0], i, letter)) for letter in letters]
+            i += form.srcs[0].words
+        elif name == "select":
+            i, moved = self._select(m, form, i)
+        else:
+            index = Value(str(self.words[i]), "i32")
+            size = m.memory_size(index) if name == "memory.size" else m.table_size(index)
+            moved = [("l", size), ("i", m.trunc(I32, size))]
+            i += 1
+        self._put(m, moved, self.words[i] if form.dst == Dst.SLOT else None)
+        return i + form.dst.words
+
+    def _letters(self, src: Src, i: int) -> str:
+        """The types that the value of a source may have."""
+        if src == Src.ACC:
+            return "".join([letter for letter, _ in self.acc])
+        return self.variables.letters(self.words[i])
+
+    def _one(self, m: FrameMachine, src: Src, i: int, letter: str) -> Value:
+        """The value of a source that does not say its type."""
+        ir = IR_TYPES[letter]
+        if src == Src.SLOT:
+            slot = self.words[i]
+            if letter in "fd" and self.variables.letter(slot) == "l":
+                return self._as_float(m, m.read("l", slot), letter)
+            return m.read(letter, slot)
+        if src == Src.ACC:
+            for have, text in self.acc:
+                if have == letter:
+                    return Value(text, ir)
+            if letter in "fd":
+                return self._as_float(m, Value(self._from_acc("l"), "i64"), letter)
+            return Value(self._from_acc(letter), ir)
+        word = self.words[i]
+        bits = _signed(word) if src == Src.IMM else word | self.words[i + 1] << 32
+        return Value(self._constant(letter, bits), ir)
+
+    def _as_float(self, m: FrameMachine, bits: Value, letter: str) -> Value:
+        """A constant that was loaded as an integer, because it was about to be moved."""
+        if letter == "f":
+            bits = m.trunc(I32, bits)
+        return m.bitcast(_TYPES[letter], bits)
+
+    def _select(self, m: FrameMachine, form: Form, i: int) -> tuple[int, list[tuple[str, Value]]]:
+        """A choice of integers, of either length."""
+        a, b = i, i + form.srcs[0].words
+        c = b + form.srcs[1].words
+        letters = [self.variables.letters(self.words[at]) for at in (a, b)]
+        known = "".join([x for x in letters[0] if x in letters[1] and x in "il"])
+        cond = m.ne(self._one(m, form.srcs[2], c, "i"), constant(I32, 0))
+        i = c + form.srcs[2].words
+        dest = self.words[i]
+        if dest < self.variables.locals_end:
+            known = self.variables.letter(dest)
+        moved = []
+        for letter in known:
+            x, y = self._one(m, form.srcs[0], a, letter), self._one(m, form.srcs[1], b, letter)
+            moved.append((letter, m.select(cond, x, y)))
+        return i, moved
+
+    def _put(self, m: FrameMachine, moved: list[tuple[str, Value]], slot: int | None) -> None:
+        """A result, of a type or of several, to a slot and the accumulator."""
+        if slot is not None:
+            local = self.variables.letter(slot) if slot < self.variables.locals_end else ""
+            for letter, value in moved:
+                if local in ("", letter):
+                    m.write(letter, slot, value)
+            if len(moved) > 1:
+                self.variables.known.pop(slot, None)
+        if moved:
+            self.acc = [(letter, value.text) for letter, value in moved]
+
+    def _return_value(self, m: FrameMachine, form: Form, i: int) -> int:
+        op = form.op
+        if form.srcs[0] == Src.REF:
+            return self._run_body(m, form, i)
+        letter = self.own.results[0].letter
+        typed = LETTERS[op.params[0]]
+        if typed != "l":
+            (value,), _ = self._sources(m, form, i)
+            m.return_value(value, constant(I32, 0))
+            return i + form.words
+        m.return_value(self._one(m, form.srcs[0], i, letter), constant(I32, 0))
+        return i + form.words
+
+    def _branch_table(self, m: FrameMachine, form: Form, i: int) -> int:
+        (index,), i = self._sources(m, form, i)
+        count = self.words[i]
+        cases = [self._target(i + 1 + k, backward=False) for k in range(count + 1)]
+        rows = "".join([f" i32 {k}, label %L{t}" for k, t in enumerate(cases[:-1])])
+        m.f.end(f"switch {index}, label %L{cases[-1]} [{rows} ]")
+        return i + 2 + count
+
+    # The whole.
+
+    def _assemble(self) -> str:
+        if self.live:
+            raise InternalError(f"{self.name}: the code does not end")
+        texts, starts = self.texts, self.starts
+        self.variables.check(self.name)
+        for target in self.targets:
+            at = starts.get(target)
+            if at is None:
+                raise InternalError(f"{self.name}: a branch into the middle of an instruction")
+            label = f"L{target}:\n"
+            if target in self.reached:
+                label = f"  br label %L{target}\n{label}"
+            texts[at] = label + texts[at]
+        polls = [self._poll(target) for target in sorted(self.loops)]
+        args = ", ".join([f"{ty} %{name}" for ty, name in PARAMS])
+        once = " noinline" if self.catches else ""
+        head = f"define dso_local {CC} {RESULT} {symbol(self.name)}({args}) {notes.FUNCTION}{once}"
+        beginning = self._beginning()
+        lines = [f"{head} !dbg {self.scope.node} {{", "entry:", *self.variables.allocate()]
+        lines += beginning
+        return "\n".join([*lines, *texts, *polls, "}"])
+
+    def _limit(self, number: str) -> str:
+        at = as_struct(Context).offset("stack_limit")
+        assert at == 0
+        return f"  %limit{number} = load volatile ptr, ptr %ctx, align 8\n" + (
+            f"  %beyond{number} = icmp ugt ptr %fp, %limit{number}\n"
+        )
+
+    def _poll(self, target: int) -> str:
+        """Where branches back to a loop go: is somebody asking to stop?"""
+        position = self.around.positions.node(self.scope, target)
+        return (
+            f"P{target}:\n{self._limit(f'P{target}')}"
+            f"  br i1 %beyondP{target}, label %S{target}, label %L{target}{notes.UNLIKELY}\n"
+            f"S{target}:\n  call preserve_allcc void @check_limit(ptr %ctx, ptr %inst, ptr %fp)"
+            f" {notes.RARELY}, !dbg !{position}\n  br label %L{target}"
+        )
+
+    def _beginning(self) -> list[str]:
+        """Everything before the first instruction."""
+        f = Fragment("e")
+        before = self.around.positions.before(self.scope)
+        m = self._machine(f, before)
+        if self.entry is None:
+            f.do(self._limit("").strip())
+            f.end(f"br i1 %beyond, label %slow, label %checked{notes.UNLIKELY}")
+            f.label("slow")
+            f.do(
+                "call preserve_allcc void @check_limit(ptr %ctx, ptr %inst, ptr %fp)"
+                f" {notes.RARELY}{m.position}"
+            )
+            f.label("checked")
+            f.do("%none = icmp slt i32 %left, 0")
+            f.end(f"br i1 %none, label %exhausted, label %start{notes.UNLIKELY}")
+            f.label("exhausted")
+            m.on_trap(_EXHAUSTED)
+            f.label("start")
+        self._fill_variables(m)
+        self.uses_refs |= self.catches
+        if self.uses_memory:
+            base = as_struct(Instance).offset("memory_base")
+            assert base == 0
+            f.do(f"%mem = load ptr, ptr %inst, align 8{notes.CONSTANT}")
+        for memory in self.memories:
+            where = m._pointee("memories", Value(memory, "i32"))
+            f.do(f"%memory.{memory} = getelementptr i8, ptr {where}, i64 0")
+            base = as_struct(Memory).offset("base")
+            f.do(f"%at.{memory} = getelementptr i8, ptr {where}, i64 {base}")
+            f.do(f"%base.{memory} = load ptr, ptr %at.{memory}, align 8{notes.CONSTANT}")
+        if self.uses_refs:
+            where = as_struct(Context).offset("native_rp")
+            f.do(f"%rp.at = getelementptr i8, ptr %ctx, i64 {where}")
+            f.do(f"%rp = load ptr, ptr %rp.at, align 8{notes.MACHINE}")
+        if self.catches:
+            m.open(self.function.index)
+        f.end(f"br label %L{self.entry or 0}")
+        return f.lines
+
+    def _fill_variables(self, m: FrameMachine) -> None:
+        """Give the variables what they hold at the entry."""
+        variables = self.variables
+        for name, (letter, slot) in variables.used.items():
+            if self.entry is not None:
+                value = m.load_frame(letter, slot)
+            elif name in variables.params:
+                value = self._param(m, letter, slot)
+            elif slot < variables.locals_end:
+                value = Value(ZEROS[letter], IR_TYPES[letter])
+            else:
+                continue
+            m.f.do(f"store {value}, ptr %{name}")
+            if self.catches and self.entry is None:
+                m.store_frame(slot, value)
+
+    def _param(self, m: FrameMachine, letter: str, slot: int) -> Value:
+        s = slot // 8
+        if s >= REGISTER_SLOTS:
+            return m.load_frame(letter, slot)
+        if letter in "il":
+            value = Value(f"%a{s}", "i64")
+            return m.trunc(I32, value) if letter == "i" else value
+        return m.from_lanes(letter, Value(f"%b{s}", "<4 x float>"))

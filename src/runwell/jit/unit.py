@@ -1,0 +1,66 @@
+"""Functions that are compiled together: one module of LLVM."""
+
+from runwell.jit import notes
+from runwell.jit.job import Job, JobFunction, decode_header
+from runwell.jit.lower import Lowering, Surroundings, clauses
+
+
+def job_text(job: Job, arch: str) -> str:
+    """The functions of a job as LLVM text, without data layout and triple.
+
+    Raises:
+        InternalError: register code is not what a translator makes.
+    """
+    here = frozenset([f.index for f in job.functions])
+    around = Surroundings(decode_header(job.header), here, arch)
+    bodies = []
+    for function in job.functions:
+        bodies.append(Lowering(around, function).run())
+        for at in entries_of(function):
+            bodies.append(Lowering(around, function, entry=at).run())
+    scope = around.positions.scope("check_limit")
+    before = around.positions.before(scope)
+    helpers = _HELPERS.format(
+        function=notes.FUNCTION, stop=notes.STOP, scope=scope.node, before=f"!dbg !{before}"
+    )
+    around.module.declare("native_trap", "declare void @native_trap(ptr, ptr, ptr, i32)")
+    around.module.declare("on_stack_limit", "declare i32 @on_stack_limit(ptr, ptr)")
+    return "\n".join([around.module.text(), *bodies, helpers, around.positions.text(), ""])
+
+
+def entries_of(function: JobFunction) -> list[int]:
+    """Where else than at its beginning a function is entered: where it is told to, at handlers."""
+    landings = [clause.target for clause in clauses(function.handlers)]
+    return sorted({*function.entries, *landings})
+
+
+# ``check_limit``: a frame is beyond the limit of the stack, or somebody wants the guest to stop.
+# ``is_among``: is a type none of those in a list that ends with 0?
+_HELPERS = """
+define internal preserve_allcc void @check_limit(ptr %ctx, ptr %inst, ptr %fp) \
+noinline cold {function} !dbg {scope} {{
+  %code = call i32 @on_stack_limit(ptr %ctx, ptr %fp), {before}
+  %fine = icmp eq i32 %code, 0
+  br i1 %fine, label %on, label %stop
+stop:
+  call void @native_trap(ptr %ctx, ptr %inst, ptr %fp, i32 %code) {stop}, {before}
+  unreachable
+on:
+  ret void
+}}
+define internal i1 @is_among(i32 %type, ptr %supers) noinline cold {function} {{
+entry:
+  br label %next
+next:
+  %place = phi ptr [ %supers, %entry ], [ %following, %more ]
+  %number = load i32, ptr %place, align 4
+  %found = icmp eq i32 %number, %type
+  br i1 %found, label %out, label %more
+more:
+  %following = getelementptr i8, ptr %place, i64 4
+  %ends = icmp eq i32 %number, 0
+  br i1 %ends, label %out, label %next
+out:
+  ret i1 %found
+}}
+"""

@@ -1,0 +1,96 @@
+"""The slots of a function as variables: one for each slot and type that is used.
+
+A slot of an operand holds values of different types at different times, and a ``copy`` does not
+say of which.  So it is known what was written to a slot last, as far as the order of the code tells
+(which it does not behind a jump); else a copy copies whatever the slot may hold.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import final
+
+from runwell.base.errors import InternalError
+from runwell.base.types import ValType
+from runwell.jit.convention import IR_TYPES, LETTERS, Signature
+
+LINK_BYTES = 16
+
+
+@final
+class Variables:
+    """The slots of one function.
+
+    Attributes:
+        used: names of variables that are read or written, with letter and slot.
+        known: letter of what an operand slot holds, if known here.
+        locals_end: where the slots of operands begin.
+    """
+
+    def __init__(self, own: Signature, declared: Sequence[tuple[int, ValType]]) -> None:
+        """Lay out a frame.
+
+        Args:
+            own: the function's signature.
+            declared: runs of locals, parameters excepted: how many of which type.
+        """
+        self.used: dict[str, tuple[str, int]] = {}
+        self.known: dict[int, str] = {}
+        self._held: dict[int, str] = {}
+        self._starts, self._letters = [], []
+        self.params = {f"{p.letter}{p.slot}" for p in own.params}
+        for letter, slot in own.params:
+            self._starts.append(slot)
+            self._letters.append(letter)
+        at = own.param_bytes + LINK_BYTES
+        for count, ty in declared:
+            letter = LETTERS.get(ty, "")
+            if letter and count:
+                self._starts.append(at)
+                self._letters.append(letter)
+                at += count * (16 if letter == "v" else 8)
+        self.locals_end = at
+
+    def letter(self, slot: int) -> str:
+        """The type that a slot always has, or the last one, or "" if that is unknown."""
+        if slot < self.locals_end:
+            return self._letters[bisect_right(self._starts, slot) - 1]
+        return self.known.get(slot, "")
+
+    def letters(self, slot: int) -> str:
+        """The types that what is in a slot may have."""
+        return self.letter(slot) or self._held.get(slot, "")
+
+    def use(self, letter: str, slot: int) -> str:
+        """The variable of a slot, to be read."""
+        name = f"{letter}{slot}"
+        self.used[name] = letter, slot
+        return f"%{name}"
+
+    def define(self, letter: str, slot: int) -> str:
+        """The variable of a slot, to be written."""
+        name = f"{letter}{slot}"
+        self.used[name] = letter, slot
+        if slot >= self.locals_end:
+            self.known[slot] = letter
+            held = self._held.get(slot, "")
+            if letter not in held:
+                self._held[slot] = held + letter
+        return f"%{name}"
+
+    def lose_track(self) -> None:
+        """Control arrives from elsewhere only."""
+        self.known.clear()
+
+    def check(self, function: str) -> None:
+        """Fail if an operand slot is read as what was never written to it.
+
+        Raises:
+            InternalError: the register code is not what a translator makes.
+        """
+        for name, (letter, slot) in self.used.items():
+            if slot >= self.locals_end and letter not in self._held.get(slot, ""):
+                raise InternalError(f"{function}: nothing is ever in {name}")
+
+    def allocate(self) -> list[str]:
+        """The instructions that make the variables."""
+        return [f"  %{name} = alloca {IR_TYPES[letter]}" for name, (letter, _) in self.used.items()]
