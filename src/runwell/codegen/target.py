@@ -38,6 +38,12 @@ def target_machine(level: int) -> Any:
 
 
 @cache
+def begin_with_frames() -> None:
+    """From now on, functions make their frame before anything else, whether they need it or not."""
+    llvm.set_option("runwell", "-enable-shrink-wrap=false")
+
+
+@cache
 def host_target() -> Target:
     """This machine."""
     machine = target_machine(2)

@@ -7,7 +7,7 @@ from runwell.base.light import final
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-_ENGINES = ("interpreter",)
+_ENGINES = ("interpreter", "jit")
 _BOUNDS = ("guard", "explicit")
 LONGEST_CALL_S = 1e9
 
@@ -17,7 +17,8 @@ class Config:
     """How modules are run, and within what limits.
 
     Args:
-        engine: how to execute; this version has ``"interpreter"``.
+        engine: how to execute: ``"interpreter"``, or ``"jit"``, which compiles a module to machine
+            code before anything of it runs.
         bounds: how memory accesses are kept inside: ``"guard"`` pages, or ``"explicit"`` checks of
             each, for systems where address space is scarce or signals cannot be used.
         max_memory_bytes: no memory of an instance grows beyond; None for no limit but the format's.

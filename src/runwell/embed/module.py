@@ -90,6 +90,10 @@ class Module:
             translator.validate(self.code)
         else:
             translator.validate_constants(self.code)  # instantiation relies on them
+        if config.engine == "jit":
+            from runwell.jit.whole import compile_module
+
+            compile_module(self.code)
 
     @classmethod
     def of(cls, code: ModuleCode) -> Module:

@@ -3,6 +3,7 @@
 import os
 
 from runwell.codegen.object import compile_text
+from runwell.codegen.target import begin_with_frames
 from runwell.jit.job import Job
 from runwell.jit.unit import job_text
 
@@ -22,4 +23,6 @@ def compile_job(job: Job) -> bytes:
         InternalError: register code is not what a translator makes.
         CodegenError: LLVM refuses the text.
     """
+    # A fault in a function without a frame would hide its caller from backtraces.
+    begin_with_frames()
     return compile_text(job_text(job, os.uname().machine), job.level)

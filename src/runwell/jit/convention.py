@@ -15,11 +15,11 @@ A single result that is a number is in the first or second part of the result; e
 where the interpreter leaves it.
 """
 
-from enum import IntEnum
 from typing import NamedTuple
 
 from runwell.base.types import F32, F64, I32, I64, V128, FuncType, ValType
 from runwell.codegen.machine import VECTOR
+from runwell.runtime.layout import ResultClass
 
 CC = "preserve_nonecc"
 RESULT = "{ i64, <4 x float> }"
@@ -41,14 +41,6 @@ PARAM_TYPES = ", ".join(ty for ty, _ in PARAMS)
 LETTERS = {I32: "i", I64: "l", F32: "f", F64: "d", V128: "v"}
 IR_TYPES = {"i": "i32", "l": "i64", "f": "float", "d": "double", "v": VECTOR}
 ZEROS = {"i": "0", "l": "0", "f": "0.0", "d": "0.0", "v": "zeroinitializer"}
-
-
-class ResultClass(IntEnum):
-    """Where the results of a function are."""
-
-    INTEGER = 0  # in the first part, or there is none
-    FLOAT = 1  # in the second
-    MEMORY = 2  # in the frames
 
 
 class Place(NamedTuple):

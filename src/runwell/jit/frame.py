@@ -16,14 +16,13 @@ from runwell.jit.convention import (
     REGISTER_SLOTS,
     RESULT,
     Place,
-    ResultClass,
     Signature,
 )
 from runwell.jit.machine import NativeMachine
 from runwell.jit.variables import Variables
 from runwell.kernel.text import FunctionText, ModuleText
 from runwell.kernel.types import sizeof
-from runwell.runtime.layout import Context, FuncCode, FuncRef, NativeHandler
+from runwell.runtime.layout import Context, FuncCode, FuncRef, NativeHandler, ResultClass
 
 _FIRST_FLOAT = 5 + REGISTER_SLOTS
 
@@ -273,6 +272,8 @@ class FrameMachine(NativeMachine):
             self.f.do(f"store ptr {value}, ptr {where}, align 8{notes.MACHINE}")
         where = self._field("%handler", NativeHandler, "left")
         self.f.do(f"store i32 %left, ptr {where}, align 8{notes.MACHINE}")
+        where = self._field("%handler", NativeHandler, "at")
+        self.f.do(f"store i32 -1, ptr {where}, align 4{notes.MACHINE}")
         self._set_handlers("%handler")
 
     def close(self) -> None:

@@ -28,12 +28,14 @@ USUALLY_PASSED = f", !prof !{_REST + 3}"
 
 # Every caller keeps its frame, for backtraces; calls that replace it are marked as such.
 _FRAMES = '"frame-pointer"="all" "disable-tail-calls"="true"'
+# Frames larger than a page touch each, so that the guard of the stack is met.
+_PROBES = '"probe-stack"="inline-asm"'
 # Stores are not to become calls of the C library.
 _PLAIN = '"no-builtins"'
 # Attributes of functions, of calls that never return, of calls that hardly ever happen.
 FUNCTION, STOP, RARELY = "#0", "#1", "#2"
 _GROUPS = {
-    FUNCTION: f"nounwind {_FRAMES} {_PLAIN}",
+    FUNCTION: f"nounwind {_FRAMES} {_PROBES} {_PLAIN}",
     STOP: "nounwind noreturn cold nomerge",
     RARELY: "nounwind cold nomerge",
 }
