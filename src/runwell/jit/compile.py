@@ -7,6 +7,18 @@ from runwell.codegen.target import begin_with_frames
 from runwell.jit.job import Job
 from runwell.jit.unit import job_text
 
+# A fault in a function that has no frame yet would hide its caller from backtraces.
+begin_with_frames()
+
+
+def compile_encoded(data: bytes) -> bytes:
+    """Compile an encoded job; see ``compile_job``.
+
+    Raises:
+        ValueError: it is no job.
+    """
+    return compile_job(Job.decode(data))
+
 
 def compile_job(job: Job) -> bytes:
     """Compile functions.
@@ -23,6 +35,4 @@ def compile_job(job: Job) -> bytes:
         InternalError: register code is not what a translator makes.
         CodegenError: LLVM refuses the text.
     """
-    # A fault in a function without a frame would hide its caller from backtraces.
-    begin_with_frames()
     return compile_text(job_text(job, os.uname().machine), job.level)

@@ -149,7 +149,8 @@ class Lowering:
         self.targets: set[int] = {entry or 0}
         self.loops: set[int] = set()
         self.memories: dict[str, None] = {}
-        self.uses_refs = self.uses_memory = False
+        self.uses_refs = self.uses_memory = self.uses_top = False
+        self.ref_bytes = 8 * self.own.ref_params
         # Accumulators: letters and values of what they hold.
         self.acc: list[tuple[str, str]] = []
         self.facc: list[tuple[str, str]] = []
@@ -252,6 +253,7 @@ class Lowering:
                 self.around.module.declare(name, text)
         self.uses_refs |= t.uses_refs
         self.uses_memory |= t.uses_memory
+        self.uses_top |= t.uses_top
         if t.letter and t.result is not None:
             result = t.result(*args)
             self._to_acc([(t.letter, result)])
@@ -349,8 +351,10 @@ class Lowering:
         f = Fragment(str(self.number))
         m = self._machine(f, self._where(offset))
         m.at = offset
-        op, name = form.op, form.op.name.partition(" ")[0]
-        if name == "br":
+        op = form.op
+        if op.name == "zero_refs":
+            self.ref_bytes = self.words[i] + self.words[i + 1]
+        if op.name == "br":
             target = self._target(i, backward=form.dst.is_backward)
             f.end(f"br label %{'P' if form.dst.is_backward else 'L'}{target}")
             i += 1
@@ -563,14 +567,21 @@ class Lowering:
             f"  %beyond{number} = icmp ugt ptr %fp, %limit{number}\n"
         )
 
+    def _check(self, size: int, ref_size: int) -> str:
+        """Find out what is wanted, where these many bytes of the frames are in use."""
+        return (
+            "call preserve_allcc void @check_limit(ptr %ctx, ptr %inst, ptr %fp, i32 %left, "
+            f"i64 {size}, i64 {ref_size}) {notes.RARELY}"
+        )
+
     def _poll(self, target: int) -> str:
         """Where branches back to a loop go: is somebody asking to stop?"""
         position = self.around.positions.node(self.scope, target)
         return (
             f"P{target}:\n{self._limit(f'P{target}')}"
             f"  br i1 %beyondP{target}, label %S{target}, label %L{target}{notes.UNLIKELY}\n"
-            f"S{target}:\n  call preserve_allcc void @check_limit(ptr %ctx, ptr %inst, ptr %fp)"
-            f" {notes.RARELY}, !dbg !{position}\n  br label %L{target}"
+            f"S{target}:\n  {self._check(self.variables.end, self.ref_bytes)}"
+            f", !dbg !{position}\n  br label %L{target}"
         )
 
     def _beginning(self) -> list[str]:
@@ -582,10 +593,8 @@ class Lowering:
             f.do(self._limit("").strip())
             f.end(f"br i1 %beyond, label %slow, label %checked{notes.UNLIKELY}")
             f.label("slow")
-            f.do(
-                "call preserve_allcc void @check_limit(ptr %ctx, ptr %inst, ptr %fp)"
-                f" {notes.RARELY}{m.position}"
-            )
+            check = self._check(self.own.param_bytes, 8 * self.own.ref_params)
+            f.do(check + m.position)
             f.label("checked")
             f.do("%none = icmp slt i32 %left, 0")
             f.end(f"br i1 %none, label %exhausted, label %start{notes.UNLIKELY}")
@@ -593,7 +602,7 @@ class Lowering:
             m.on_trap(_EXHAUSTED)
             f.label("start")
         self._fill_variables(m)
-        self.uses_refs |= self.catches
+        self.uses_refs |= self.catches or self.uses_top
         if self.uses_memory:
             base = as_struct(Instance).offset("memory_base")
             assert base == 0
@@ -608,6 +617,9 @@ class Lowering:
             where = as_struct(Context).offset("native_rp")
             f.do(f"%rp.at = getelementptr i8, ptr %ctx, i64 {where}")
             f.do(f"%rp = load ptr, ptr %rp.at, align 8{notes.MACHINE}")
+        if self.uses_top:
+            f.do(f"%top = getelementptr i8, ptr %fp, i64 {self.variables.end}")
+            f.do(f"%ref.top = getelementptr i8, ptr %rp, i64 {self.ref_bytes}")
         if self.catches:
             m.open(self.function.index)
         f.end(f"br label %L{self.entry or 0}")

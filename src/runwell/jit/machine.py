@@ -45,6 +45,7 @@ class NativeMachine(LlvmMachine, ControlMachine[Value]):
         memory: number of the memory that is accessed and checked, as text; "" in guard mode.
         uses_refs: was ``%rp`` used?
         uses_memory: was ``%mem`` used?
+        uses_top: were ``%top`` and ``%ref.top`` used, the ends of the frames?
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class NativeMachine(LlvmMachine, ControlMachine[Value]):
         super().__init__(f, module, arch=arch)
         self.position = position
         self.memory = ""
-        self.uses_refs = self.uses_memory = False
+        self.uses_refs = self.uses_memory = self.uses_top = False
         self.volatile = "volatile "
 
     # Calls to the core.
@@ -74,7 +75,15 @@ class NativeMachine(LlvmMachine, ControlMachine[Value]):
         self.trap_unless_zero(self.invoke_value(I32, kernel, *args))
 
     def invoke_blocking(self, kernel: str, *args: Value) -> Value:
-        both = self.kernel("i64", kernel, Value("%ctx", "ptr"), Value("%inst", "ptr"), *args)
+        # It may call the host, and that the guest: above this function's frames.
+        self.uses_top = True
+        for name, value in (("top", "ptr %top"), ("ref_top", "ptr %ref.top")):
+            where = self._field("%ctx", Context, name)
+            self.f.do(f"store {value}, ptr {where}, align 8{notes.MACHINE}")
+        where = self._field("%ctx", Context, "frames_left")
+        self.f.do(f"store i32 %left, ptr {where}, align 4{notes.MACHINE}")
+        context, instance = Value("%ctx", "ptr"), Value("%inst", "ptr")
+        both = self.kernel("i64", f"native_{kernel}", context, instance, *args)
         self.trap_unless_zero(self.trunc(I32, self.shr_u(both, constant(I64, 32))))
         return self.trunc(I32, both)
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
-
-from runwell.base.errors import InternalError
 from runwell.jit.job import Job, JobFunction, header_of
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.runtime import layout
@@ -20,44 +17,37 @@ if TYPE_CHECKING:
 def make_job(code: ModuleCode, functions: Iterable[int], level: int = 2) -> Job:
     """A job for functions of a module, which are translated if they were not.
 
-    Raises:
-        InternalError: a function cannot be translated: it was not validated.
+    Functions that are invalid, and so cannot be translated, are left out.
     """
     header = header_of(code.module, code.numbers).encode()
-    return Job(header, tuple([_function(code, x) for x in functions]), level)
+    found = [_function(code, x) for x in functions]
+    return Job(header, tuple([f for f in found if f is not None]), level)
 
 
-def _function(code: ModuleCode, index: int) -> JobFunction:
-    from ctypes import CFUNCTYPE, c_uint32, c_uint64, string_at
+def _function(code: ModuleCode, index: int) -> JobFunction | None:
+    from ctypes import c_uint64, string_at
 
-    from runwell.isa.form import FORMS
-    from runwell.translate.code import decode_code
-
-    where = ctype_of(layout.FuncCode).from_address(code.code_address(index))
-    if where.frame_bytes == 0:
-        prototype = CFUNCTYPE(c_uint32, c_uint64, c_uint32, c_uint32)
-        translate = prototype(native.address("translate_functions"))
-        if translate(code.address, index, index + 1):
-            raise InternalError(f"function {index} cannot be translated")
-    module = ctype_of(layout.ModuleCode).from_address(code.address)
-    order = list((c_uint64 * module.n_translated).from_address(module.translated))
-    at = order.index(code.code_address(index))
-    end = module.code_out
-    if at + 1 < len(order):
-        end = ctype_of(layout.FuncCode).from_address(order[at + 1]).entry
-    words = array("I", string_at(where.entry, end - where.entry))
-    handlers = (c_uint64 * len(FORMS)).from_address(native.address("handler_table"))
-    forms = {handlers[x]: x for x in range(len(FORMS))}
-    for instruction in decode_code(words, forms):
-        words[instruction.at // 4] = instruction.form.index
-        words[instruction.at // 4 + 1] = 0
+    where = code.code_address(index)
+    size = native.export_code(where, 0)
+    if not size:
+        return None
+    room = bytearray(size)
+    native.export_code(where, address_in(room))
     handlers = b""
+    module = ctype_of(layout.ModuleCode).from_address(code.address)
     table = c_uint64.from_address(module.handlers + 8 * index).value
     if table:
         head = ctype_of(layout.HandlerTable).from_address(table)
-        size = sizeof(layout.HandlerTable) + head.n_ranges * sizeof(layout.TryRange)
-        handlers = string_at(table, size + head.n_clauses * sizeof(layout.CatchClause))
-    return JobFunction(index, words.tobytes(), declared_locals(code, index), handlers)
+        length = sizeof(layout.HandlerTable) + head.n_ranges * sizeof(layout.TryRange)
+        handlers = string_at(table, length + head.n_clauses * sizeof(layout.CatchClause))
+    return JobFunction(index, bytes(room), declared_locals(code, index), handlers)
+
+
+def address_in(room: bytearray) -> int:
+    """Where the bytes are."""
+    from ctypes import addressof, c_char
+
+    return addressof(c_char.from_buffer(room))
 
 
 def declared_locals(code: ModuleCode, index: int) -> tuple[tuple[int, int], ...]:

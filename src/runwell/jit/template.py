@@ -22,7 +22,7 @@ from runwell.kernel.text import ModuleText
 # Operations that depend on the function: its frame, its labels, types that they do not name.
 _MOVES = ("copy", "select", "global.get", "global.get_far", "global.set", "global.set_far")
 _SIZES = ("memory.size", "table.size")
-_FRAMES = ("copy_many", "zero", "throw", "throw_ref", "br", "br_table")
+_FRAMES = ("copy_many", "zero", "zero_refs", "throw", "throw_ref", "br", "br_table")
 _BEGINNINGS = ("return", "call")
 # Placeholders are characters for private use: that of the instruction's number, of its position,
 # and from there on the operands.
@@ -55,6 +55,7 @@ class Template:
         has_position: does it use its position?
         uses_refs: does it use the reference frame?
         uses_memory: does it use memory 0 without a check?
+        uses_top: does it use the ends of the frames?
         memory: which argument is the number of the checked memory, or 0.
         ends: is the end never reached?
     """
@@ -70,6 +71,7 @@ class Template:
         "result",
         "uses_memory",
         "uses_refs",
+        "uses_top",
     )
 
     def __init__(self, form: Form, arch: str) -> None:
@@ -125,7 +127,7 @@ class Template:
         assert module.text().endswith(before[before.index("attributes") :])
         self.needs = tuple(module.declarations.items())
         self.has_position = POSITION in text
-        self.uses_refs, self.uses_memory = m.uses_refs, m.uses_memory
+        self.uses_refs, self.uses_memory, self.uses_top = m.uses_refs, m.uses_memory, m.uses_top
 
 
 def _branch(f: Fragment, dst: Dst, cond: Value, dest: str) -> None:

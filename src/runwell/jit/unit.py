@@ -3,6 +3,8 @@
 from runwell.jit import notes
 from runwell.jit.job import Job, JobFunction, decode_header
 from runwell.jit.lower import Lowering, Surroundings, clauses
+from runwell.kernel.types import as_struct
+from runwell.runtime.layout import Context
 
 
 def job_text(job: Job, arch: str) -> str:
@@ -21,10 +23,16 @@ def job_text(job: Job, arch: str) -> str:
     scope = around.positions.scope("check_limit")
     before = around.positions.before(scope)
     helpers = _HELPERS.format(
-        function=notes.FUNCTION, stop=notes.STOP, scope=scope.node, before=f"!dbg !{before}"
+        function=notes.FUNCTION,
+        stop=notes.STOP,
+        scope=scope.node,
+        before=f"!dbg !{before}",
+        native_rp=as_struct(Context).offset("native_rp"),
     )
     around.module.declare("native_trap", "declare void @native_trap(ptr, ptr, ptr, i32)")
-    around.module.declare("on_stack_limit", "declare i32 @on_stack_limit(ptr, ptr)")
+    around.module.declare(
+        "native_poll", "declare i32 @native_poll(ptr, ptr, ptr, i32, ptr, ptr)"
+    )
     return "\n".join([around.module.text(), *bodies, helpers, around.positions.text(), ""])
 
 
@@ -37,9 +45,14 @@ def entries_of(function: JobFunction) -> list[int]:
 # ``check_limit``: a frame is beyond the limit of the stack, or somebody wants the guest to stop.
 # ``is_among``: is a type none of those in a list that ends with 0?
 _HELPERS = """
-define internal preserve_allcc void @check_limit(ptr %ctx, ptr %inst, ptr %fp) \
-noinline cold {function} !dbg {scope} {{
-  %code = call i32 @on_stack_limit(ptr %ctx, ptr %fp), {before}
+define internal preserve_allcc void @check_limit(ptr %ctx, ptr %inst, ptr %fp, i32 %left, \
+i64 %size, i64 %ref.size) noinline cold {function} !dbg {scope} {{
+  %top = getelementptr i8, ptr %fp, i64 %size
+  %rp.at = getelementptr i8, ptr %ctx, i64 {native_rp}
+  %rp = load ptr, ptr %rp.at, align 8
+  %ref.top = getelementptr i8, ptr %rp, i64 %ref.size
+  %code = call i32 @native_poll(ptr %ctx, ptr %inst, ptr %fp, i32 %left, ptr %top, ptr %ref.top), \
+{before}
   %fine = icmp eq i32 %code, 0
   br i1 %fine, label %on, label %stop
 stop:

@@ -50,6 +50,12 @@ class Variables:
                 at += count * (16 if letter == "v" else 8)
         self.locals_end = at
 
+    @property
+    def end(self) -> int:
+        """Where the slots that are used end."""
+        ends = [slot + (16 if letter == "v" else 8) for letter, slot in self.used.values()]
+        return max(self.locals_end, *ends) if ends else self.locals_end
+
     def letter(self, slot: int) -> str:
         """The type that a slot always has, or the last one, or "" if that is unknown."""
         if slot < self.locals_end:
