@@ -553,8 +553,10 @@ class Lowering:
             texts[at] = label + texts[at]
         polls = [self._poll(target) for target in sorted(self.loops)]
         args = ", ".join([f"{ty} %{name}" for ty, name in PARAMS])
-        once = " noinline" if self.catches else ""
-        head = f"define dso_local {CC} {RESULT} {symbol(self.name)}({args}) {notes.FUNCTION}{once}"
+        # Code that handles exceptions is entered in ways that LLVM does not see, so it must not
+        # conclude from what it sees what the function does: "weak" says that it may be another.
+        linkage = "weak dso_local" if self.catches else "dso_local"
+        head = f"define {linkage} {CC} {RESULT} {symbol(self.name)}({args}) {notes.FUNCTION}"
         beginning = self._beginning()
         lines = [f"{head} !dbg {self.scope.node} {{", "entry:", *self.variables.allocate()]
         lines += beginning
