@@ -31,6 +31,14 @@ def test_script_with_explicit_bounds(name, worker, count):
 
 
 @needs_suite
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in EXPECTED])
+def test_script_compiled(name, worker, count):
+    assertions, failures = worker.run(name, engine="jit")
+    count(f"{name.rpartition('/')[0]} compiled", assertions)
+    assert not failures, "\n".join(f"{name}:{line}: {message}" for line, message in failures[:20])
+
+
+@needs_suite
 def test_expected_failures_exist():
     assert EXPECTED.keys() <= set(SCRIPTS)
     assert all(EXPECTED.values())

@@ -465,7 +465,9 @@ class LlvmMachine(Machine[Value]):
     def atomic_load(self, ty: Type, addr: Value, offset: Value) -> Value:
         width, to = _width(ty), ir_type(ty)
         at = self.address(addr, offset, width, aligned=True)
-        result = self.emit(to, f"load atomic {to}, ptr {at} seq_cst, align {width}{self.attached()}")
+        result = self.emit(
+            to, f"load atomic {to}, ptr {at} seq_cst, align {width}{self.attached()}"
+        )
         self._after(addr)
         return result
 
@@ -478,7 +480,9 @@ class LlvmMachine(Machine[Value]):
     def atomic_rmw(self, ty: Type, how: str, addr: Value, offset: Value, value: Value) -> Value:
         width, cell = _width(ty), self._narrow(ty, value)
         at = self.address(addr, offset, width, aligned=True)
-        result = self.emit(cell.type, f"atomicrmw {how} ptr {at}, {cell} seq_cst, align {width}{self.attached()}")
+        result = self.emit(
+            cell.type, f"atomicrmw {how} ptr {at}, {cell} seq_cst, align {width}{self.attached()}"
+        )
         self._after(addr)
         return result
 

@@ -4,14 +4,13 @@ The slots of a function are variables of its own, not memory.  What crosses a ca
 registers and, where those do not suffice, through the frame in memory.
 """
 
-from runwell.codegen.machine import Value, constant
 from runwell.base.types import I32, I64
+from runwell.codegen.machine import Value, constant
 from runwell.jit import notes
 from runwell.jit.convention import (
     CC,
     IR_TYPES,
     LANES,
-    PARAM_TYPES,
     PARAMS,
     REGISTER_SLOTS,
     RESULT,
@@ -105,7 +104,14 @@ class FrameMachine(NativeMachine):
     # Calls.
 
     def _arguments(
-        self, inst: str, fp: str, left: str, code: str, params: tuple[Place, ...], first: int, to: str
+        self,
+        inst: str,
+        fp: str,
+        left: str,
+        code: str,
+        params: tuple[Place, ...],
+        first: int,
+        to: str,
     ) -> str:
         """All arguments; those without a register are stored, from slots at ``first`` to ``to``."""
         words = ["%ctx", inst, fp, left, code, *["poison"] * (2 * REGISTER_SLOTS)]
@@ -123,7 +129,7 @@ class FrameMachine(NativeMachine):
         return self.f.ins("add nsw i32 %left, -1")
 
     def _native(self, code: str) -> str:
-        return self._load("ptr", code, FuncCode, "native")
+        return self.field_value("ptr", code, FuncCode, "native")
 
     def call(self, func: Value, first: Value, link: Value, ref_first: Value) -> None:
         code, target = "poison", self.symbol
@@ -139,10 +145,10 @@ class FrameMachine(NativeMachine):
     def _referred(self, ref: Value) -> tuple[str, str]:
         """The ``FuncCode`` of a function, and its instance; the host's functions have none."""
         at = self.f.ins(f"inttoptr {ref} to ptr")
-        inst = self._load("ptr", at, FuncRef, "instance")
+        inst = self.field_value("ptr", at, FuncRef, "instance")
         is_host = self.f.ins(f"icmp eq ptr {inst}, null")
         inst = self.f.ins(f"select i1 {is_host}, ptr %inst, ptr {inst}")
-        return self._load("ptr", at, FuncRef, "code"), inst
+        return self.field_value("ptr", at, FuncRef, "code"), inst
 
     def _call(self, target: str, inst: str, code: str, first: int, ref_first: str) -> None:
         callee, refs = self.callee, ref_first != "0"
@@ -157,7 +163,8 @@ class FrameMachine(NativeMachine):
         self._take_results(callee, both, first)
 
     def _set_refs(self, where: str) -> None:
-        self.f.do(f"store ptr {where}, ptr {self._field('%ctx', Context, 'native_rp')}, align 8{notes.MACHINE}")
+        at = self._field("%ctx", Context, "native_rp")
+        self.f.do(f"store ptr {where}, ptr {at}, align 8{notes.MACHINE}")
 
     def _take_results(self, callee: Signature, both: Value, first: int) -> None:
         match callee.result_class:
@@ -237,7 +244,7 @@ class FrameMachine(NativeMachine):
         for letter, slot in self.callee.params:
             self.store_frame(start + slot, self.read(letter, start + slot))
         values, refs = self._frame_slot(start), self.ref_slot(ref_first.text)
-        self._raise("native_throw", f"ptr {self._pointee('tags', tag)}, ptr {values}, ptr {refs}")
+        self._raise("native_throw", f"ptr {self.pointee('tags', tag)}, ptr {values}, ptr {refs}")
 
     def throw_ref(self, ref: Value, func: Value) -> None:
         self._raise("native_throw_ref", f"{ref}")
@@ -259,7 +266,7 @@ class FrameMachine(NativeMachine):
         sp = self.f.ins("call ptr @llvm.addressofreturnaddress.p0()")
         self.uses_refs = True
         values = {
-            "previous": self._load("ptr", "%ctx", Context, "handlers"),
+            "previous": self.field_value("ptr", "%ctx", Context, "handlers"),
             "code": self.code_of(constant(I32, index)),
             "fp": "%fp",
             "rp": "%rp",
@@ -279,7 +286,7 @@ class FrameMachine(NativeMachine):
     def close(self) -> None:
         """Catch no more."""
         if self.catches:
-            self._set_handlers(self._load("ptr", "%handler", NativeHandler, "previous"))
+            self._set_handlers(self.field_value("ptr", "%handler", NativeHandler, "previous"))
 
     def _set_handlers(self, where: str) -> None:
         at = self._field("%ctx", Context, "handlers")
@@ -302,7 +309,9 @@ class FrameMachine(NativeMachine):
         if size.text == "0" or slot.text == to.text:
             return
         source, target = self.ref_slot(slot.text), self.ref_slot(to.text)
-        self.words(target, self.f.ins(f"getelementptr i8, ptr {target}, {self.zext(I64, size)}"), source)
+        self.words(
+            target, self.f.ins(f"getelementptr i8, ptr {target}, {self.zext(I64, size)}"), source
+        )
 
     def move(
         self, slot: Value, to: Value, size: Value, ref_slot: Value, ref_to: Value, ref_size: Value

@@ -6,7 +6,7 @@ version of Python.
 
 import marshal
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runwell.base.types import FuncType, ValType
 from runwell.module.module import Module
@@ -68,14 +68,14 @@ class JobFunction(NamedTuple):
     """A function to compile.
 
     Attributes:
-        index: in the module.
+        function: its index in the module.
         code: its register code, with numbers of forms instead of addresses of handlers.
         declared: its declared locals, as in the binary: count and value type of each run.
         handlers: its ``HandlerTable``, or nothing.
         entries: offsets in the code where it can be entered as well.
     """
 
-    index: int
+    function: int
     code: bytes
     declared: tuple[tuple[int, int], ...] = ()
     handlers: bytes = b""
@@ -103,7 +103,8 @@ class Job(NamedTuple):
     def encode(self) -> bytes:
         """As bytes."""
         functions = tuple([tuple(f) for f in self.functions])
-        return marshal.dumps((self.header, functions, self.level))
+        plain: Any = (self.header, functions, self.level)
+        return marshal.dumps(plain)
 
     @classmethod
     def decode(cls, data: bytes) -> "Job":

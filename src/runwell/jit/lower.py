@@ -6,49 +6,31 @@ turned out that something branches to.
 """
 
 from array import array
-from functools import cache
 from collections.abc import Sequence
-from typing import Any, final
+from functools import cache
+from typing import final
 
 from runwell.base.errors import InternalError
-from runwell.base.traps import TrapCode
-from runwell.base.types import I32, I64, V128, FuncType, ValType
+from runwell.base.types import I32, V128
 from runwell.codegen.machine import Value, constant
 from runwell.isa.form import FORMS, Dst, Form, Src
 from runwell.isa.op import Rule
 from runwell.isa.register import Kind, Word
-from runwell.jit import notes
-from runwell.jit.convention import CC, IR_TYPES, LETTERS, PARAMS, REGISTER_SLOTS, RESULT, ZEROS
-from runwell.jit.convention import Place, Signature, signature
+from runwell.jit.assembly import Assembly
+from runwell.jit.convention import IR_TYPES, LETTERS, Place
 from runwell.jit.frame import FrameMachine
-from runwell.jit.job import Header, JobFunction
+from runwell.jit.handlers import clauses
+from runwell.jit.job import JobFunction
 from runwell.jit.machine import Fragment
-from runwell.jit.positions import Positions, Scope
-from runwell.jit.template import Template, template
+from runwell.jit.surroundings import Surroundings
+from runwell.jit.template import MOVES, SIZES, Template, template
 from runwell.jit.variables import Variables
-from runwell.kernel.text import ModuleText, symbol
-from runwell.kernel.types import as_struct, ctype_of, sizeof
-from runwell.runtime.layout import (
-    CatchClause,
-    Context,
-    HandlerTable,
-    Instance,
-    Memory,
-    TryRange,
-)
+from runwell.kernel.text import symbol
 
-_SLOT, _IMM, _ACC, _IMM64, _REF = (int(s) for s in (Src.SLOT, Src.IMM, Src.ACC, Src.IMM64, Src.REF))
-_CELL_BYTES = 16
-_HANDLER_BYTES = 8
-
-
-_MOVES = ("copy", "select", "global.get", "global.get_far", "global.set", "global.set_far")
-_SIZES = ("memory.size", "table.size")
 # Absolute values of floats that make some operation do nothing: 0 and 1.
 _SPECIAL_F32, _SPECIAL_F64 = (0, 0x3F800000), (0, 0x3FF0000000000000)
 _ANY_TAG = 2  # bit of a clause's kind
 _TYPES = {letter: ty for ty, letter in LETTERS.items()}
-_EXHAUSTED = TrapCode.STACK_EXHAUSTED
 
 
 @cache
@@ -62,72 +44,11 @@ def _signed(word: int, bits: int = 32) -> int:
 
 
 @final
-class Surroundings:
-    """What the functions of a module of LLVM share.
-
-    Attributes:
-        module: the text.
-        positions: places in the code, for backtraces.
-        header: of the WebAssembly module.
-        here: functions that are defined in the text.
-        arch: the processor.
-    """
-
-    def __init__(self, header: Header, here: frozenset[int], arch: str) -> None:
-        self.header, self.here, self.arch = header, here, arch
-        self.module = ModuleText()
-        notes.prepare(self.module)
-        self.positions = Positions()
-        self._signatures: dict[int, Signature] = {}
-        self._index_of = {number: x for x, number in reversed([*enumerate(header.numbers)])}
-
-    def type_signature(self, index: int) -> Signature:
-        """The signature of a type, by its index."""
-        found = self._signatures.get(index)
-        if found is None:
-            params, results = self.header.types[index]
-            type_ = FuncType(tuple(map(ValType, params)), tuple(map(ValType, results)))
-            found = self._signatures[index] = signature(type_)
-        return found
-
-    def signature(self, function: int) -> Signature:
-        """The signature of a function."""
-        return self.type_signature(self.header.functions[function])
-
-    def type_index(self, number: int) -> int:
-        """The lowest index of a type of a canonical number."""
-        return self._index_of[number]
-
-    def type_number(self, number: int) -> str:
-        """A canonical type number as a constant that whoever loads the object supplies."""
-        name = f"type_{self.type_index(number)}"
-        node = self.module.metadata("!{i64 0, i64 4294967296}")
-        # Where symbols that are near are reached relative to the code, it must not seem to be one.
-        hidden = "hidden " if self.arch == "x86_64" else ""
-        text = f"@{name} = external {hidden}global i8, !absolute_symbol {node}"
-        self.module.declare(name, text)
-        return f"ptrtoint (ptr @{name} to i32)"
-
-    def global_letter(self, cell: int) -> str:
-        """The letter of a global, by the offset of its cell."""
-        return LETTERS[ValType(self.header.globals[(cell - sizeof(Instance)) // _CELL_BYTES])]
-
-
-def clauses(table: bytes) -> list[Any]:
-    """The clauses of a function's ``HandlerTable``."""
-    if not table:
-        return []
-    head = ctype_of(HandlerTable).from_buffer_copy(table)
-    at = sizeof(HandlerTable) + head.n_ranges * sizeof(TryRange)
-    type_, size = ctype_of(CatchClause), sizeof(CatchClause)
-    return [type_.from_buffer_copy(table, at + size * x) for x in range(head.n_clauses)]
-
-
 class Lowering:
     """A function on its way to text."""
 
     def __init__(
-        self, around: Surroundings, function: JobFunction, *, entry: int | None = None
+        self, around: Surroundings, function: JobFunction, entry: int | None = None
     ) -> None:
         """Begin.
 
@@ -137,11 +58,11 @@ class Lowering:
             entry: where it is entered, an offset in its code; None for its beginning.
         """
         self.around, self.function, self.entry = around, function, entry
-        self.name = f"f{function.index}" + ("" if entry is None else f"_at_{entry}")
-        self.own = around.signature(function.index)
+        self.name = f"f{function.function}" + ("" if entry is None else f"_at_{entry}")
+        self.own = around.signature(function.function)
         self.variables = Variables(self.own, function.locals)
         self.words: Sequence[int] = array("I", function.code)
-        self.scope: Scope = around.positions.scope(f"f{function.index}", self.name)
+        self.scope = around.positions.scope(f"f{function.function}", self.name)
         # Text by instruction, and where each begins.
         self.texts: list[str] = []
         self.starts: dict[int, int] = {}
@@ -200,7 +121,7 @@ class Lowering:
                     i = self._fill(plan, i, offset)
             if len(texts) == first:
                 texts.append("")
-        return self._assemble()
+        return Assembly(self).text()
 
     def _where(self, offset: int) -> int:
         """The number of the node of the instruction's position."""
@@ -213,19 +134,19 @@ class Lowering:
         form, words, variables = t.form, self.words, self.variables
         args: list[object] = [self.number, self._where(offset) if t.has_position else 0]
         for src, ty in zip(form.srcs, form.params, strict=True):
-            if src == _SLOT:
+            if src == Src.SLOT:
                 letter, slot = LETTERS[ty], words[i]
                 name = f"{letter}{slot}"
                 if name not in variables.used:
                     variables.use(letter, slot)
                 args.append(name)
                 i += 1
-            elif src == _ACC:
+            elif src == Src.ACC:
                 args.append(self._from_acc(LETTERS[ty]))
-            elif src == _IMM:
+            elif src == Src.IMM:
                 args.append(self._constant(LETTERS[ty], _signed(words[i])))
                 i += 1
-            elif src == _IMM64:
+            elif src == Src.IMM64:
                 args.append(self._constant(LETTERS[ty], words[i] | words[i + 1] << 32))
                 i += 2
             else:
@@ -237,16 +158,15 @@ class Lowering:
         if t.memory:
             self.memories[str(args[t.memory])] = None
         dst = form.dst
+        slot = -1
         if dst == Dst.SLOT:
             slot = words[i]
             args.append(variables.define(t.letter, slot)[1:])
-            i += 1
         elif dst.is_branch:
             args.append(self._target(i, backward=dst.is_backward))
-            i += 1
         elif dst == Dst.REF:
             args.append(words[i])
-            i += 1
+        i += dst.words
         self.texts.append(t.fill(*args))
         if t.needs:
             for name, text in t.needs:
@@ -257,9 +177,9 @@ class Lowering:
         if t.letter and t.result is not None:
             result = t.result(*args)
             self._to_acc([(t.letter, result)])
-            if self.catches and dst == Dst.SLOT:
+            if self.catches and slot >= 0:
                 f = Fragment(f"w{self.number}")
-                m = self._machine(f, 0)
+                m = self.machine(f, 0)
                 m.store_frame(slot, Value(result, IR_TYPES[t.letter]))
                 self.texts += f.lines
         if t.ends:
@@ -294,7 +214,7 @@ class Lowering:
         # With these LLVM finds operations that do nothing, except to make NaNs quiet.
         self.number += 1
         f = Fragment(str(self.number))
-        m = self._machine(f, 0)
+        m = self.machine(f, 0)
         name = m.opaque(Value(text, IR_TYPES[letter])).text
         self.texts += f.lines
         return name
@@ -337,7 +257,8 @@ class Lowering:
 
     # Operations that depend on the function.
 
-    def _machine(self, f: Fragment, position: int) -> FrameMachine:
+    def machine(self, f: Fragment, position: int) -> FrameMachine:
+        """A machine that writes to a fragment; what may trap is at a position, if that is not 0."""
         around = self.around
         where = f", !dbg !{position}" if position else ""
         m = FrameMachine(
@@ -349,7 +270,7 @@ class Lowering:
     def _write(self, form: Form, i: int, offset: int) -> int:
         """The part of an instruction whose words begin at ``i``, by running its body."""
         f = Fragment(str(self.number))
-        m = self._machine(f, self._where(offset))
+        m = self.machine(f, self._where(offset))
         m.at = offset
         op = form.op
         if op.name == "zero_refs":
@@ -358,7 +279,7 @@ class Lowering:
             target = self._target(i, backward=form.dst.is_backward)
             f.end(f"br label %{'P' if form.dst.is_backward else 'L'}{target}")
             i += 1
-        elif op.name in _MOVES or op.name in _SIZES:
+        elif op.name in MOVES or op.name in SIZES:
             i = self._move(m, form, i)
         elif op.name.startswith("return_value"):
             i = self._return_value(m, form, i)
@@ -535,119 +456,3 @@ class Lowering:
         rows = "".join([f" i32 {k}, label %L{t}" for k, t in enumerate(cases[:-1])])
         m.f.end(f"switch {index}, label %L{cases[-1]} [{rows} ]")
         return i + 2 + count
-
-    # The whole.
-
-    def _assemble(self) -> str:
-        if self.live:
-            raise InternalError(f"{self.name}: the code does not end")
-        texts, starts = self.texts, self.starts
-        self.variables.check(self.name)
-        for target in self.targets:
-            at = starts.get(target)
-            if at is None:
-                raise InternalError(f"{self.name}: a branch into the middle of an instruction")
-            label = f"L{target}:\n"
-            if target in self.reached:
-                label = f"  br label %L{target}\n{label}"
-            texts[at] = label + texts[at]
-        polls = [self._poll(target) for target in sorted(self.loops)]
-        args = ", ".join([f"{ty} %{name}" for ty, name in PARAMS])
-        # Code that handles exceptions is entered in ways that LLVM does not see, so it must not
-        # conclude from what it sees what the function does: "weak" says that it may be another.
-        linkage = "weak dso_local" if self.catches else "dso_local"
-        head = f"define {linkage} {CC} {RESULT} {symbol(self.name)}({args}) {notes.FUNCTION}"
-        beginning = self._beginning()
-        lines = [f"{head} !dbg {self.scope.node} {{", "entry:", *self.variables.allocate()]
-        lines += beginning
-        return "\n".join([*lines, *texts, *polls, "}"])
-
-    def _limit(self, number: str) -> str:
-        at = as_struct(Context).offset("stack_limit")
-        assert at == 0
-        return f"  %limit{number} = load volatile ptr, ptr %ctx, align 8\n" + (
-            f"  %beyond{number} = icmp ugt ptr %fp, %limit{number}\n"
-        )
-
-    def _check(self, size: int, ref_size: int) -> str:
-        """Find out what is wanted, where these many bytes of the frames are in use."""
-        return (
-            "call preserve_allcc void @check_limit(ptr %ctx, ptr %inst, ptr %fp, i32 %left, "
-            f"i64 {size}, i64 {ref_size}) {notes.RARELY}"
-        )
-
-    def _poll(self, target: int) -> str:
-        """Where branches back to a loop go: is somebody asking to stop?"""
-        position = self.around.positions.node(self.scope, target)
-        return (
-            f"P{target}:\n{self._limit(f'P{target}')}"
-            f"  br i1 %beyondP{target}, label %S{target}, label %L{target}{notes.UNLIKELY}\n"
-            f"S{target}:\n  {self._check(self.variables.end, self.ref_bytes)}"
-            f", !dbg !{position}\n  br label %L{target}"
-        )
-
-    def _beginning(self) -> list[str]:
-        """Everything before the first instruction."""
-        f = Fragment("e")
-        before = self.around.positions.before(self.scope)
-        m = self._machine(f, before)
-        if self.entry is None:
-            f.do(self._limit("").strip())
-            f.end(f"br i1 %beyond, label %slow, label %checked{notes.UNLIKELY}")
-            f.label("slow")
-            check = self._check(self.own.param_bytes, 8 * self.own.ref_params)
-            f.do(check + m.position)
-            f.label("checked")
-            f.do("%none = icmp slt i32 %left, 0")
-            f.end(f"br i1 %none, label %exhausted, label %start{notes.UNLIKELY}")
-            f.label("exhausted")
-            m.on_trap(_EXHAUSTED)
-            f.label("start")
-        self._fill_variables(m)
-        self.uses_refs |= self.catches or self.uses_top
-        if self.uses_memory:
-            base = as_struct(Instance).offset("memory_base")
-            assert base == 0
-            f.do(f"%mem = load ptr, ptr %inst, align 8{notes.CONSTANT}")
-        for memory in self.memories:
-            where = m._pointee("memories", Value(memory, "i32"))
-            f.do(f"%memory.{memory} = getelementptr i8, ptr {where}, i64 0")
-            base = as_struct(Memory).offset("base")
-            f.do(f"%at.{memory} = getelementptr i8, ptr {where}, i64 {base}")
-            f.do(f"%base.{memory} = load ptr, ptr %at.{memory}, align 8{notes.CONSTANT}")
-        if self.uses_refs:
-            where = as_struct(Context).offset("native_rp")
-            f.do(f"%rp.at = getelementptr i8, ptr %ctx, i64 {where}")
-            f.do(f"%rp = load ptr, ptr %rp.at, align 8{notes.MACHINE}")
-        if self.uses_top:
-            f.do(f"%top = getelementptr i8, ptr %fp, i64 {self.variables.end}")
-            f.do(f"%ref.top = getelementptr i8, ptr %rp, i64 {self.ref_bytes}")
-        if self.catches:
-            m.open(self.function.index)
-        f.end(f"br label %L{self.entry or 0}")
-        return f.lines
-
-    def _fill_variables(self, m: FrameMachine) -> None:
-        """Give the variables what they hold at the entry."""
-        variables = self.variables
-        for name, (letter, slot) in variables.used.items():
-            if self.entry is not None:
-                value = m.load_frame(letter, slot)
-            elif name in variables.params:
-                value = self._param(m, letter, slot)
-            elif slot < variables.locals_end:
-                value = Value(ZEROS[letter], IR_TYPES[letter])
-            else:
-                continue
-            m.f.do(f"store {value}, ptr %{name}")
-            if self.catches and self.entry is None:
-                m.store_frame(slot, value)
-
-    def _param(self, m: FrameMachine, letter: str, slot: int) -> Value:
-        s = slot // 8
-        if s >= REGISTER_SLOTS:
-            return m.load_frame(letter, slot)
-        if letter in "il":
-            value = Value(f"%a{s}", "i64")
-            return m.trunc(I32, value) if letter == "i" else value
-        return m.from_lanes(letter, Value(f"%b{s}", "<4 x float>"))

@@ -135,7 +135,7 @@ class NativeMachine(LlvmMachine, ControlMachine[Value]):
         return "%mem"
 
     def memory_bytes(self) -> str:
-        return self._load("i64", f"%memory.{self.memory}", Memory, "bytes")
+        return self.field_value("i64", f"%memory.{self.memory}", Memory, "bytes")
 
     # Floats.  LLVM takes it as its right not to make a signalling NaN quiet where it finds that an
     # operation does nothing else.
@@ -156,16 +156,18 @@ class NativeMachine(LlvmMachine, ControlMachine[Value]):
         offset = as_struct(of).offset(name)
         return self.f.ins(f"getelementptr i8, ptr {base}, i64 {offset}") if offset else base
 
-    def _load(self, ir: str, base: str, of: object, name: str, note: str = notes.MACHINE) -> str:
+    def field_value(
+        self, ir: str, base: str, of: object, name: str, note: str = notes.MACHINE
+    ) -> str:
         return self.f.ins(f"load {ir}, ptr {self._field(base, of, name)}, align 8{note}")
 
     def _element(self, array: str, index: Value, stride: int = 8) -> str:
         """Address of an element of an array that a field of the instance points to."""
-        base = self._load("ptr", "%inst", Instance, array, notes.CONSTANT)
+        base = self.field_value("ptr", "%inst", Instance, array, notes.CONSTANT)
         scaled = self.emit("i64", f"mul nuw {self.zext(I64, index)}, {stride}")
         return self.f.ins(f"getelementptr i8, ptr {base}, {scaled}")
 
-    def _pointee(self, array: str, index: Value) -> str:
+    def pointee(self, array: str, index: Value) -> str:
         """An element, which never changes, of an array of pointers of the instance."""
         where = self._element(array, index)
         return self.f.ins(f"load ptr, ptr {where}, align 8{notes.CONSTANT}")
@@ -188,7 +190,7 @@ class NativeMachine(LlvmMachine, ControlMachine[Value]):
     def zero_refs(self, slot: Value, size: Value) -> None:
         start = self.ref_slot(slot.text)
         end = self.f.ins(f"getelementptr i8, ptr {start}, {self.zext(I64, size)}")
-        limit = self._load("ptr", "%ctx", Context, "refs_end")
+        limit = self.field_value("ptr", "%ctx", Context, "refs_end")
         self.trap_if(self.emit("i1", f"icmp ugt ptr {end}, {limit}"), TrapCode.STACK_EXHAUSTED)
         self.words(start, end, None)
 
@@ -218,7 +220,7 @@ class NativeMachine(LlvmMachine, ControlMachine[Value]):
 
     def enter_big(self, size: Value) -> None:
         end = self.f.ins(f"getelementptr i8, ptr %fp, {self.zext(I64, size)}")
-        limit = self._load("ptr", "%ctx", Context, "stack_end")
+        limit = self.field_value("ptr", "%ctx", Context, "stack_end")
         self.trap_if(self.emit("i1", f"icmp ugt ptr {end}, {limit}"), TrapCode.STACK_EXHAUSTED)
 
     def ref_frame(self, delta: Value) -> None:
@@ -245,14 +247,16 @@ class NativeMachine(LlvmMachine, ControlMachine[Value]):
         self.f.do(f"store {value}, ptr {where}, align 8{notes.GLOBAL}")
 
     def memory_size(self, memory: Value) -> Value:
-        return Value(self._load("i64", self._pointee("memories", memory), Memory, "pages"), "i64")
+        return Value(
+            self.field_value("i64", self.pointee("memories", memory), Memory, "pages"), "i64"
+        )
 
     def table_size(self, table: Value) -> Value:
-        return Value(self._load("i64", self._pointee("tables", table), Table, "size"), "i64")
+        return Value(self.field_value("i64", self.pointee("tables", table), Table, "size"), "i64")
 
     def _table_slot(self, table: Value, index: Value) -> str:
-        at = self._pointee("tables", table)
-        elements = self._load("ptr", at, Table, "elements", notes.CONSTANT)
+        at = self.pointee("tables", table)
+        elements = self.field_value("ptr", at, Table, "elements", notes.CONSTANT)
         return self.f.ins(f"getelementptr i64, ptr {elements}, {index}")
 
     def table_get(self, table: Value, index: Value) -> Value:
@@ -264,7 +268,7 @@ class NativeMachine(LlvmMachine, ControlMachine[Value]):
         self.f.do(f"store {value}, ptr {where}, align 8{notes.MACHINE}")
 
     def func_ref(self, func: Value) -> Value:
-        return self.emit("i64", f"ptrtoint ptr {self._pointee('funcs', func)} to i64")
+        return self.emit("i64", f"ptrtoint ptr {self.pointee('funcs', func)} to i64")
 
     def code_of(self, func: Value) -> str:
         """The ``FuncCode`` of a function of the instance's module."""
@@ -272,12 +276,12 @@ class NativeMachine(LlvmMachine, ControlMachine[Value]):
 
     def check_func(self, ref: Value, type_: Value) -> None:
         at = self.f.ins(f"inttoptr {ref} to ptr")
-        found = Value(self._load("i32", at, FuncRef, "type"), "i32")
+        found = Value(self.field_value("i32", at, FuncRef, "type"), "i32")
         other, ok = self.f.fresh("other"), self.f.fresh("ok")
         differs = self.ne(found, type_)
         self.f.end(f"br {differs}, label %{other}, label %{ok}{notes.UNLIKELY}")
         self.f.label(other)
-        supers = Value(self._load("ptr", at, FuncRef, "supers"), "ptr")
+        supers = Value(self.field_value("ptr", at, FuncRef, "supers"), "ptr")
         text = f"call i1 @is_among({type_}, {supers}) {notes.RARELY}{self.position}"
         found_there, wrong = self.f.ins(text), self.f.fresh("wrong")
         self.f.end(f"br i1 {found_there}, label %{ok}, label %{wrong}")

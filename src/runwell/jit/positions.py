@@ -22,7 +22,7 @@ class Positions:
     def __init__(self) -> None:
         self._nodes = [
             "distinct !DICompileUnit(language: DW_LANG_C, file: !{file}, emissionKind: "
-            "LineTablesOnly, producer: \"runwell\", isOptimized: true, runtimeVersion: 0)",
+            'LineTablesOnly, producer: "runwell", isOptimized: true, runtimeVersion: 0)',
             '!DIFile(filename: "code", directory: "")',
             "!DISubroutineType(types: !{types})",
             "!{null}",

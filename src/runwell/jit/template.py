@@ -7,7 +7,7 @@ once, on operands that stand for what comes later; what the machine writes is a 
 from functools import cache
 from typing import final
 
-from runwell.base.types import I32, V128
+from runwell.base.types import V128
 from runwell.codegen.machine import Value, ir_type
 from runwell.isa.form import FORMS, Dst, Form, Mode, Src
 from runwell.isa.op import Rule
@@ -20,8 +20,8 @@ from runwell.jit.variables import Variables
 from runwell.kernel.text import ModuleText
 
 # Operations that depend on the function: its frame, its labels, types that they do not name.
-_MOVES = ("copy", "select", "global.get", "global.get_far", "global.set", "global.set_far")
-_SIZES = ("memory.size", "table.size")
+MOVES = ("copy", "select", "global.get", "global.get_far", "global.set", "global.set_far")
+SIZES = ("memory.size", "table.size")
 _FRAMES = ("copy_many", "zero", "zero_refs", "throw", "throw_ref", "br", "br_table")
 _BEGINNINGS = ("return", "call")
 # Placeholders are characters for private use: that of the instruction's number, of its position,
@@ -38,7 +38,7 @@ def depends_on_function(form: Form) -> bool:
     name = op.name
     if op.row is not None:
         return op.row.rule == Rule.WIDE
-    return name in _MOVES or name in _SIZES or name in _FRAMES or name.startswith(_BEGINNINGS)
+    return name in MOVES or name in SIZES or name in _FRAMES or name.startswith(_BEGINNINGS)
 
 
 @final
@@ -154,6 +154,3 @@ def template(index: int, arch: str) -> "Template | None":
     form = FORMS[index]
     assert isinstance(form, Form)
     return None if depends_on_function(form) else Template(form, arch)
-
-
-__all__ = ["I32", "Template", "template"]

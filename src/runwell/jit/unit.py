@@ -1,8 +1,10 @@
 """Functions that are compiled together: one module of LLVM."""
 
 from runwell.jit import notes
+from runwell.jit.handlers import clauses
 from runwell.jit.job import Job, JobFunction, decode_header
-from runwell.jit.lower import Lowering, Surroundings, clauses
+from runwell.jit.lower import Lowering
+from runwell.jit.surroundings import Surroundings
 from runwell.kernel.types import as_struct
 from runwell.runtime.layout import Context
 
@@ -13,13 +15,12 @@ def job_text(job: Job, arch: str) -> str:
     Raises:
         InternalError: register code is not what a translator makes.
     """
-    here = frozenset([f.index for f in job.functions])
+    here = frozenset([f.function for f in job.functions])
     around = Surroundings(decode_header(job.header), here, arch)
     bodies = []
     for function in job.functions:
         bodies.append(Lowering(around, function).run())
-        for at in entries_of(function):
-            bodies.append(Lowering(around, function, entry=at).run())
+        bodies += [Lowering(around, function, at).run() for at in entries_of(function)]
     scope = around.positions.scope("check_limit")
     before = around.positions.before(scope)
     helpers = _HELPERS.format(
@@ -30,9 +31,7 @@ def job_text(job: Job, arch: str) -> str:
         native_rp=as_struct(Context).offset("native_rp"),
     )
     around.module.declare("native_trap", "declare void @native_trap(ptr, ptr, ptr, i32)")
-    around.module.declare(
-        "native_poll", "declare i32 @native_poll(ptr, ptr, ptr, i32, ptr, ptr)"
-    )
+    around.module.declare("native_poll", "declare i32 @native_poll(ptr, ptr, ptr, i32, ptr, ptr)")
     return "\n".join([around.module.text(), *bodies, helpers, around.positions.text(), ""])
 
 

@@ -28,7 +28,7 @@ def compile_module(module: ModuleCode, level: int = LEVEL) -> None:
     Raises:
         MemoryError: there is no room for the code.
     """
-    from runwell.elf.movable import make_movable
+    from runwell.elf.movable_maker import make_movable
     from runwell.jit.compile import compile_job
 
     for functions in units(module):
