@@ -110,7 +110,7 @@ CASES = {
           zero_refs ref_slot:8 count:8
           i64.const 6 -> [32]
           copy [0] -> [24]
-          call_ref {0} slot:24 count:16 ref_slot:8
+          call_ref {0} type:T slot:24 count:16 ref_slot:8
           ref_frame delta:-8
           return_value_8 [24]
         """,
@@ -124,7 +124,7 @@ CASES = {
           zero_refs ref_slot:8 count:8
           i64.const 6 -> [32]
           copy [0] -> [24]
-          return_call_ref {0} slot:24 count:16 ref_slot:8 count:0 slot:8
+          return_call_ref {0} type:T slot:24 count:16 ref_slot:8 count:0 slot:8
         """,
     ),
 }
