@@ -167,9 +167,51 @@ class ExhaustionError(Trap):
 class ThreadError(RunwellError):
     """Two threads would run in the same instance, or in instances that are connected."""
 
+    context: int = 0  # where the call was to run
+
 
 class OutOfFuel(ExhaustionError):
-    """All fuel was consumed."""
+    """All fuel was consumed.
+
+    The guest has stopped where it found too little, and may go on there: give the instance more
+    fuel, and call ``resume``.
+    """
+
+    parked: Any = None  # the call that stopped, if it can go on
+
+    def resume(self) -> Any:
+        """Let the guest go on exactly where it stopped.
+
+        Returns:
+            What the call that raised this error would have returned.
+
+        Raises:
+            OutOfFuel: again, if there is not enough.
+            RunwellError: it went on already, or cannot: compiled code or a start function has
+                stopped.
+            Exception: whatever else the call may raise.
+        """
+        parked = self._take()
+        try:
+            return parked.resume()
+        except ThreadError as e:
+            self._refused(parked, e)
+            raise
+
+    async def resume_async(self) -> Any:
+        """As ``resume``, as ``call_async`` does it."""
+        return await self._take().resume_async()
+
+    def _take(self) -> Any:
+        parked, self.parked = self.parked, None
+        if parked is None:
+            raise RunwellError("the guest cannot go on: it has done so, or was not able to")
+        return parked
+
+    def _refused(self, parked: Any, error: ThreadError) -> None:
+        """Another thread is in the instance: try again later."""
+        if error.context == parked.context.address:
+            self.parked = parked
 
 
 class DeadlineExceeded(ExhaustionError):

@@ -30,6 +30,7 @@ class TrapCode(IntEnum):
     NULL_FUNCTION_REFERENCE = 30
     NO_HEAP = 31
     OTHER_THREAD = 40
+    SUSPENDED = 41
 
     @property
     def message(self) -> str:
@@ -60,6 +61,7 @@ _MESSAGES = {
     TrapCode.UNCAUGHT_EXCEPTION: "uncaught exception",
     TrapCode.NULL_EXCEPTION: "null exception reference",
     TrapCode.NULL_FUNCTION_REFERENCE: "null function reference",
+    TrapCode.SUSPENDED: "suspended",
     TrapCode.OTHER_THREAD: "the instance is in use by another thread",
     TrapCode.NO_HEAP: "instructions of the feature 'gc' cannot be executed yet",
 }

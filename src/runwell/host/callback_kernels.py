@@ -138,10 +138,12 @@ def call_back(
     refs: Ptr[u64],
     values: Ptr[Object],
     lead: Object,
+    kept: Ptr[Object],
 ) -> bool:
     """Call the callable; ``values`` has room for its arguments and two words before them.
 
-    ``lead`` is an argument before those of the guest, or null; it is released.
+    ``lead`` is an argument before those of the guest, or null; it is released.  What the callable
+    returns is put in ``kept``, or, if that is null, taken as the results.
     """
     n = param_count(host.host.signature)
     if lead != null:
@@ -170,7 +172,10 @@ def call_back(
             flag += 1
             first = values
         result = PyObject_Vectorcall(host.callable, first, flag, Object(null))
-        if result != null:
+        if result != null and kept != null:
+            kept[0] = result
+            done = True
+        elif result != null:
             done = take_results(ctx, host, result, frame, refs)
             Py_DecRef(result)
     for i in range(made):
@@ -263,20 +268,25 @@ def out_of_python(ctx: Ptr[Context], state: u64, done: bool) -> u32:
 
 @kernel(inline=True)
 def call_python(
-    ctx: Ptr[Context], host: Ptr[PythonFunc], frame: Ptr[u64], refs: Ptr[u64], lead: Object
+    ctx: Ptr[Context],
+    host: Ptr[PythonFunc],
+    frame: Ptr[u64],
+    refs: Ptr[u64],
+    lead: Object,
+    kept: Ptr[Object],
 ) -> bool:
-    """Call the callable of a host function of any signature; ``lead`` as for ``call_back``."""
+    """Call the callable of a host function of any signature; the others as for ``call_back``."""
     n = param_count(host.host.signature)
     if n <= INLINE_ARGUMENTS:
         values = local_array(Object, INLINE_ARGUMENTS + 2)
-        return call_back(ctx, host, frame, refs, values, lead)
+        return call_back(ctx, host, frame, refs, values, lead, kept)
     many = Ptr[Object](PyMem_Malloc(u64(n + 2) * 8))
     if many == null:
         if lead != null:
             Py_DecRef(lead)
         PyErr_NoMemory()
         return False
-    done = call_back(ctx, host, frame, refs, many, lead)
+    done = call_back(ctx, host, frame, refs, many, lead, kept)
     PyMem_Free(Ptr[u8](many))
     return done
 
@@ -287,7 +297,7 @@ def host_generic(ctx: Ptr[Context], host: Ptr[PythonFunc], frame: Ptr[u64], refs
     state = into_python(ctx)
     done = False
     if Py_EnterRecursiveCall(in_host_function) == 0:
-        done = call_python(ctx, host, frame, refs, Object(null))
+        done = call_python(ctx, host, frame, refs, Object(null), Ptr[Object](null))
         Py_LeaveRecursiveCall()
     return out_of_python(ctx, state, done)
 
@@ -305,6 +315,6 @@ def host_with_caller(
             body = ctx.instance.object
         lead = PyLong_FromUnsignedLongLong(body)
         if lead != null:
-            done = call_python(ctx, host, frame, refs, lead)
+            done = call_python(ctx, host, frame, refs, lead, Ptr[Object](null))
         Py_LeaveRecursiveCall()
     return out_of_python(ctx, state, done)

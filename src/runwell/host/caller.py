@@ -8,7 +8,7 @@ from runwell.base.errors import RunwellError
 from runwell.base.light import final
 from runwell.host import memory as memory_faces
 from runwell.host.foreign import foreign
-from runwell.host.function import HostFunction
+from runwell.host.function import HostFunction, is_async
 from runwell.host.signature import Signature
 from runwell.runtime.func import object_at
 from runwell.runtime.types import TypeNumber
@@ -153,7 +153,8 @@ def host_function(
         return HostFunction(value, signature, name, number)
     named = value.__wrapped__ if isinstance(value, WithCaller) else value
     name = name or getattr(named, "__name__", type(named).__name__)
-    return HostFunction(_telling(named), signature, name, number, with_caller=True)
+    telling = _telling_async(named) if is_async(named) else _telling(named)
+    return HostFunction(telling, signature, name, number, with_caller=True)
 
 
 def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -164,6 +165,20 @@ def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
         caller._body = object_at(body) if body else False
         try:
             return function(caller, *args)
+        finally:
+            caller._body = caller._made = None
+
+    return call
+
+
+def _telling_async(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As ``_telling``; the ``Caller`` is of use until the result is there."""
+
+    async def call(body: int, *args: object) -> object:
+        caller = Caller.__new__(Caller)
+        caller._body = object_at(body) if body else False
+        try:
+            return await function(caller, *args)
         finally:
             caller._body = caller._made = None
 

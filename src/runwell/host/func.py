@@ -52,11 +52,12 @@ class FuncInfo:
         module: where it is defined; None for host functions.
         index: in the function index space of ``module``.
         max_frames: guest frames that a call may have; None for the engine's own limit.
+        metered: does its module consume fuel?
         offset: where references to it are, from the addresses of their instances; 0 if that is not
             known.
     """
 
-    __slots__ = ("index", "max_frames", "module", "name", "offset", "signature")
+    __slots__ = ("index", "max_frames", "metered", "module", "name", "offset", "signature")
 
     def __init__(
         self,
@@ -65,9 +66,12 @@ class FuncInfo:
         module: Module | None = None,
         index: int = 0,
         max_frames: int | None = None,
+        *,
+        metered: bool = False,
     ) -> None:
         self.name, self.signature = name, signature
         self.module, self.index, self.max_frames = module, index, max_frames
+        self.metered = metered
         self.offset = 0
 
 
@@ -153,6 +157,31 @@ class Func:
             return face(host_function(function, signature_of(func_type)).func)
         except LookupError:
             raise ValueError(f"{describe(func_type)} means nothing outside of its module") from None
+
+    async def call_async(self, *args: Any) -> Any:
+        """Call the function beside the event loop, which is not blocked meanwhile.
+
+        The guest runs in a worker thread.  It may call host functions made by ``async def``: it
+        stops meanwhile, and the coroutine runs in the task that makes this call.  Other host
+        functions run in the worker thread, with a copy of the task's ``contextvars``.  If the task
+        is cancelled the guest is stopped, and the instance can be used again.
+
+        An instance is in one such call at a time; more of them wait for their turn.  While the
+        guest waits for a coroutine, ordinary calls of its instance are possible, e.g. from that
+        coroutine.
+
+        Args:
+            args: as for a call.
+
+        Returns:
+            As a call.
+
+        Raises:
+            Exception: as a call.
+        """
+        from runwell.host.asynchronous import call
+
+        return await call(self, args)
 
     @property
     def type(self) -> FuncType:
@@ -264,6 +293,8 @@ def _make(ref: int, owner: Any, info: FuncInfo) -> Func:
     )
     if info.max_frames is not None:
         ctype_of(FuncObject).from_address(id(made)).max_frames = info.max_frames
+    if info.metered:
+        ctype_of(FuncObject).from_address(id(made)).metered = 1
     return made
 
 
@@ -276,7 +307,8 @@ def info_of(native: NativeFunc) -> FuncInfo:
     index = int(ctype_of(layout.FuncCode).from_address(ref.code).index)
     code = object_at(ctype_of(layout.Instance).from_address(ref.instance).object).code
     module = code.module
-    return FuncInfo(name_of(module, index), signature, module, index, code.max_frames)
+    name, metered = name_of(module, index), code.metered
+    return FuncInfo(name, signature, module, index, code.max_frames, metered=metered)
 
 
 def name_of(module: Module, index: int) -> str:

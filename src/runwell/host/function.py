@@ -79,6 +79,27 @@ def template(signature: Signature, entry: int = 0) -> Any:
     return block
 
 
+_Function = type(lambda: None)
+_IS_COROUTINE = 0x80  # of the flags of a code object
+_Wrapper = type(object.__call__)
+
+
+def is_async(function: Any) -> bool:
+    """Does a callable give an awaitable?  It is one by ``async def``, or marked as one."""
+    while type(function) is not _Function:
+        # Bound methods, ``functools.partial``, objects that can be called.
+        inner = getattr(function, "__func__", None) or getattr(function, "func", None)
+        if inner is None:
+            inner = getattr(type(function), "__call__", None)  # noqa: B004
+        if inner is None or inner is function or type(inner) is _Wrapper:
+            return False
+        function = inner
+    if function.__code__.co_flags & _IS_COROUTINE:
+        return True
+    # As ``inspect.markcoroutinefunction`` does it, and asyncio before that.
+    return hasattr(function, "_is_coroutine_marker") or hasattr(function, "_is_coroutine")
+
+
 @final
 class HostFunction:
     """A Python callable with the native structs by which a guest calls it.
@@ -132,9 +153,10 @@ class HostFunction:
         self._block = Lease(address)
         self.ref: int = address + REF
         self._number = signature.number
-        if with_caller:
-            entry = native.address("host_with_caller")
-            BLOCK.ctype.from_address(address).python.host.entry = entry
+        waits = is_async(function)
+        if with_caller or waits:
+            entry = ("host", "host_async")[waits] + "_with_caller" * with_caller
+            BLOCK.ctype.from_address(address).python.host.entry = native.address(entry)
         if number is not None and number != signature.number:
             self._number = number
             ref = BLOCK.ctype.from_address(address).ref

@@ -8,6 +8,7 @@ from runwell.host.function import HostFunction
 from runwell.host.layout import THREAD_SLOTS, Hooks, PyObject, ThreadSlot
 from runwell.host.native_type import types
 from runwell.kernel.types import ctype_of, sizeof, u64
+from runwell.runtime import layout
 from runwell.runtime.context import current_context, on_context_end
 from runwell.runtime.func import object_at
 from runwell.runtime.native import hooks as runtime_hooks
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from runwell.base.errors import Frame
+    from runwell.runtime.context import Context
     from runwell.runtime.exception import Held
 
 
@@ -131,28 +133,69 @@ def _trap(
         _traps.append(trap)
     traps = _traps[0]
     if code == traps.TrapCode.OTHER_THREAD:
-        return ThreadError(
+        refused = ThreadError(
             f"{callee.name}() was called in one thread while another runs in the same instance, or "
             "in one connected with it: give each thread instances of its own, or let one wait"
         )
+        refused.context = context
+        return refused
     if not context:
         return ExhaustionError(traps.TrapCode(code))
     if raised is None:
         if code == traps.TrapCode.HOST_RAISED:
             return SystemError("a host function failed without an exception")
-        error: BaseException = traps.make_trap(current_context(), code)
+        at = object_at(ctype_of(layout.Context).from_address(context).object)
+        if code == traps.TrapCode.SUSPENDED:
+            return suspended(at)
+        error: BaseException = traps.make_trap(at, code)
+        if code == traps.TrapCode.OUT_OF_FUEL:
+            from runwell.host.suspension import park
+
+            error.parked = park(callee, at)  # type: ignore[attr-defined]
         return error
     # What is no Exception ends programs and threads, and nobody reads notes on it.
     if isinstance(raised, Exception | KeyboardInterrupt):
-        frames = traps.backtrace(current_context())
+        at = object_at(ctype_of(layout.Context).from_address(context).object)
+        frames = traps.backtrace(at)
         if frames:
             lines = [f"  {i}: {frame}" for i, frame in enumerate(frames)]
             raised.add_note("\n".join(["WebAssembly frames, innermost first:", *lines]))
     return raised
 
 
+def suspended(context: Context) -> BaseException:
+    """What a call raises that has stopped at an asynchronous host function."""
+    from runwell.host.suspension import Suspended
+
+    awaitable = object_at(context.native.pending)
+    drop(context)
+    return Suspended(awaitable)
+
+
+def drop(context: Context) -> None:
+    """Let go of what a context has of an awaitable."""
+    from ctypes import py_object, pythonapi
+
+    pending, context.native.pending = object_at(context.native.pending), 0
+    pythonapi.Py_DecRef(py_object(pending))
+
+
 def _context() -> int:
     return current_context().address
+
+
+def _nested(callee: func.Func, arguments: tuple[object, ...]) -> object:
+    """Call a metered function from within a host function."""
+    from runwell.host.suspension import nested
+
+    return nested(callee, arguments)
+
+
+def _block(host: HostFunction, awaitable: Any) -> object:
+    """The result of an asynchronous host function for a guest that cannot stop."""
+    from runwell.host.asynchronous import block
+
+    return block(host, awaitable)
 
 
 def _offer(raised: object, body: int) -> int:
@@ -197,6 +240,8 @@ _HOOKS: dict[str, Any] = {
     "results": _results,
     "trap": _trap,
     "context": _context,
+    "nested": _nested,
+    "block": _block,
     "func": func.face_at,
     "left": _left,
 }

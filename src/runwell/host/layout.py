@@ -40,6 +40,7 @@ class FuncObject:
     held: Ptr[PyObject]  # dict of the objects that the callee may refer to, by address
     weak_references: Ptr[PyObject]
     max_frames: i32  # guest frames that a call may have
+    metered: u32  # its module consumes fuel
     closed_ref: Ptr[FuncRef]  # what ``ref`` was when the function was closed
 
 
@@ -107,6 +108,8 @@ class Hooks:
     func: Ptr[PyObject]  # (FuncRef address) -> Func
     func_type: Ptr[PyObject]  # the type `runwell.Func`
     exception: Ptr[PyObject]  # (address of an exception) -> WasmException
+    nested: Ptr[PyObject]  # (func, canonical arguments) -> result of a call in a context of its own
+    block: Ptr[PyObject]  # (host function, awaitable) -> its result
     # (error, address of the body) -> address of the exception that it is to guests, held, or 0
     offer: Ptr[PyObject]
     closed: Ptr[PyObject]  # the type `runwell.ClosedError`

@@ -10,7 +10,7 @@ layouts.
 
 from runwell.host.layout import PyObject
 from runwell.kernel import Ptr, extern, extern_data, f64, i32, i64, u8, u32, u64
-from runwell.runtime.layout import Context, FuncRef
+from runwell.runtime.layout import Context, FuncRef, HostFunc
 
 Object = Ptr[PyObject]
 
@@ -203,3 +203,19 @@ def protect_frame(ctx: Ptr[Context]) -> None: ...
 
 @extern
 def wake_watcher() -> None: ...
+
+
+@extern
+def is_parkable(ctx: Ptr[Context]) -> u32: ...
+
+
+@extern
+def park_guest(ctx: Ptr[Context]) -> None: ...
+
+
+@extern
+def resume_guest(ctx: Ptr[Context]) -> u32: ...
+
+
+@extern
+def throw_from_host(ctx: Ptr[Context], host: Ptr[HostFunc], trap: u32) -> u32: ...

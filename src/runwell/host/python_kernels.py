@@ -47,6 +47,7 @@ from runwell.host.python_api import (
     PyTuple_SetItem,
     enter_guest,
     none,
+    resume_guest,
     system_error,
     tuple_type,
     wake_watcher,
@@ -114,7 +115,7 @@ def call_trapped(func: Ptr[FuncObject], ctx: Ptr[Context], trap: u32) -> Object:
         return Object(null)
     if trap == TrapCode.OTHER_THREAD:
         # It was not entered, so the context says nothing about it.
-        raise_stopped(func, Ptr[Context](null), trap)
+        raise_stopped(func, ctx, trap)
     else:
         raise_trapped(func, ctx, trap)
     # It may have been closed during the call.
@@ -176,6 +177,9 @@ def prepare(func: Ptr[FuncObject], count: u64, keywords: Object, n_params: u64) 
     if unlikely(is_exhausted(ctx)):
         return Ptr[Context](null)
     if unlikely(keywords != null or count & COUNT != n_params or func.ref == null):
+        return Ptr[Context](null)
+    # A call that may stop and go on later has a context of its own.
+    if unlikely(func.metered != 0 and ctx.top != ctx.stack):
         return Ptr[Context](null)
     return ctx
 
@@ -248,13 +252,16 @@ def give_turn(instance: Ptr[Instance]) -> None:
 
 @kernel(inline=True)
 def enter_unlocked(ctx: Ptr[Context], ref: Ptr[FuncRef], frame: Ptr[u64]) -> u32:
-    """Run a function without the interpreter lock; a trap code."""
+    """Run a function without the interpreter lock; a trap code.
+
+    Without a ``frame`` go on where the context's guest is parked.
+    """
     # A C function that a guest calls may call Python, which has then taken the lock on its own.
     before = ctx.thread_state
     ctx.thread_state = PyEval_SaveThread()
     if unlikely(watch[0].is_awake == 0):
         wake_watcher()
-    trap = enter_guest(ctx, ref, frame)
+    trap = enter_guest(ctx, ref, frame) if frame != null else resume_guest(ctx)
     PyEval_RestoreThread(ctx.thread_state)
     ctx.thread_state = before
     return trap
@@ -276,17 +283,16 @@ def run(func: Ptr[FuncObject], ctx: Ptr[Context]) -> u32:
             enter(ref)
         return code
     enter(ref)
-    trap = run_entered(func, ctx)
+    trap = run_entered(func, ctx, Ptr[u64](ctx.top))
     if likely(trap == 0):
         leave(ref)
     return trap
 
 
 @kernel(inline=True)
-def run_entered(func: Ptr[FuncObject], ctx: Ptr[Context]) -> u32:
-    """Run the function; a trap code."""
+def run_entered(func: Ptr[FuncObject], ctx: Ptr[Context], frame: Ptr[u64]) -> u32:
+    """Run the function; a trap code.  ``frame`` as for ``enter_unlocked``."""
     ref = func.ref
-    frame = Ptr[u64](ctx.top)
     instance = Ptr[Instance](ref.instance)
     if unlikely(instance == null):
         return enter_unlocked(ctx, ref, frame)
@@ -326,9 +332,15 @@ def run_unlocked(ctx: Ptr[Context], ref: Ptr[FuncRef], frame: Ptr[u64]) -> u32:
 @kernel
 def finish(func: Ptr[FuncObject], ctx: Ptr[Context]) -> Object:
     """Run the function and give its results to Python."""
+    return finish_from(func, ctx, Ptr[u64](ctx.top))
+
+
+@kernel
+def finish_from(func: Ptr[FuncObject], ctx: Ptr[Context], frame: Ptr[u64]) -> Object:
+    """As ``finish``; ``frame`` as for ``enter_unlocked``."""
     ref = func.ref
     enter(ref)
-    trap = run_entered(func, ctx)
+    trap = run_entered(func, ctx, frame)
     if unlikely(trap != 0):
         return call_trapped(func, ctx, trap)
     result = give_results(func.signature, ctx)
@@ -406,6 +418,17 @@ def call_converted(func: Ptr[FuncObject], canonical: Object) -> Object:
     ctx = current_context()
     if ctx == null:
         return Object(null)
+    if unlikely(func.metered != 0 and ctx.top != ctx.stack):
+        arguments = local_array(Object, 3)
+        arguments[1] = Object(func)
+        arguments[2] = canonical
+        return PyObject_Vectorcall(python_hooks[0].nested, arguments + 1, VECTOR_FLAG | 2, null)
+    return call_in(func, ctx, canonical)
+
+
+@kernel(export=True)
+def call_in(func: Ptr[FuncObject], ctx: Ptr[Context], canonical: Object) -> Object:
+    """As ``call_converted``, in a certain context."""
     if is_exhausted(ctx):
         return call_trapped(func, Ptr[Context](null), TrapCode.STACK_EXHAUSTED)
     if func.ref == null:

@@ -11,6 +11,7 @@ from runwell.host import (
     native_kernels,
     object_kernels,
     python_kernels,
+    suspend_kernels,
 )
 from runwell.host.convert_kernels import VECTOR_FLAG
 from runwell.host.layout import PythonFunc
@@ -30,6 +31,13 @@ VISIBLE: list[Any] = [
     callback_kernels.host_discard,
     callback_kernels.handle_signals,
     python_kernels.run_unlocked,
+    python_kernels.call_in,
+    suspend_kernels.host_async,
+    suspend_kernels.host_async_with_caller,
+    suspend_kernels.hold_instance,
+    suspend_kernels.release_instance,
+    suspend_kernels.resume_call,
+    suspend_kernels.answer_call,
     python_kernels.python_threads,
     native_kernels.native_few,
     native_kernels.native_many,

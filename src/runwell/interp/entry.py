@@ -137,6 +137,10 @@ def _slow_fuel(module: ModuleText) -> FunctionText:
     store_field(f, "%ctx", Context, "acc", "%acc")
     facc = f.ins("bitcast <4 x float> %facc to i128")
     f.do(f"store i128 {facc}, ptr {field(f, '%ctx', Context, 'facc')}, align 8")
+    for name, value in (("ip", R.ip), ("fp", R.fp), ("rp", R.rp), ("instance", R.inst)):
+        store_field(f, "%ctx", Context, f"parked_{name}", value)
+    left = load_field(f, "%ctx", Context, "frames_left")
+    store_field(f, "%ctx", Context, "parked_left", left)
     tail_call(f, f"@{trap_handler(TrapCode.OUT_OF_FUEL)}", R)
     return f
 
@@ -310,6 +314,20 @@ def _run_code() -> FunctionText:
     return f
 
 
+def _resume_code() -> FunctionText:
+    """As ``run_code``, to where a guest is parked."""
+    f = FunctionText("resume_code", [("ptr", "ctx")], linkage="hidden")
+    names = ("parked_ip", "parked_fp", "parked_rp", "parked_instance", "acc")
+    ip, fp, rp, inst, acc = (load_field(f, "%ctx", Context, name) for name in names)
+    mem = load_field(f, inst, Instance, "memory_base")
+    bits = f.ins(f"load i128, ptr {field(f, '%ctx', Context, 'facc')}, align 8")
+    facc = f.ins(f"bitcast i128 {bits} to <4 x float>")
+    registers = Registers(ip, fp, mem, inst, "%ctx", rp, acc, facc)
+    f.do(f"call {CC} void @call_entry({registers.arguments()})")
+    f.end("ret void")
+    return f
+
+
 EXPORTS = [
     "fault_exit",
     "handler_table",
@@ -331,6 +349,7 @@ def add_entry(module: ModuleText, arch: str) -> None:
         _slow_call(module),
         _switch_instance(module),
         _run_code(),
+        _resume_code(),
     ):
         module.add_function(function)
     add_native(module, arch)

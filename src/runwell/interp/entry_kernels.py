@@ -86,6 +86,10 @@ def on_entry_limit(ctx: Context, frame: Ptr[u8]) -> u32:
     return take_interrupt(addr(ctx))
 
 
+@extern
+def resume_code(ctx: Context) -> None: ...  # noqa: D103
+
+
 @kernel(inline=True)
 def keep_caller(
     ctx: Context, ip: Ptr[u8], fp: Ptr[u8], rp: Ptr[u8], instance: Ptr[Instance]
@@ -177,3 +181,45 @@ def protect_frame(ctx: Ptr[Context]) -> None:
     if is_form(at, ZERO_REFS):
         refs = at[2] + at[3]
     ctx.ref_top = ctx.rp + refs
+
+
+@kernel(export=True)
+def is_parkable(ctx: Ptr[Context]) -> u32:
+    """May the guest that runs in this context be left where it is, to go on later?
+
+    Not if frames of the host are among its own, or compiled code, whose frames are the machine's.
+    """
+    return u32(ctx.segment == null and ctx.host_sp == 0)
+
+
+@kernel(export=True)
+def park_guest(ctx: Ptr[Context]) -> None:
+    """Note that the guest goes on later where the context says that it is."""
+    ctx.parked_ip = ctx.ip
+    ctx.parked_fp = ctx.fp
+    ctx.parked_rp = ctx.rp
+    ctx.parked_instance = ctx.instance
+    ctx.parked_left = ctx.frames_left
+
+
+@kernel(export=True)
+def resume_guest(ctx: Context) -> u32:
+    """Let a parked guest go on, whose context has nothing else to do; as ``enter_guest``."""
+    top = ctx.top
+    ref_top = ctx.ref_top
+    left = ctx.frames_left
+    ctx.frames_left = ctx.parked_left
+    resume_code(ctx)
+    ctx.top = top
+    ctx.ref_top = ref_top
+    ctx.native_sp = 0
+    ctx.native_lr = 0
+    ctx.frames_left = left
+    trap = ctx.trap
+    ctx.trap = 0
+    if trap == 0:
+        ctx.instance = null
+    else:
+        keep_caller(ctx, null, null, null, null)
+        close_guard(ctx)
+    return trap

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from _thread import _local
+from itertools import count
 from sys import is_finalizing
 
 from runwell.base.light import final
@@ -59,10 +60,24 @@ class Context:
         native: its fields.
     """
 
-    __slots__ = ("__weakref__", "_keep", "_lease", "_refs", "_stack", "address", "native")
+    __slots__ = (
+        "__weakref__",
+        "_guarded",
+        "_keep",
+        "_lease",
+        "_refs",
+        "_stack",
+        "address",
+        "native",
+    )
 
-    def __init__(self, max_frames: int = FRAMES) -> None:
+    def __init__(self, max_frames: int = FRAMES, *, guarded: bool = True) -> None:
         """Make a context.
+
+        Args:
+            max_frames: frames that may be active at once.
+            guarded: put inaccessible pages around the stacks.  Nothing relies on them; without,
+                the stacks of many contexts are one mapping to the system, which allows few.
 
         Raises:
             MemoryError: the system has no room, or there are too many contexts.
@@ -72,10 +87,10 @@ class Context:
         self._keep: Any = pythonapi.Py_IncRef, py_object
         self.native: Any = ctype_of(layout.Context)()
         self.address: int = addressof(self.native)
+        self._guarded = guarded
         self._stack, self._refs = self._reserve(max_frames)
         self.native.object = id(self)
         self.native.budget = BUDGET
-        self.native.holder = self.address
         if not native.add_context(self.address):
             raise MemoryError("too many threads run guests")
         self._lease = _Lease(self.address)
@@ -89,7 +104,7 @@ class Context:
     def _reserve(self, max_frames: int) -> tuple[Mapping, Mapping]:
         size = max(LEAST_STACK_BYTES, FRAME_BYTES * max_frames + SLACK)
         stack, refs = Mapping(size + 2 * PAGE), Mapping(size // 4 + 2 * PAGE)
-        for mapping in (stack, refs):
+        for mapping in (stack, refs) if self._guarded else ():
             mapping.guard(0)
             mapping.guard(mapping.size - PAGE)
         n = self.native
@@ -124,12 +139,15 @@ class Context:
 
 @final
 class _Current(_local):
-    """The context of each thread."""
+    """The context of each thread, and who it is where only one may run: above 0 once it is."""
 
     context: Context | None = None
+    holder: int = 0
+    is_main: int = 0
 
 
 _current = _Current()
+_holders = count(1)
 
 
 def current_context() -> Context:
@@ -140,5 +158,62 @@ def current_context() -> Context:
     """
     context = _current.context
     if context is None:
-        context = _current.context = Context()
+        context = _current.context = _new_context()
     return context
+
+
+def _new_context() -> Context:
+    if not _current.holder:
+        context = Context()
+        _current.holder, _current.is_main = next(_holders), context.native.is_main
+    else:
+        # It has parted with one.
+        context = take_context()
+    n = context.native
+    n.holder, n.is_main = _current.holder, _current.is_main
+    return context
+
+
+# Contexts that were used and are free, for guests that stop and go on later.
+_spares: list[Context] = []
+_MOST_SPARES = 32
+
+
+def take_context() -> Context:
+    """A context that belongs to no thread.
+
+    Raises:
+        MemoryError: there is no room for one.
+    """
+    try:
+        return _spares.pop()
+    except IndexError:
+        return Context(guarded=False)
+
+
+def give_context(context: Context) -> None:
+    """Give back a context in which no guest runs or is parked."""
+    if len(_spares) < _MOST_SPARES:
+        native.exceptions_forget(context.address)
+        n = context.native
+        n.suspendable = n.deadline = n.interrupt = n.due = 0
+        n.stack_limit = n.stack_end
+        _spares.append(context)
+
+
+def part_with(context: Context) -> None:
+    """Let a context belong to no thread any more, if it is the calling thread's."""
+    if _current.context is context:
+        _current.context = None
+        for call in on_context_end:
+            call(context.address)
+
+
+def lend(context: Context) -> None:
+    """Let a context that belongs to no thread run a guest in the calling thread.
+
+    Where only one thread may run it counts as this thread.
+    """
+    current_context()
+    n = context.native
+    n.holder, n.is_main = _current.holder, _current.is_main

@@ -303,9 +303,20 @@ class Context:
     is_main: u32  # it was made by the process's first thread
     deadline: u64  # when the guest is to stop, on the monotonic clock; 0 for never
     holder: u64  # who it is where only one may run
-    # The accumulators, where a guest stopped that may go on.
+    # Where a guest stopped that may go on, and what it needs for that: ``resume_guest``.
+    parked_ip: Ptr[u8]
+    parked_fp: Ptr[u8]
+    parked_rp: Ptr[u8]
+    parked_instance: Ptr[Instance]
     acc: u64
     facc: Array[u64, Literal[2]]
+    parked_left: i32  # ``frames_left``
+    suspendable: u32  # may a host function stop it so?
+    # The host function that did, and where its results belong.
+    pending_host: Ptr[HostFunc]
+    pending_frame: Ptr[u64]
+    pending_refs: Ptr[u64]
+    pending: u64  # PyObject* that will give the result, until somebody takes it
     # Compiled code.
     native_rp: Ptr[u8]  # the callee's frame on the reference stack
     segment: Ptr[u8]  # innermost Ptr[NativeSegment]
