@@ -154,7 +154,8 @@ def test_calls_within_host_functions_go_on() -> None:
 def test_one_that_left_a_host_function_goes_on_without_it() -> None:
     engine = runwell.Engine(runwell.Config(fuel=True))
     instance = runwell.Instance(
-        runwell.Module(WAT, engine=engine), {"env": {"call": lambda n: instance.exports.fib(n)}}
+        runwell.Module(WAT, engine=engine),
+        {"env": {"call": lambda n: int(instance.exports.fib(n))}},
     )
     instance.fuel = 50
     with pytest.raises(runwell.OutOfFuel) as caught:
