@@ -136,7 +136,8 @@ def unlock_contexts() -> None:
 def add_context(context: Ptr[Context]) -> u32:
     """Make the calling thread's context known to the fault handler; 0 if there are too many."""
     for i in range(u64(0), u64(CONTEXTS)):
-        if atomic_cas(known_contexts + i, u64(0), u64(context)):
+        free = atomic_load(known_contexts + i) == 0
+        if free and atomic_cas(known_contexts + i, u64(0), u64(context)):
             atomic_store(known_threads + i, pthread_self())
             atomic_store(known_stacks + (2 * i + 1), u64(0))
             context.is_main = u32(is_first_thread())
