@@ -3,10 +3,13 @@
     python bench/calls.py
 
 Each figure is the best of several interleaved rounds, less the empty loop that drives it.
+`add` is brief, so that Runwell keeps the interpreter lock; for `add_by_call` it releases it.
+`call to C` is one from the guest to `abs` of the C library, for those who can.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -45,6 +48,8 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "scale": (1.5, 2.5),
 }
 ROUNDS = 15
+MEGABYTE = 1 << 20
+BIG = '(module (memory (export "memory") 16))'
 Timed = Callable[[int], None]
 
 
@@ -59,6 +64,11 @@ class Runwell:
         self.module = runwell.Module(data)
         self.exports = runwell.Instance(self.module, {"env": {"f": identity}}).exports
         self.trap: type[Exception] = runwell.Trap
+        absolute = ctypes.CDLL(None).abs
+        absolute.argtypes, absolute.restype = [ctypes.c_int], ctypes.c_int
+        self.calls_c = runwell.Instance(self.module, {"env": {"f": absolute}}).exports.many
+        self.pool = self.module.instantiate_pool(1, {"env": {"f": identity}})
+        self.big = runwell.Instance(runwell.Module(BIG)).exports.memory
 
     def function(self, name: str) -> Callable[..., Any]:
         """An exported function."""
@@ -67,6 +77,19 @@ class Runwell:
     def instantiate(self) -> None:
         """Make one more instance."""
         runwell.Instance(self.module, {"env": {"f": identity}})
+
+    def recycle(self) -> None:
+        """Take an instance from a pool, and give it back."""
+        self.pool.acquire().close()
+
+    def use_pooled(self) -> None:
+        """The same, with a call between."""
+        with self.pool.acquire() as instance:
+            instance.exports.add(3, 4)
+
+    def read(self) -> bytes:
+        """Copy 1 MB out of the memory."""
+        return self.big.read(0, MEGABYTE)  # type: ignore[no-any-return]
 
 
 class Wasmtime:
@@ -77,6 +100,8 @@ class Wasmtime:
         self.module = wasmtime.Module(self.engine, data)
         self.trap: type[Exception] = wasmtime.Trap
         self.store, self.instance = self.make()
+        big = wasmtime.Instance(self.store, wasmtime.Module(self.engine, BIG), [])
+        self.big = big.exports(self.store)["memory"]
 
     def make(self) -> tuple[wasmtime.Store, wasmtime.Instance]:
         """A fresh instance."""
@@ -93,6 +118,10 @@ class Wasmtime:
     def instantiate(self) -> None:
         """Make one more instance."""
         self.make()
+
+    def read(self) -> bytes:
+        """Copy 1 MB out of the memory."""
+        return bytes(self.big.read(self.store, 0, MEGABYTE))
 
 
 class Wasm3:
@@ -154,8 +183,17 @@ def trap_loop(function: Callable[[], Any], trap: type[Exception]) -> Timed:
 def cases(engine: Any) -> dict[str, Timed]:
     found = {name: call_loop(engine.function(name), args) for name, args in CALLS.items()}
     found["callback"] = engine.function("many")
+    if hasattr(engine, "calls_c"):
+        found["call to C"] = engine.calls_c
     found["trap and catch"] = trap_loop(engine.function("trap"), engine.trap)
     found["instantiate"] = call_loop(engine.instantiate, ())
+    for name, method in (
+        ("from a pool", "recycle"),
+        ("and called once", "use_pooled"),
+        ("read 1 MB", "read"),
+    ):
+        if hasattr(engine, method):
+            found[name] = call_loop(getattr(engine, method), ())
     return found
 
 
@@ -194,15 +232,24 @@ def main() -> None:
         empty = min(empty, measure(empty_loop))
         for case in all_cases["runwell"]:
             for name, found in all_cases.items():
+                if case not in found:
+                    continue
                 with silence():
                     ns = measure(found[case])
                 best[name, case] = min(ns, best.get((name, case), ns))
     print(f"{'ns':16}" + "".join(f"{name:>14}" for name in engines) + "  ratio to each")
     for case in all_cases["runwell"]:
-        in_loop = 0.0 if case == "callback" else empty
-        figures = [best[name, case] - in_loop for name in engines]
-        ratios = " ".join(f"{figure / figures[0]:10.1f}×" for figure in figures[1:])
-        print(f"{case:16}" + "".join(f"{ns:14.0f}" for ns in figures) + ratios)
+        in_loop = 0.0 if case in ("callback", "call to C") else empty
+        figures = {name: best[name, case] - in_loop for name in engines if (name, case) in best}
+        own = figures["runwell"]
+        row = "".join(
+            f"{figures[name]:14.0f}" if name in figures else f"{'-':>14}" for name in engines
+        )
+        ratios = [f"{figures[name] / own:10.1f}×" for name in engines if name in figures]
+        print(f"{case:16}{row}" + " ".join(ratios[1:]))
+    source = bytearray(MEGABYTE)
+    copy = min(measure(call_loop(lambda: bytes(source), ())) for _ in range(ROUNDS))
+    print(f"{'(bytes of 1 MB)':16}{copy:14.0f}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import pydoc
 import struct
 
 import pytest
@@ -188,6 +189,29 @@ def test_a_function_knows_its_type(make):
     assert {p.kind for p in signature.parameters.values()} == {inspect.Parameter.POSITIONAL_ONLY}
     assert signature.return_annotation is int
     assert list(signature.parameters) == ["left", "arg1"]
+
+
+def test_help_says_what_a_function_takes(make):
+    text = """(func (export "f") (param $left i32) (param i64 f32 v128 externref funcref)
+      (result i32 v128) (i32.const 0) (v128.const i64x2 0 0))"""
+    f = make(text).exports.f
+    assert f.__doc__.splitlines() == [
+        "f(i32, i64, f32, v128, externref, funcref) -> (i32, v128)",
+        "",
+        "A WebAssembly function.",
+        "",
+        "Args:",
+        "    left: i32, an int from -2**31 to 2**32 - 1.",
+        "    arg1: i64, an int from -2**63 to 2**64 - 1.",
+        "    arg2: f32, a float or int.",
+        "    arg3: v128, 16 bytes.",
+        "    arg4: externref, any object.",
+        "    arg5: funcref, a runwell.Func or None.",
+        "",
+        "Returns:",
+        "    an int from -2**31 to 2**31 - 1, 16 bytes.",
+    ]
+    assert f.__doc__.splitlines()[5] in pydoc.render_doc(f, renderer=pydoc.plaintext)
 
 
 def test_signatures_of_other_results(make):

@@ -84,7 +84,18 @@ class _Doc:
     def __get__(self, func: Func | None, owner: object) -> str:
         if func is None:
             return self.text
-        return f"{func.__name__}{describe(func.type)}\n\nA WebAssembly function."
+        info, type_ = func._info, func.type
+        lines = [f"{func.__name__}{describe(type_)}", "", "A WebAssembly function."]
+        if type_.params:
+            lines += ["", "Args:"]
+            lines += [
+                f"    {name}: {t.text}, {_TAKEN.get(t, 'a reference')}."
+                for name, t in zip(_parameter_names(info), type_.params, strict=True)
+            ]
+        if type_.results:
+            results = ", ".join([_GIVEN.get(t, t.text) for t in type_.results])
+            lines += ["", "Returns:", f"    {results}."]
+        return "\n".join(lines)
 
 
 def describe(type_: FuncType) -> str:
@@ -123,10 +134,11 @@ def _types(words: str, text: str) -> tuple[ValType, ...]:
 class Func:
     """A WebAssembly function, or a Python callable or C function that guests can call as one.
 
-    Calling it converts the arguments: ``int`` to ``i32`` and ``i64`` (signed or unsigned, as long
-    as it fits), ``float`` or ``int`` to ``f32`` and ``f64``, 16 ``bytes`` to ``v128``, any object
-    to ``externref``, a ``Func`` to ``funcref``; ``None`` is the null reference.  The result is
-    None, a value, or a tuple of values; integers are signed.
+    Calling it converts the arguments: ``int`` to ``i32`` and ``i64``, signed or unsigned (from
+    -2**31 to 2**32 - 1, and from -2**63 to 2**64 - 1), ``float`` or ``int`` to ``f32`` and ``f64``,
+    16 ``bytes`` to ``v128``, any object to ``externref``, a ``Func`` to ``funcref``; ``None`` is
+    the null reference.  The result is None, a value, or a tuple of values; integers are signed.
+    There are no keyword arguments.
 
     Args:
         function: the callable, or a C function as ctypes, cffi or Numba have it.
@@ -228,6 +240,36 @@ _PYTHON_TYPES: dict[ValType, Any] = {
 }
 
 
+_TAKEN: dict[ValType, str] = {
+    ValType.I32: "an int from -2**31 to 2**32 - 1",
+    ValType.I64: "an int from -2**63 to 2**64 - 1",
+    ValType.F32: "a float or int",
+    ValType.F64: "a float or int",
+    ValType.V128: "16 bytes",
+    ValType.EXTERNREF: "any object",
+    ValType.FUNCREF: "a runwell.Func or None",
+}
+_GIVEN: dict[ValType, str] = {
+    ValType.I32: "an int from -2**31 to 2**31 - 1",
+    ValType.I64: "an int from -2**63 to 2**63 - 1",
+    ValType.F32: "a float",
+    ValType.F64: "a float",
+    ValType.V128: "16 bytes",
+    ValType.EXTERNREF: "any object",
+    ValType.FUNCREF: "a runwell.Func or None",
+}
+
+
+def _parameter_names(info: FuncInfo) -> list[str]:
+    """The parameters' names from the name section, as far as Python has such names."""
+    known = info.module.names.locals.get(info.index, {}) if info.module is not None else {}
+    names: list[str] = []
+    for i in range(len(info.signature.type.params)):
+        name = known.get(i, "")
+        names.append(name if name.isidentifier() and name not in names else f"arg{i}")
+    return names
+
+
 def _python_signature(info: FuncInfo) -> PythonSignature:
     from inspect import Parameter
     from inspect import Signature as PythonSignature
@@ -235,11 +277,7 @@ def _python_signature(info: FuncInfo) -> PythonSignature:
     from typing import Any
 
     type_ = info.signature.type
-    known = info.module.names.locals.get(info.index, {}) if info.module is not None else {}
-    names: list[str] = []
-    for i in range(len(type_.params)):
-        name = known.get(i, "")
-        names.append(name if name.isidentifier() and name not in names else f"arg{i}")
+    names = _parameter_names(info)
     parameters = [
         Parameter(name, Parameter.POSITIONAL_ONLY, annotation=_PYTHON_TYPES.get(t, Any))
         for name, t in zip(names, type_.params, strict=True)
