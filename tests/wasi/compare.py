@@ -36,7 +36,7 @@ def say(text):
 
 def main():
     for path in sorted(CONFORMANCE.glob("*.c")):
-        if path.stem == "posix":
+        if path.stem in ("connection", "posix"):  # not for its directory alone
             continue
         with tempfile.TemporaryDirectory() as root:
             module = build(path, "-DPEER")

@@ -4,16 +4,19 @@
 its own in an empty directory.
 """
 
+import socket
 import subprocess
 import sys
 
 import pytest
 from tests.wasi.building import CONFORMANCE, NATIVE, build, conformance
 
+import runwell
 from runwell.wasi.preview1 import names
 
 ENDS = {"process": 33}  # exit codes other than 0
-THEMES = sorted(p.stem for p in CONFORMANCE.glob("*.c") if p.stem != "posix")
+APART = ("connection", "posix")  # what needs more than an empty directory
+THEMES = sorted(p.stem for p in CONFORMANCE.glob("*.c") if p.stem not in APART)
 
 
 def run(path, root):
@@ -65,3 +68,45 @@ def test_the_c_library_behaves_as_it_does_natively(tmp_path):
     assert said[ours][:2] == said[native][:2]
     assert said[ours][2:] == said[native][2:]
     assert said[native][2] == 7
+
+
+class Peer:
+    """The other end of a conversation, which does what the guest's output asks of it."""
+
+    def __init__(self, listener):
+        self.address, self.socket = listener.getsockname(), None
+        self.lines, self.rest = [], b""
+
+    def hear(self, data):
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        for line in lines:
+            self.lines.append(line.decode())
+            who, _, what = line.decode().partition(": ")
+            if who == "peer":
+                verb, _, words = what.partition(" ")
+                getattr(self, verb)(words.encode())
+
+    def connect(self, _):
+        self.socket = socket.create_connection(self.address, timeout=60)
+
+    def send(self, words):
+        self.socket.sendall(words)
+
+    def receive(self, words):
+        wanted = b"" if words == b"nothing more" else words
+        assert self.socket.recv(max(1, len(wanted)), socket.MSG_WAITALL) == wanted
+
+    def close(self, _):
+        self.socket.close()
+
+
+def test_a_conversation(tmp_path):
+    module = runwell.Module(str(conformance("connection")))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        peer = Peer(listener)
+        wasi = runwell.WasiConfig(
+            preopens={"/": tmp_path}, listeners=[listener], stdin=None, stdout=peer.hear
+        )
+        code = runwell.Instance(module, wasi=wasi).run()
+    assert [line for line in peer.lines if line.startswith("FAIL")] == []
+    assert (code, peer.lines[-1]) == (0, "0 failures")
