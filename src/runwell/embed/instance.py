@@ -81,7 +81,7 @@ class Instance:
             from runwell.wasi import preview1
 
             self._wasi = preview1.Wasi(wasi)
-            functions = dict.fromkeys(preview1.MODULES, self._wasi.function)
+            functions = self._wasi.modules
         if fuel is not None:
             _check_metered(module)
             check_fuel(fuel)

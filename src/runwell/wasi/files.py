@@ -21,11 +21,13 @@ PRESTAT = struct.Struct("<B3xI")
 SET_ATIME, ATIME_NOW, SET_MTIME, MTIME_NOW = 1, 2, 4, 8
 
 
-def write_filestat(world: World, address: int, status: Status) -> None:
+def write_filestat(
+    world: World, address: int, status: Status, form: struct.Struct = FILESTAT
+) -> None:
     """Write a ``$filestat``."""
     most = (1 << 64) - 1
     world.pack(
-        FILESTAT,
+        form,
         address,
         status.device & most,
         status.inode & most,

@@ -65,8 +65,13 @@ def path_create_directory(world: World, fd: int, path: int, size: int) -> None:
 @call("iiiii")
 def path_filestat_get(world: World, fd: int, flags: int, path: int, size: int, result: int) -> None:
     """Attributes of a file."""
+    write_filestat(world, result, path_status(world, fd, flags, path, size))
+
+
+def path_status(world: World, fd: int, flags: int, path: int, size: int) -> Status:
+    """Attributes of the file at a path of the guest's."""
     with _at(world, fd, path, size, d.PATH_FILESTAT_GET, flags) as at:
-        write_filestat(world, result, _status(at))
+        return _status(at)
 
 
 @call("iiiiIIi")

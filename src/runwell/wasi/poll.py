@@ -11,6 +11,10 @@ from runwell.wasi.clocks import MONOTONIC, THREAD, Clock, SystemClock
 from runwell.wasi.errno import Errno
 from runwell.wasi.world import World
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
 SUBSCRIPTION = struct.Struct("<QB7xI4xQQH6x")
 EVENT = struct.Struct("<QHB5xQH6x")
 CLOCK, READ, WRITE = 0, 1, 2  # $eventtype
@@ -26,9 +30,37 @@ Event = tuple[int, int, int, int, int]
 @call("iiii")
 def poll_oneoff(world: World, subscriptions: int, events: int, count: int, result: int) -> None:
     """Wait until one of several things happens."""
+    read = SUBSCRIPTION.iter_unpack
+    answer(world, SUBSCRIPTION.size, read, subscriptions, events, count, result)
+
+
+def answer(
+    world: World,
+    size: int,
+    read: Callable[[memoryview], Iterable[tuple[int, ...]]],
+    subscriptions: int,
+    events: int,
+    count: int,
+    result: int,
+) -> None:
+    """Wait for subscriptions of ``size`` bytes.
+
+    Args:
+        world: the guest's.
+        size: of a subscription, in bytes.
+        read: takes subscriptions apart: user data, type, clock or descriptor, time, precision
+            and flags of each.
+        subscriptions: where they are.
+        events: where the answers go.
+        count: how many there are.
+        result: where the number of answers goes.
+
+    Raises:
+        Errno: FAULT or INVAL.
+    """
     if not count:
         raise Errno(errno.INVAL)
-    asked = world.view(subscriptions, SUBSCRIPTION.size * count)
+    asked = world.view(subscriptions, size * count)
     world.view(events, EVENT.size * count)
     world.view(result, 4)
     if count > MOST:
@@ -37,7 +69,7 @@ def poll_oneoff(world: World, subscriptions: int, events: int, count: int, resul
     deadlines: list[tuple[int, int]] = []  # nanoseconds from now, user data
     waiting: list[tuple[d.Descriptor, int, int]] = []  # type, user data
     clock = world.clock
-    for user, kind, number, when, _precision, flags in SUBSCRIPTION.iter_unpack(asked):
+    for user, kind, number, when, _precision, flags in read(asked):
         if kind == CLOCK:
             error = _clock_error(number, flags)
             if error:
@@ -52,8 +84,8 @@ def poll_oneoff(world: World, subscriptions: int, events: int, count: int, resul
                 ready.append((user, e.number, kind, 0, 0))
                 continue
             if found.fd < 0:
-                size = found.available() if kind == READ else 0
-                ready.append((user, errno.SUCCESS, kind, size, 0))
+                available = found.available() if kind == READ else 0
+                ready.append((user, errno.SUCCESS, kind, available, 0))
             else:
                 waiting.append((found, kind, user))
         else:

@@ -24,6 +24,7 @@ __all__ = ["MODULES", "ProcExit", "Wasi"]
 
 # The names under which programs import it; the second is that of early toolchains.
 MODULES = ("wasi_snapshot_preview1", "wasi_unstable")
+
 # Which module has the functions whose names begin with a word; those of other names are in
 # ``process``.
 _HOMES = {"fd": "files", "path": "folders", "poll": "poll", "sock": "sockets"}
@@ -51,6 +52,18 @@ class Wasi:
         import_module("runwell.wasi." + _HOMES.get(name.partition("_")[0], "process"))
         found = CALLS.get(name)
         return None if found is None else host_function(self._world, name, *found)
+
+    def unstable(self, name: str) -> Callable[..., Any] | None:
+        """The same for a program that imports ``wasi_unstable``."""
+        from runwell.wasi import unstable
+
+        found = unstable.CALLS.get(name)
+        return self.function(name) if found is None else host_function(self._world, name, *found)
+
+    @property
+    def modules(self) -> dict[str, Callable[[str], Callable[..., Any] | None]]:
+        """Where the functions are found, by the name of the module that programs import."""
+        return dict(zip(MODULES, (self.function, self.unstable), strict=True))
 
     def attach(self, memory: Buffer) -> None:
         """Use the instance's memory; to be called before the guest runs."""
