@@ -94,7 +94,11 @@ class Guest:
 
     def make(self, path, data=b""):
         """Make a file."""
-        error, fd = self.open(path, CREATE | TRUNCATE, ALL)
+        self.make_in(ROOT, path, data)
+
+    def make_in(self, folder, path, data=b""):
+        """Make a file below a directory that is open."""
+        error, fd = self.open(path, CREATE | TRUNCATE, ALL, fd=folder)
         assert error == SUCCESS
         self.write(fd, data)
         self.fd_close(fd)

@@ -31,6 +31,8 @@ from tests.wasi.guest import (
     Guest,
 )
 
+from runwell.wasi import HostDirectory, Quota, host
+
 SECRET = b"the canary sings: " + os.urandom(8).hex().encode()
 HOSTILE_SECONDS = 0.4  # for which a race is run
 
@@ -68,8 +70,10 @@ class Place:
             assert SECRET not in bytes(guest.memory)
 
 
-@pytest.fixture
-def place(tmp_path):
+@pytest.fixture(params=["the kernel walks", "paths are walked here"])
+def place(tmp_path, request, monkeypatch):
+    if request.param == "paths are walked here":
+        monkeypatch.setattr(host, "_probed", [None])
     made = Place(tmp_path)
     yield made
     made.check()
@@ -480,6 +484,71 @@ def test_a_reader_does_not_write(place):
     assert guest.fd_fdstat_set_flags(fd, 1) == "NOTCAPABLE"
     assert guest.sock_send(fd, at, 1, 0, RESULT) == "NOTSOCK"
     assert (place.root / "file").read_text() == "inside"
+
+
+def test_what_is_read_only_stays_as_it_is(place):
+    (place.root / "link").symlink_to("file")
+    (place.root.parent / "writable").mkdir()
+    preopens = {
+        "/": HostDirectory(place.root, read_only=True),
+        "/w": place.root.parent / "writable",
+    }
+    guest = Guest(preopens=preopens, stdin=None, stdout=None, stderr=None)
+    before, writable = photograph(place.root), 4
+    for path in ("file", "sub/file", "link"):
+        assert guest.open(path, 0, WRITE)[0] == "ROFS"
+        assert guest.open(path, TRUNCATE, READ)[0] == "ROFS"
+        assert guest.open(path, CREATE | TRUNCATE, READ | WRITE)[0] == "ROFS"
+        assert guest.path_filestat_set_times(ROOT, FOLLOW, path, 1, 1, 5) == "ROFS"
+        assert guest.path_unlink_file(ROOT, path) == "ROFS"
+        assert guest.path_rename(ROOT, path, ROOT, "new") == "ROFS"
+        assert guest.path_rename(ROOT, path, writable, "new") in ("ROFS", "XDEV")
+        # a second name in a place that can be written would be a way around
+        assert guest.path_link(ROOT, 0, path, writable, "new") in ("ROFS", "XDEV")
+        error, fd = guest.open(path, 0, READ | RIGHT["FD_FILESTAT_SET_TIMES"])
+        assert error == SUCCESS
+        assert guest.fd_filestat_set_times(fd, 1, 1, 5) == "ROFS"
+        assert guest.fd_filestat_set_size(fd, 0) == "NOTCAPABLE"
+    assert guest.open("new", CREATE, WRITE)[0] == "ROFS"
+    assert guest.path_create_directory(ROOT, "new") == "ROFS"
+    assert guest.path_symlink("file", ROOT, "new") == "ROFS"
+    assert guest.path_remove_directory(ROOT, "sub/deep") == "ROFS"
+    guest.make_in(writable, "mine", b"x")
+    assert guest.path_rename(writable, "mine", ROOT, "file") in ("ROFS", "XDEV")
+    assert guest.path_link(writable, 0, "mine", ROOT, "new") in ("ROFS", "XDEV")
+    assert guest.fd_filestat_set_times(ROOT, 1, 1, 5) == "ROFS"
+    assert photograph(place.root) == before
+
+
+def test_a_quota_is_not_exceeded(place):
+    (place.root / "box").mkdir()
+    quota = Quota(HostDirectory(place.root / "box"), max_bytes=10_000, max_files=20)
+    guest = Guest(preopens={"/": quota}, stdin=None, stdout=None, stderr=None)
+    _, fd = guest.open("big", CREATE, ALL)
+    full = ("DQUOT", "NOSPC", "FBIG")
+    assert guest.fd_allocate(fd, 0, 1 << 40) in full
+    assert guest.fd_allocate(fd, (1 << 63) - 2, 1) in full
+    assert guest.fd_filestat_set_size(fd, 1 << 40) in full
+    assert guest.fd_pwrite(fd, guest.vectors((DATA, 10)), 1, 1 << 40, RESULT) in full
+    assert guest.fd_seek(fd, 1 << 50, 0, RESULT) == SUCCESS
+    assert guest.write(fd, b"x") in full
+    guest.fd_seek(fd, 0, 0, RESULT)
+    errors = {guest.write(fd, bytes(1000)) for _ in range(30)}
+    assert errors <= {SUCCESS, *full}
+    assert len(errors) == 2
+    # what is unlinked and still open takes its room
+    assert guest.path_unlink_file(ROOT, "big") == SUCCESS
+    error, other = guest.open("other", CREATE, ALL)
+    assert error == SUCCESS
+    assert guest.write(other, bytes(9000)) in full or guest.u32() < 9000
+    errors = {guest.open(f"file{i}", CREATE, WRITE, below=0)[0] for i in range(40)}
+    errors |= {guest.path_create_directory(ROOT, f"dir{i}") for i in range(40)}
+    errors |= {guest.path_symlink("x" * 4000, ROOT, f"link{i}") for i in range(40)}
+    errors |= {guest.path_link(ROOT, 0, "other", ROOT, f"hard{i}") for i in range(40)}
+    assert errors <= {SUCCESS, *full}
+    assert len(errors) == 2
+    assert sum(p.lstat().st_size for p in (place.root / "box").iterdir() if p.is_file()) <= 10_000
+    assert len(list((place.root / "box").iterdir())) <= 20
 
 
 def test_vectors_without_end(place):
