@@ -42,6 +42,7 @@ _HOMES = {
     "MemoryType": "runwell.module.types",
     "Module": "runwell.embed.module",
     "OutOfFuel": "runwell.base.errors",
+    "Ref": "runwell.runtime.reference",
     "RunwellError": "runwell.base.errors",
     "Table": "runwell.embed.table",
     "TableType": "runwell.module.types",
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     from runwell.module.types import MemoryType as MemoryType
     from runwell.module.types import TableType as TableType
     from runwell.module.types import TagType as TagType
+    from runwell.runtime.reference import Ref as Ref
     from runwell.wasi.config import WasiConfig as WasiConfig
 else:
     # Types that exist only when the native core is loaded.

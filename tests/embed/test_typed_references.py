@@ -56,10 +56,9 @@ def test_external_references_that_are_never_null(guest):
         guest.extern(None)
 
 
-def test_internal_references_are_none(guest):
+def test_internal_references_are_anything(guest):
     assert guest.any(None) == 1
-    with pytest.raises(TypeError, match="None"):
-        guest.any(5)
+    assert guest.any(5) == guest.any("x") == 0
 
 
 def test_host_functions_return_what_they_say():
@@ -114,10 +113,7 @@ def test_a_type_means_nothing_without_its_module(guest):
         runwell.Func(lambda f, n: n, (params, ()))
 
 
-def test_executing_what_needs_the_heap_traps():
-    module = runwell.Module('(module (func (export "f") (drop (ref.i31 (i32.const 1)))))')
-    with pytest.raises(runwell.Trap, match="'gc'"):
-        runwell.Instance(module).exports.f()
+def test_objects_need_the_feature():
     engine = runwell.Engine(runwell.Config(features="-gc"))
     with pytest.raises(runwell.MalformedError, match="needs the feature 'gc'"):
         runwell.Module("(module (func (drop (ref.i31 (i32.const 1)))))", engine=engine)

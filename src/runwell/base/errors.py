@@ -161,7 +161,7 @@ class Trap(RunwellError):
 
 
 class ExhaustionError(Trap):
-    """A limit was reached: frames, fuel, deadline."""
+    """A limit was reached: frames, heap, fuel, deadline."""
 
 
 class ThreadError(RunwellError):

@@ -31,6 +31,9 @@ HANDLERS = 50_000
 # Frames of a call stack, unless the configuration says otherwise.
 FRAMES = 100_000
 
+# Bytes of a garbage-collected heap, unless the configuration says less.
+HEAP_BYTES = 1 << 32
+
 PAGE_BYTES = 65_536
 
 # Fuel: instructions that move bytes or elements cost one more for each so many of them.

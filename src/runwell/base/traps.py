@@ -28,7 +28,12 @@ class TrapCode(IntEnum):
     UNCAUGHT_EXCEPTION = 24
     NULL_EXCEPTION = 25
     NULL_FUNCTION_REFERENCE = 30
-    NO_HEAP = 31
+    NULL_STRUCTURE = 31
+    NULL_ARRAY = 32
+    NULL_I31 = 33
+    CAST_FAILURE = 34
+    OUT_OF_BOUNDS_ARRAY = 35
+    HEAP_EXHAUSTED = 36
     OTHER_THREAD = 40
     SUSPENDED = 41
 
@@ -61,7 +66,12 @@ _MESSAGES = {
     TrapCode.UNCAUGHT_EXCEPTION: "uncaught exception",
     TrapCode.NULL_EXCEPTION: "null exception reference",
     TrapCode.NULL_FUNCTION_REFERENCE: "null function reference",
+    TrapCode.NULL_STRUCTURE: "null structure reference",
+    TrapCode.NULL_ARRAY: "null array reference",
+    TrapCode.NULL_I31: "null i31 reference",
+    TrapCode.CAST_FAILURE: "cast failure",
+    TrapCode.OUT_OF_BOUNDS_ARRAY: "out of bounds array access",
+    TrapCode.HEAP_EXHAUSTED: "the limit of the garbage-collected heap is reached",
     TrapCode.SUSPENDED: "suspended",
     TrapCode.OTHER_THREAD: "the instance is in use by another thread",
-    TrapCode.NO_HEAP: "instructions of the feature 'gc' cannot be executed yet",
 }

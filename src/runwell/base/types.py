@@ -116,6 +116,9 @@ HEAP_NAMES = {
     0x69: "exn",
 }
 
+# Of these, the types that references to objects of a heap may have.
+OBJECT_CODES = frozenset((0x71, 0x72, 0x6F, 0x6E, 0x6D, 0x6C, 0x6B, 0x6A))
+
 # What modules need for types of one byte that are not in the first version of WebAssembly.
 FEATURE_OF_TYPE = dict.fromkeys(HEAP_NAMES, "gc") | {
     0x7B: "simd",

@@ -6,13 +6,16 @@ from ctypes import PYFUNCTYPE, c_uint32, c_uint64
 from functools import cache
 from typing import TYPE_CHECKING
 
+from runwell.base.objects import TAG, TAG_MASK
 from runwell.base.traps import TrapCode
 from runwell.base.types import EXTERNREF, V128, ValType
 from runwell.runtime.context import current_context
 from runwell.runtime.func import Func, object_at
 from runwell.runtime.native import native
+from runwell.runtime.reference import is_struct
 from runwell.runtime.store import Store
 from runwell.runtime.trap import make_trap
+from runwell.runtime.types import may_be_object
 from runwell.text.wast import CANONICAL, Either, Number, Reference, Result, Vector
 
 if TYPE_CHECKING:
@@ -125,10 +128,27 @@ def _reference_matches(t: ValType, bits: int, wanted: Reference) -> bool:
         return bits == 0
     if bits == 0:
         return False
-    is_extern = t & 0xFF == EXTERNREF
+    is_host = bits & TAG_MASK == 0 and may_be_object(t)
     if wanted.value is not None:
-        return is_extern and getattr(object_at(bits), "number", None) == wanted.value
-    return is_extern if wanted.kind == "extern" else not is_extern
+        return is_host and getattr(object_at(bits), "number", None) == wanted.value
+    is_object = bits & TAG_MASK == TAG
+    match wanted.kind:
+        case "extern":
+            return t & 0xFF == EXTERNREF
+        case "any":
+            return may_be_object(t) and t & 0xFF != EXTERNREF
+        case "eq":
+            return is_object or bits & 1 != 0
+        case "i31":
+            return bits & 1 != 0
+        case "struct":
+            return is_object and is_struct(bits)
+        case "array":
+            return is_object and not is_struct(bits)
+        case "exn":
+            return t.is_exception
+        case _:
+            return not may_be_object(t) and not t.is_exception
 
 
 def describe_results(results: Sequence[tuple[ValType, int]]) -> str:

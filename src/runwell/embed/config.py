@@ -23,6 +23,8 @@ class Config:
             each, for systems where address space is scarce or signals cannot be used.
         max_memory_bytes: no memory of an instance grows beyond; None for no limit but the format's.
         max_table_elements: no table of an instance grows beyond.
+        max_heap_bytes: structures and arrays of an instance, and of all that exchange references
+            with it, take no more than this; at most 4 GiB, which is also the limit for None.
         max_frames: guest functions that may be active in a call, at most 100 000, which is also the
             limit for None; one more is a ``call stack exhausted``.
         fuel: meter the code of guests: every instruction consumes fuel, and a guest that has too
@@ -43,6 +45,7 @@ class Config:
         bounds: as given.
         max_memory_bytes: as given.
         max_table_elements: as given.
+        max_heap_bytes: as given.
         max_frames: as given.
         fuel: what an instance starts with; None if nothing is metered.
         deadline_s: as given.
@@ -57,6 +60,7 @@ class Config:
         "features",
         "fuel",
         "max_frames",
+        "max_heap_bytes",
         "max_memory_bytes",
         "max_table_elements",
     )
@@ -68,6 +72,7 @@ class Config:
         bounds: str = "guard",
         max_memory_bytes: int | None = None,
         max_table_elements: int | None = None,
+        max_heap_bytes: int | None = None,
         max_frames: int | None = None,
         fuel: bool | int = False,
         deadline_s: float | None = None,
@@ -84,6 +89,7 @@ class Config:
         for name, limit in (
             ("max_memory_bytes", max_memory_bytes),
             ("max_table_elements", max_table_elements),
+            ("max_heap_bytes", max_heap_bytes),
             ("max_frames", max_frames),
         ):
             if limit is not None and not isinstance(limit, int):
@@ -94,7 +100,7 @@ class Config:
         if max_frames is not None and max_frames > FRAMES:
             raise ValueError(f"max_frames is at most {FRAMES}, not {max_frames}")
         self.max_memory_bytes, self.max_table_elements = max_memory_bytes, max_table_elements
-        self.max_frames = max_frames
+        self.max_frames, self.max_heap_bytes = max_frames, max_heap_bytes
         self.fuel: int | None = None
         if fuel is not False:
             self.fuel = 0 if fuel is True else check_fuel(fuel)
@@ -108,6 +114,7 @@ class Config:
             "bounds": self.bounds,
             "max_memory_bytes": self.max_memory_bytes,
             "max_table_elements": self.max_table_elements,
+            "max_heap_bytes": self.max_heap_bytes,
             "max_frames": self.max_frames,
             "fuel": False if self.fuel is None else self.fuel or True,
             "deadline_s": self.deadline_s,

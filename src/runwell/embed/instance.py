@@ -102,6 +102,7 @@ class Instance:
             fuel=fuel if fuel is not None else config.fuel or 0,
             initialise=False,
             time_limit_ns=_nanoseconds(config.deadline_s),
+            limit_heap=config.max_heap_bytes,
         )
         self.exports: Exports = LazyExports(self._native, module.entries, module.infos)
         # Before anything runs: a host function may ask who calls.

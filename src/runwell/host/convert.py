@@ -11,6 +11,7 @@ from _operator import index
 
 from runwell.base.errors import WasmException
 from runwell.base.types import FuncType, ValType, ref_to_index
+from runwell.host.references import to_external, to_internal
 from runwell.host.signature import kind_of
 from runwell.runtime.func import admit
 from runwell.runtime.store import Store
@@ -95,17 +96,20 @@ def _reference(type_: ValType, value: object, store: Store, what: Callable[[], s
     from runwell.host.func import Func
 
     kind = kind_of(type_)
+    if value is not None and kind == ValType.ANYREF:
+        return to_internal(type_, value, store, what)
     if value is None and (type_.is_nullable or kind == ValType.EXTERNREF):
         return None
     if kind in (ValType.EXTERNREF, ValType.NULLEXTERNREF):
         if value is not None and type_ & 0xFF == ValType.EXTERNREF:
-            return value
+            return to_external(value, store)
         wanted = "None" if type_.is_nullable else "an object"
         raise TypeError(f"{what()} must be {wanted} for {type_.text}, not {_kind(value)}")
     if kind == ValType.EXNREF:
         return _exception(type_, value, store, what)
-    if kind == ValType.NULLREF:
-        raise TypeError(f"{what()} must be None for {type_.text}, not {_kind(value)}")
+    if kind in (ValType.NULLREF, ValType.ANYREF):
+        wanted = "None" if type_.is_nullable else "an object"
+        raise TypeError(f"{what()} must be {wanted} for {type_text(type_)}, not {_kind(value)}")
     if not isinstance(value, Func):
         null = " or None" if type_.is_nullable else ""
         raise TypeError(f"{what()} must be a runwell.Func{null}, not {_kind(value)}")

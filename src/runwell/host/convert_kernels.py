@@ -5,6 +5,7 @@ all others the callers ask a hook for such values and take those.  So no Python 
 frame is half written, and every message about a wrong value is made in Python.
 """
 
+from runwell.base.objects import TAG_MASK
 from runwell.base.types import ValType
 from runwell.host.layout import SIGNATURE_HEAD, FuncObject, Hooks, TupleObject
 from runwell.host.python_api import (
@@ -191,6 +192,11 @@ def take(kind: u8, value: Object, at: Ptr[u64], held: Object, checked: bool) -> 
             if kind == ValType.NULLEXTERNREF and not checked:
                 return False
             if value != none:
+                type_ = u64(value.type)
+                if type_ == u64(python_hooks[0].ref_type):
+                    return False
+                if type_ == u64(python_hooks[0].word_type):
+                    return checked and take_unsigned(value, at)
                 if not hold(held, value):
                     return False
                 at[0] = u64(value)
@@ -198,6 +204,9 @@ def take(kind: u8, value: Object, at: Ptr[u64], held: Object, checked: bool) -> 
         case ValType.NULLREF:
             at[0] = 0
             return checked and value == none
+        case ValType.ANYREF:
+            at[0] = 0
+            return checked and (value == none or take_unsigned(value, at))
         case ValType.FUNCREF | ValType.NULLFUNCREF:
             at[0] = 0
             if kind == ValType.NULLFUNCREF and not checked:
@@ -286,6 +295,30 @@ def give_f64(at: Ptr[u64]) -> Object:
 
 
 @kernel
+def give_any(kind: u8, at: Ptr[u64]) -> Object:
+    """What a reference is that may be to an object of the host or of a heap, or a number."""
+    word = at[0]
+    if word & u64(TAG_MASK) == 0:
+        Py_IncRef(Object(word))
+        return Object(word)
+    is_extern = kind == ValType.EXTERNREF or kind == ValType.NULLEXTERNREF
+    if word & 1 != 0 and not is_extern:
+        return PyLong_FromLongLong(i64(i32(word) >> 1))
+    arguments = local_array(Object, 3)
+    arguments[1] = PyLong_FromUnsignedLongLong(u64(at))
+    if arguments[1] == null:
+        return Object(null)
+    arguments[2] = PyLong_FromLongLong(i64(1) if is_extern else i64(0))
+    found = Object(null)
+    if arguments[2] != null:
+        hook = python_hooks[0].reference
+        found = PyObject_Vectorcall(hook, arguments + 1, VECTOR_FLAG | 2, null)
+        Py_DecRef(arguments[2])
+    Py_DecRef(arguments[1])
+    return found
+
+
+@kernel
 def give(kind: u8, at: Ptr[u64]) -> Object:
     """A new Python value of what the guest has left; null with an exception set if that fails."""
     match kind:
@@ -309,8 +342,7 @@ def give(kind: u8, at: Ptr[u64]) -> Object:
             pass
         case _:
             if at[0] != 0:
-                Py_IncRef(Object(at[0]))
-                return Object(at[0])
+                return give_any(kind, at)
     Py_IncRef(none)
     return none
 

@@ -74,6 +74,7 @@ def template(signature: Signature, entry: int = 0) -> Any:
     code.float_mask, code.v128_mask, code.result_class = signature.native_shape
     code.param_bytes = signature.param_bytes
     code.ref_param_bytes = signature.ref_param_bytes
+    code.ref_bytes = signature.ref_bytes
     ref.type = signature.number
     ref.supers = signature.number.supers
     return block

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from runwell.base.errors import ClosedError, ExhaustionError, ThreadError, WasmException
 from runwell.host import closed, func, memory
 from runwell.host.function import HostFunction
@@ -56,6 +58,10 @@ def install() -> None:
     runtime_hooks.make_exception = _make_exception
     runtime_hooks.hold_exception = _hold_exception
     _prepare_watcher()
+    runtime_hooks.know_refs = _know_refs
+    known = sys.modules.get("runwell.runtime.reference")
+    if known is not None:
+        _know_refs(known.Ref, known.Word)
     _installed.append(types_to_make)
 
 
@@ -233,7 +239,21 @@ def _left(address: int) -> None:
     closed.lingering.pop(address, None)
 
 
+def _ref_at(cell: int, is_extern: int) -> object:
+    """What Python gets for a reference that a guest gave out."""
+    from runwell.runtime.reference import ref_at
+
+    return ref_at(cell, is_extern=bool(is_extern))
+
+
+def _know_refs(ref_type: type, word_type: type) -> None:
+    """Let the kernels know the types of what stands for references."""
+    hooks = ctype_of(Hooks).from_address(native.address("python_hooks"))
+    hooks.ref_type, hooks.word_type = id(ref_type), id(word_type)
+
+
 _HOOKS: dict[str, Any] = {
+    "reference": _ref_at,
     "exception": _error_at,
     "offer": _offer,
     "arguments": _arguments,

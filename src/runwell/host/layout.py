@@ -114,6 +114,10 @@ class Hooks:
     offer: Ptr[PyObject]
     closed: Ptr[PyObject]  # the type `runwell.ClosedError`
     left: Ptr[PyObject]  # (address of an instance), which was closed and is left by the last call
+    reference: Ptr[PyObject]  # (address of a cell, is it external?) -> Ref
+    # The types `runwell.Ref` and `Word`; null before there is any value of them.
+    ref_type: Ptr[PyObject]
+    word_type: Ptr[PyObject]
 
 
 @struct

@@ -1,9 +1,10 @@
 """Function types as the native entries read them, and which entry serves a type.
 
 A compiled signature is two little-endian u16 counts, of parameters and of results, and then one
-byte for each value type.  A reference has one of six: those of ``funcref``, ``externref`` and
+byte for each value type.  A reference has one of seven: those of ``funcref``, ``externref`` and
 ``exnref``; ``nullfuncref`` and ``nullexternref`` for narrower types of functions and of external
-references, which are checked in Python; and ``nullref`` if Python has no such values but None.
+references, and ``anyref`` for all internal ones, which are checked in Python; and ``nullref`` if
+Python has no such values but None.
 """
 
 from runwell.base.light import final
@@ -45,7 +46,9 @@ def kind_of(type_: ValType) -> int:
         return int(ValType.EXNREF)
     heap = type_.heap_index
     is_function = type_ & 0xFF in _FUNCTIONS if heap is None else is_function_type(heap)
-    return int(ValType.NULLFUNCREF if is_function else ValType.NULLREF)
+    if is_function:
+        return int(ValType.NULLFUNCREF)
+    return int(ValType.NULLREF if type_ & 0xFF == ValType.NULLREF else ValType.ANYREF)
 
 
 @final

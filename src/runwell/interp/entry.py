@@ -17,6 +17,7 @@ fields in ``SwitchRecord``; the callee's saved frame pointer is the record's add
 """
 
 from runwell.base.traps import TrapCode
+from runwell.codegen.object_machine import NO_OBJECT
 from runwell.interp.native import (
     call_host,
     landed,
@@ -41,6 +42,7 @@ from runwell.interp.registers import (
 )
 from runwell.isa.register import STUBS
 from runwell.kernel.text import FunctionText, ModuleText
+from runwell.runtime.heap_layout import HeapType
 from runwell.runtime.layout import (
     Context,
     FuncCode,
@@ -191,6 +193,19 @@ def _slow_call(module: ModuleText) -> FunctionText:
     return f
 
 
+def _attach_heap(f: FunctionText, module: ModuleText, inst: str) -> None:
+    """Use the heap of an instance whose function is called."""
+    other, attached = f.fresh("other"), f.fresh("attached")
+    heap = f.ins(f"ptrtoint ptr {load_field(f, inst, Instance, 'heap')} to i64")
+    used = load_field(f, "%ctx", Context, "heap")
+    same = f.ins(f"icmp eq i64 {heap}, {used}")
+    f.end(f"br i1 {same}, label %{attached}, label %{other}{module.weights(2000, 1)}")
+    f.label(other)
+    module.declare("heap_attach", "declare void @heap_attach(ptr, ptr)")
+    f.do(f"call void @heap_attach(ptr %ctx, ptr {inst})")
+    f.label(attached)
+
+
 def _switch_instance(module: ModuleText) -> FunctionText:
     """Enter a function of another instance; as ``slow_call``, but ``acc`` is its ``FuncRef``."""
     f = handler("switch_instance", section="")
@@ -198,6 +213,7 @@ def _switch_instance(module: ModuleText) -> FunctionText:
     _check_room(f, module, frame)
     ref = f.ins("inttoptr i64 %acc to ptr")
     code, inst = load_field(f, ref, FuncRef, "code"), load_field(f, ref, FuncRef, "instance")
+    _attach_heap(f, module, inst)
     code_module = load_field(f, code, FuncCode, "module")
     index = f.ins(f"zext i32 {load_field(f, code, FuncCode, 'index')} to i64")
     types = load_field(f, code_module, ModuleCode, "function_types")
@@ -330,6 +346,7 @@ def _resume_code() -> FunctionText:
 
 EXPORTS = [
     "fault_exit",
+    NO_OBJECT,
     "handler_table",
     "handlers_high",
     "handlers_low",
@@ -353,6 +370,9 @@ def add_entry(module: ModuleText, arch: str) -> None:
     ):
         module.add_function(function)
     add_native(module, arch)
+    # What tests look at in place of an object, where there is none.
+    zeros = f"constant [{size_of(HeapType) + 8} x i8] zeroinitializer, align 8"
+    module.add_global(f"@{NO_OBJECT} = {zeros}")
     for name, text in _INTRINSICS.items():
         module.declare(name, text)
 

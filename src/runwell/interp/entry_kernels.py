@@ -6,11 +6,11 @@
 # mypy: disable-error-code="empty-body"
 
 from runwell.base.traps import TrapCode
-from runwell.isa.form import FORM_BY_NAME
 from runwell.kernel import (
     Ptr,
     addr,
     atomic_load,
+    atomic_store,
     extern,
     extern_data,
     kernel,
@@ -18,20 +18,20 @@ from runwell.kernel import (
     u8,
     u32,
     u64,
+    unlikely,
 )
 from runwell.runtime.code_kernels import find_code, place_of
 from runwell.runtime.interrupt_kernels import poll, take_interrupt
-from runwell.runtime.layout import Context, FuncCode, FuncRef, Instance, ModuleCode
+from runwell.runtime.layout import REF_FRAME_UNIT, Context, FuncCode, FuncRef, Instance, ModuleCode
 from runwell.runtime.native_stack_kernels import close_guard
+from runwell.runtime.pause_kernels import heap_enter, reference_end
 
 # Backward branches between two looks at ``interrupt``: some tens of microseconds.
 BUDGET = 4096
 
 # Stack that is taken to be in use by code that is not register code.
 UNKNOWN_FRAME, UNKNOWN_REFS = 1 << 19, 1 << 15
-ENTER_BIG, ZERO_REFS = FORM_BY_NAME["enter_big"].index, FORM_BY_NAME["zero_refs"].index
 
-handler_table = extern_data("handler_table", u64)
 stub_exit = extern_data("stub_exit", u64)
 stub_leave_native = extern_data("stub_leave_native", u64)
 
@@ -101,6 +101,19 @@ def keep_caller(
     ctx.caller_instance = instance
 
 
+@kernel(inline=True)
+def leave_heap(ctx: Context, end: Ptr[u8]) -> None:
+    """The guest has returned or trapped; its results, if there are any, end at ``end``."""
+    # They stay in use until the host has them; and the frames, if it may go on.
+    ctx.ref_end = end
+    if unlikely(ctx.trap != 0):
+        ctx.parked_heap = ctx.heap
+    if unlikely(ctx.heap != 0):
+        if ctx.trap != 0:
+            ctx.ref_end = reference_end(addr(ctx))
+        atomic_store(addr(ctx.heap), u64(0))
+
+
 @kernel(export=True)
 def enter_guest(ctx: Context, ref: FuncRef, frame: Ptr[u64]) -> u32:
     """Call a function whose arguments are at ``frame``, and at ``ctx.ref_top`` if references.
@@ -134,7 +147,10 @@ def enter_guest(ctx: Context, ref: FuncRef, frame: Ptr[u64]) -> u32:
     memory: Ptr[u8] = null
     if instance != null:
         memory = instance.memory_base
+        if unlikely(instance.heap != null):
+            heap_enter(addr(ctx), u64(instance.heap))
     run_code(ctx, code.entry, base, instance, memory, code)
+    leave_heap(ctx, ref_top + u64(code.ref_bytes))
     ctx.top = top
     ctx.ref_top = ref_top
     ctx.native_sp = native_sp
@@ -154,13 +170,6 @@ def enter_guest(ctx: Context, ref: FuncRef, frame: Ptr[u64]) -> u32:
     return trap
 
 
-@kernel
-def is_form(at: Ptr[u32], form: u32) -> bool:
-    """Is the instruction at an address of a form?"""
-    handler = handler_table[form]
-    return at[0] == u32(handler) and at[1] == u32(handler >> 32)
-
-
 @kernel(export=True)
 def protect_frame(ctx: Ptr[Context]) -> None:
     """Let calls from the host begin above the frame that the context says is the innermost."""
@@ -173,14 +182,7 @@ def protect_frame(ctx: Ptr[Context]) -> None:
         ctx.ref_top = ctx.rp + UNKNOWN_REFS
         return
     ctx.top = ctx.fp + code.frame_bytes
-    refs = code.ref_param_bytes
-    # What a function with references begins with says how many.
-    at = Ptr[u32](code.start)
-    if is_form(at, ENTER_BIG):
-        at = at + 3
-    if is_form(at, ZERO_REFS):
-        refs = at[2] + at[3]
-    ctx.ref_top = ctx.rp + refs
+    ctx.ref_top = ctx.rp + u64(code.ref_frame) * u64(REF_FRAME_UNIT)
 
 
 @kernel(export=True)
@@ -209,7 +211,10 @@ def resume_guest(ctx: Context) -> u32:
     ref_top = ctx.ref_top
     left = ctx.frames_left
     ctx.frames_left = ctx.parked_left
+    if ctx.parked_heap != 0:
+        heap_enter(addr(ctx), ctx.parked_heap)
     resume_code(ctx)
+    leave_heap(ctx, ctx.refs + UNKNOWN_REFS)
     ctx.top = top
     ctx.ref_top = ref_top
     ctx.native_sp = 0

@@ -13,13 +13,16 @@ after a write of 4 would have to wait for it.
 
 from collections.abc import Callable
 
+from runwell.base.objects import LEAST_RESULT
 from runwell.base.traps import TrapCode
 from runwell.base.types import F32, F64, I32, I64, V128, ValType
-from runwell.codegen.machine import LlvmMachine, Value, constant, ir_type
+from runwell.codegen.machine import Value, constant, ir_type
+from runwell.codegen.object_machine import ObjectMachine
 from runwell.interp.entry import STUB_BODIES, save_state, trap_handler
 from runwell.interp.registers import (
     Registers,
     add_to_field,
+    clear,
     declaration,
     dispatch,
     field,
@@ -30,7 +33,6 @@ from runwell.interp.registers import (
     tail_call,
 )
 from runwell.isa.form import Dst, Src
-from runwell.isa.machine import ControlMachine
 from runwell.isa.register import Word
 from runwell.kernel.text import FunctionText, ModuleText
 from runwell.runtime.layout import Context, FuncCode, FuncRef, Instance, Memory, Table
@@ -39,7 +41,7 @@ _BARRIER = 'call ptr asm sideeffect "", "=r,0,~{memory}"'
 _LIKELY, _UNLIKELY = 2000, 1
 
 
-class HandlerMachine(LlvmMachine, ControlMachine[Value]):
+class HandlerMachine(ObjectMachine):
     """The machine of one handler.
 
     Attributes:
@@ -450,19 +452,7 @@ class HandlerMachine(LlvmMachine, ControlMachine[Value]):
         self._move(self._slot(ref_slot, ref=True), self._slot(ref_to, ref=True), ref_size)
 
     def _clear(self, start: str, size: Value) -> None:
-        """A plain loop: frames have a few locals, for which calling memset is slow."""
-        end = offset_by(self.f, start, self.zext(I64, size).text)
-        loop, done = self.f.fresh("clear"), self.f.fresh("cleared")
-        before = self.f.block
-        self.f.label(loop)
-        place, following = "%" + self.f.fresh("place"), "%" + self.f.fresh("following")
-        self.f.do(f"{place} = phi ptr [ {start}, %{before} ], [ {following}, %{loop} ]")
-        # Volatile, or else it would become memset.
-        self.f.do(f"store volatile i64 0, ptr {place}, align 8")
-        self.f.do(f"{following} = getelementptr i8, ptr {place}, i64 8")
-        more = self.f.ins(f"icmp ult ptr {following}, {end}")
-        self.f.end(f"br i1 {more}, label %{loop}, label %{done}")
-        self.f.label(done)
+        clear(self.f, start, offset_by(self.f, start, self.zext(I64, size).text))
 
     def zero(self, slot: Value, size: Value) -> None:
         self._clear(self._slot(slot), size)
@@ -578,6 +568,31 @@ class HandlerMachine(LlvmMachine, ControlMachine[Value]):
         spent = self.f.ins(f"icmp slt {left}, 0")
         self._unless(spent, lambda: self._leave("slow_fuel", self.r))
         self.f.do(f"store {left}, ptr {where}, align 8")
+
+    # Objects.
+
+    def object_get_exception(self, ref: Value, offset: Value, end: Value) -> Value:
+        return self._read_exception(self.place(ref, offset), end)
+
+    def object_set_exception(self, ref: Value, offset: Value, value: Value) -> None:
+        name = "exception_put_in_object"
+        self.module.declare(name, f"declare void @{name}(ptr, i64)")
+        self.f.do(f"call void @{name}(ptr {self.place(ref, offset)}, {value})")
+
+    def invoke_frame(
+        self, kernel: str, first: Value, ref_first: Value, ref_end: Value, *args: Value
+    ) -> Value:
+        # Others may have to know where this thread is, while it waits for them.
+        save_state(self.f, self.r)
+        places = [self._slot(first), *(self._slot(s, ref=True) for s in (ref_first, ref_end))]
+        pointers = [Value(p, "ptr") for p in (self.r.ctx, self.r.inst, *places)]
+        found = self._call_kernel("i64", kernel, *pointers, *args)
+        least = constant(I64, LEAST_RESULT - 1)
+        failed = self.lt_u(self.sub(found, constant(I64, 1)), least)
+        self._unless(
+            failed.text, lambda: self._leave("trap_in_acc", self.r._replace(acc=found.text))
+        )
+        return found
 
     def stub(self, name: str) -> None:
         STUB_BODIES[name](self.f, self.module, self.arch)

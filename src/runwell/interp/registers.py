@@ -117,3 +117,21 @@ def size_of(of: object) -> int:
 def offset_by(f: FunctionText, base: str, offset: str) -> str:
     """``base`` plus an ``i64`` offset."""
     return f.ins(f"getelementptr i8, ptr {base}, i64 {offset}")
+
+
+def clear(f: FunctionText, start: str, end: str) -> None:
+    """Write zeros from one address to another, at least eight bytes.
+
+    A plain loop: frames have a few locals, for which calling memset is slow.
+    """
+    loop, done = f.fresh("clear"), f.fresh("cleared")
+    before = f.block
+    f.label(loop)
+    place, following = "%" + f.fresh("place"), "%" + f.fresh("following")
+    f.do(f"{place} = phi ptr [ {start}, %{before} ], [ {following}, %{loop} ]")
+    # Volatile, or else it would become memset.
+    f.do(f"store volatile i64 0, ptr {place}, align 8")
+    f.do(f"{following} = getelementptr i8, ptr {place}, i64 8")
+    more = f.ins(f"icmp ult ptr {following}, {end}")
+    f.end(f"br i1 {more}, label %{loop}, label %{done}")
+    f.label(done)

@@ -14,12 +14,16 @@ from runwell.interp.native_stubs import EXPORTS as NATIVE_EXPORTS
 from runwell.kernel.declare import Kernel
 from runwell.kernel.text import ModuleText
 from runwell.runtime import (
+    aggregate_kernels,
     chain_kernels,
     code_kernels,
     exception_kernels,
+    handle_kernels,
+    heap_kernels,
     interrupt_kernels,
     memory_kernels,
     native_stack_kernels,
+    pause_kernels,
     signal_kernels,
     sleep_kernels,
     snapshot_kernels,
@@ -47,12 +51,16 @@ def _is_of(kernel: Kernel, module: ModuleType) -> bool:
 ENTRY = exported(entry_kernels, unwind_kernels)
 RUNTIME: list[object] = [
     *exported(
+        aggregate_kernels,
         chain_kernels,
         code_kernels,
         exception_kernels,
+        handle_kernels,
+        heap_kernels,
         interrupt_kernels,
         memory_kernels,
         native_stack_kernels,
+        pause_kernels,
         signal_kernels,
         snapshot_kernels,
         sleep_kernels,

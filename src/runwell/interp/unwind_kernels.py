@@ -13,6 +13,8 @@ from runwell.base.traps import TrapCode
 from runwell.isa.form import FORM_BY_NAME
 from runwell.kernel import (
     Ptr,
+    addr,
+    atomic_store,
     cast,
     extern_data,
     i32,
@@ -51,6 +53,7 @@ from runwell.runtime.layout import (
     Tag,
     TryRange,
 )
+from runwell.runtime.pause_kernels import unpark
 
 # Bits of a clause's kind.
 WITH_REFERENCE, ANY_TAG = 1, 2
@@ -336,6 +339,10 @@ def throw_from_host(ctx: Ptr[Context], host: Ptr[HostFunc], trap: u32) -> u32:
     if not find_handler(ctx, Ptr[FuncCode](0), e.tag, landing):
         exception_release(e)
         return trap
+    # That may wait for the interpreter lock, whose holder may wait for who collects.
+    heap: u64 = ctx.heap
+    atomic_store(addr(ctx.heap), u64(0))
     call_host(Ptr[u8](ctx), null, null, null, cast(Ptr[u8], host.discard))
+    unpark(ctx, heap)
     deliver(ctx, landing, e, True)
     return u32(0)

@@ -81,11 +81,32 @@ _SIZES: dict[str, Type] = {
     "table_get": I64,
     "func_ref": I64,
     "invoke_blocking": I32,
+    "zeros": I64,
+    "object_get_exception": I64,
+    "invoke_frame": I64,
 }
 # Kernels trap by what they are about.
 _KERNEL_TRAPS = {
     "memory": TrapCode.OUT_OF_BOUNDS_MEMORY,
     "table": TrapCode.OUT_OF_BOUNDS_TABLE,
+}
+# Those that work on objects, by what their names end in; making one may need room.
+_FRAME_TRAPS = {
+    "data": TrapCode.OUT_OF_BOUNDS_MEMORY,
+    "elem": TrapCode.OUT_OF_BOUNDS_TABLE,
+}
+# The operation that stands for an instruction that has several.
+_STANDS_FOR = {
+    **{f"struct.get{how}": f"struct.get.{ty}" for how, ty in (("", "i32"), ("_s", "i8_s"))},
+    **{f"array.get{how}": f"array.get.{ty}" for how, ty in (("", "i32"), ("_s", "i8_s"))},
+    "struct.get_u": "struct.get.i8_u",
+    "array.get_u": "array.get.i8_u",
+    "struct.set": "struct.set.i32",
+    "array.set": "array.set.i32",
+    "ref.test": "is.object",
+    "ref.test null": "is_null.object",
+    "ref.cast": "cast.object",
+    "ref.cast null": "cast_null.object",
 }
 
 
@@ -138,10 +159,20 @@ class _Record:
             self.traps.add(TrapCode.UNALIGNED_ATOMIC)
             if "wait" in args[0]:
                 self.traps.update((TrapCode.UNSHARED_MEMORY, TrapCode.INTERRUPTED))
+        if verb == "invoke_frame":
+            self._add_frame(args[0])
         result = _result(verb, args)
         if verb in _ROUNDS and result is not None:
             self.nan_width = result.width
         return result
+
+    def _add_frame(self, kernel: str) -> None:
+        _, what, *rest = kernel.split("_")
+        if what == "new":
+            self.traps.add(TrapCode.HEAP_EXHAUSTED)
+        else:
+            self.traps.update((TrapCode.NULL_ARRAY, TrapCode.OUT_OF_BOUNDS_ARRAY))
+        self.traps.update(_FRAME_TRAPS[word] for word in rest if word in _FRAME_TRAPS)
 
 
 def _method(verb: str) -> Callable[..., Note | None]:
@@ -154,7 +185,8 @@ _Facts: Any = type("FactsMachine", (ControlMachine,), {verb: _method(verb) for v
 
 _IMPURE = (*_READS, *_WRITES, *_LEAVES, "fence", "move", "zero", "zero_refs", "ref_frame",
            "enter_big", "global_get", "global_set", "memory_size", "table_size", "table_get",
-           "table_set", "check_func", "invoke", "invoke_value", "invoke_blocking")  # fmt: skip
+           "table_set", "check_func", "invoke", "invoke_value", "invoke_blocking", "charge", "peek",
+           "poke", "object_get_exception", "object_set_exception", "invoke_frame")  # fmt: skip
 PURE = frozenset(_VERBS) - frozenset(_IMPURE)
 
 
@@ -173,7 +205,7 @@ def facts(op: Op) -> Facts:
     """The facts of an instruction; empty for those that are the translator's business alone."""
     if op.inputs is not None:
         return _run(op, [_note(ty) for ty in op.inputs])
-    same = BY_NAME.get(op.mnemonic)
+    same = BY_NAME.get(_STANDS_FOR.get(op.mnemonic, op.mnemonic))
     return register_facts(same) if same is not None else NOTHING
 
 

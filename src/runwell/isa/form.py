@@ -223,6 +223,7 @@ def _binary(op: RegOp) -> Sources:
 # Constants beyond 32 bits are no use to these.
 _SHIFTS = ("shl", "shr_s", "shr_u", "rotl", "rotr")
 
+_ELEMENTS = ("i8_s", "i8_u", "i16_s", "i16_u", "i32", "i64", "f32", "f64", "v128", "ref")
 _LINKS = ("", *(f"_{link}" for link in NEAR_LINKS))
 # Sources of operations that are no plain rows; the others take what their types allow.
 _SOURCES: dict[str, Sources] = {
@@ -242,6 +243,15 @@ _SOURCES: dict[str, Sources] = {
     "table.get": [(S,), (A,), (K,)],
     # Not from the accumulator: the size is needed again.
     **{f"fuel{width}_sized": [(S,), (K,)] for width in ("", "64")},
+    **{f"struct.set.{how}": [(R, S), (R, A), (R, K)] for how in ("i8", "i16", "i32", "i64")},
+    **{f"struct.set.{how}": [(R, S), (R, A)] for how in ("f32", "f64", "v128")},
+    **{f"array.get.{how}": [(R, S), (R, A), (R, K)] for how in _ELEMENTS},
+    **{
+        f"array.set.{how}": [(R, S, S), (R, S, A), (R, A, S), (R, S, K), (R, K, S)]
+        for how in ("i8", "i16", "i32", "i64")
+    },
+    **{f"array.set.{how}": [(R, S, S), (R, S, A)] for how in ("f32", "f64")},
+    "ref.i31": [(S,), (A,), (K,)],
 }
 
 

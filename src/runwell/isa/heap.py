@@ -1,6 +1,7 @@
 """Instructions of the garbage-collected heap (spec: execution of reference instructions).
 
-Their types depend on the module's types, by rule; what they mean is no body yet.
+Their types depend on the module's types, by rule; what they mean ``object_ops`` says, by what the
+fields are.
 """
 
 from runwell.isa.op import Imm, Rows, Rule
@@ -20,12 +21,12 @@ ROWS.prefix = 0xFB
 
 @ROWS.op("struct.new", 0, rule=Rule.STRUCT_NEW, imms=_TYPE)
 def struct_new() -> None:
-    """A new structure of these values (exec-struct.new)."""
+    """A new structure of these values; traps if the heap is full (exec-struct.new)."""
 
 
 @ROWS.op("struct.new_default", 1, rule=Rule.STRUCT_NEW_DEFAULT, imms=_TYPE)
 def struct_new_default() -> None:
-    """A new structure of zeros and nulls (exec-struct.new_default)."""
+    """A new structure of zeros and nulls; traps if the heap is full (exec-struct.new_default)."""
 
 
 @ROWS.op("struct.get", 2, rule=Rule.STRUCT_GET, imms=_FIELD)
@@ -50,27 +51,27 @@ def struct_set() -> None:
 
 @ROWS.op("array.new", 6, rule=Rule.ARRAY_NEW, imms=_TYPE)
 def array_new() -> None:
-    """A new array of copies of a value (exec-array.new)."""
+    """A new array of copies of a value; traps if the heap is full (exec-array.new)."""
 
 
 @ROWS.op("array.new_default", 7, rule=Rule.ARRAY_NEW_DEFAULT, imms=_TYPE)
 def array_new_default() -> None:
-    """A new array of zeros or nulls (exec-array.new_default)."""
+    """A new array of zeros or nulls; traps if the heap is full (exec-array.new_default)."""
 
 
 @ROWS.op("array.new_fixed", 8, rule=Rule.ARRAY_NEW_FIXED, imms=(Imm.DEF_TYPE, Imm.COUNT))
 def array_new_fixed() -> None:
-    """A new array of these values (exec-array.new_fixed)."""
+    """A new array of these values; traps if the heap is full (exec-array.new_fixed)."""
 
 
 @ROWS.op("array.new_data", 9, rule=Rule.ARRAY_NEW_DATA, imms=(Imm.DEF_TYPE, Imm.DATA))
 def array_new_data() -> None:
-    """A new array from a data segment; traps if out of bounds (exec-array.new_data)."""
+    """A new array from data; traps if out of bounds or the heap is full (exec-array.new_data)."""
 
 
 @ROWS.op("array.new_elem", 10, rule=Rule.ARRAY_NEW_ELEM, imms=(Imm.DEF_TYPE, Imm.ELEM))
 def array_new_elem() -> None:
-    """A new array from an element segment; traps if out of bounds (exec-array.new_elem)."""
+    """A new array from elements; traps if out of bounds or without room (exec-array.new_elem)."""
 
 
 @ROWS.op("array.get", 11, rule=Rule.ARRAY_GET, imms=_TYPE)

@@ -544,6 +544,38 @@ class ControlMachine(Machine[V]):
         """
 
     @abstractmethod
+    def peek(self, ty: Type, at: V, offset: V) -> V:
+        """Read ``ty`` where a reference or address plus ``offset`` (both ``i64``) says.
+
+        The body knows that it is there; ``offset`` makes up for the reference's tag.
+        """
+
+    @abstractmethod
+    def poke(self, ty: Type, at: V, offset: V, value: V) -> None:
+        """Write the low bits of ``value`` as ``ty``; see ``peek``."""
+
+    @abstractmethod
+    def zeros(self) -> V:
+        """The address of zeros, as many as the description of a heap type has (``i64``)."""
+
+    @abstractmethod
+    def object_get_exception(self, ref: V, offset: V, end: V) -> V:
+        """As ``peek`` of a reference to an exception; ``end`` as in ``exception_get``."""
+
+    @abstractmethod
+    def object_set_exception(self, ref: V, offset: V, value: V) -> None:
+        """As ``poke`` of a reference to an exception."""
+
+    @abstractmethod
+    def invoke_frame(self, kernel: str, first: V, ref_first: V, ref_end: V, *args: V) -> V:
+        """Call ``kernel(context, instance, values, refs, end, *args) -> u64``, which may collect.
+
+        Its operands are in the frame, numbers from ``first`` on and references from ``ref_first``
+        on; the reference frame is in use up to ``ref_end``.  The result is a reference or 0; traps
+        if it is less than ``base.objects.LEAST_RESULT``, with it as the code.
+        """
+
+    @abstractmethod
     def stub(self, name: str) -> None:
         """What an engine does at a place of its own, such as the end of the outermost call."""
 

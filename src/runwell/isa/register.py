@@ -30,55 +30,15 @@ i64, in nanoseconds, none if negative:
     memory_wait64(addr, offset, expected: u64, timeout, memory)
 """
 
-from enum import IntEnum
-
 from runwell.base.traps import TrapCode
-from runwell.base.types import EXTERNREF, F32, F64, I32, I64, V128, ValType
+from runwell.base.types import F32, F64, I32, I64, V128, ValType
 from runwell.isa.machine import ControlMachine, V
+from runwell.isa.object_ops import OPERATIONS
 from runwell.isa.op import Body, Imm, Op, Rule
 from runwell.isa.table import TABLE
+from runwell.isa.words import REF, Kind, Types, Word
 
-REF = EXTERNREF  # stands for references of every type
-Types = tuple[ValType, ...]
-
-
-class Word(IntEnum):
-    """A kind of immediate in register code: one word of 32 bits, unless stated."""
-
-    COUNT = 1
-    SLOT = 2  # byte offset in the value frame
-    REF_SLOT = 3  # byte offset in the reference frame
-    OFFSET = 4  # of a memory access
-    OFFSET64 = 5  # two words
-    FUNC = 6
-    TYPE = 7  # canonical number
-    TABLE = 8
-    MEMORY = 9
-    GLOBAL = 10  # byte offset of the cell from the instance
-    DATA = 11
-    ELEM = 12
-    TARGETS = 13  # a count n, then n + 1 branch offsets, each relative to its own word
-    DELTA = 14  # signed bytes
-    V128 = 15  # four words
-    LANE = 16
-    TAG = 17
-
-    @property
-    def words(self) -> int:
-        """Length in words; of TARGETS without the offsets."""
-        return {Word.OFFSET64: 2, Word.V128: 4}.get(self, 1)
-
-
-class Kind(IntEnum):
-    """How an engine goes on after the body."""
-
-    PLAIN = 0  # store the result, if any
-    COMPARE = 1  # the result is a condition
-    LOAD = 2
-    STORE = 3
-    CONST = 4
-    BRANCH = 5  # nothing but the branch in the destination
-    LEAVE = 6  # the body leaves
+__all__ = ["BY_NAME", "NEAR_LINKS", "REF", "REG_OPS", "STUBS", "Kind", "RegOp", "Types", "Word"]
 
 
 class RegOp:
@@ -214,8 +174,6 @@ def _trap(code: TrapCode) -> Body:
 # The operation of form 0, so that zeroed code traps.
 _op("invalid", body=_trap(TrapCode.INTERNAL), kind=Kind.LEAVE)
 _op("unreachable", body=_trap(TrapCode.UNREACHABLE), kind=Kind.LEAVE)
-# In place of an instruction that needs the heap.
-_op("no_heap", body=_trap(TrapCode.NO_HEAP), kind=Kind.LEAVE)
 
 
 # Moving values.
@@ -557,6 +515,12 @@ _op("ref.null", (), (REF,), (), lambda m, ty: m.const(I64, 0))
 _op("ref.func", (), (REF,), (Word.FUNC,), lambda m, ty, func: m.func_ref(func))
 _op("ref.is_null", (REF,), (I32,), (), lambda m, ty, a: m.eq(a, m.const(I64, 0)), Kind.COMPARE, REF)
 _op("ref.as_non_null", (REF,), (REF,), (), lambda m, ty, a: _non_null(m, a))
+
+
+# Structures, arrays, casts.
+
+for _operation in OPERATIONS:
+    _op(*_operation)
 
 
 def _freeze(ops: list[RegOp]) -> tuple[RegOp, ...]:

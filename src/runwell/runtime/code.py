@@ -13,9 +13,19 @@ from struct import pack_into
 
 from runwell.base import features as feature_bits
 from runwell.base.light import final
-from runwell.base.types import FUNCREF, I32, INDEX_SHIFT, NON_NULL, FuncType, ValType, ref_to_index
+from runwell.base.types import (
+    FUNCREF,
+    I32,
+    INDEX_SHIFT,
+    NON_NULL,
+    OBJECT_CODES,
+    FuncType,
+    ValType,
+    ref_to_index,
+)
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.module.module import Module, Span
+from runwell.module.subtyping import value_types
 from runwell.module.types import (
     CompositeType,
     ExternKind,
@@ -86,6 +96,7 @@ class ModuleCode:
         "_canon",
         "_native",
         "_tag_types",
+        "_uses_objects",
         "address",
         "compiled",
         "embedding",
@@ -127,6 +138,7 @@ class ModuleCode:
         self.plan: Any = None  # how to instantiate; see ``instance``
         self.numbers: tuple[TypeNumber, ...] = ()
         self._blocks: list[object] = []
+        self._uses_objects: bool | None = None
         self._canon: Sequence[int] = ()
         bodies = module.bodies
         size = bodies[-1] - bodies[0] if bodies else 0
@@ -265,6 +277,13 @@ class ModuleCode:
         """Describe the types; the address of the first."""
         types = self.module.types
         self.numbers = numbers = hold_types(types, self.module.rec_groups)
+        heap_types: Sequence[int] = ()
+        if any(not isinstance(t.composite, FuncType) for t in types):
+            from runwell.runtime.heap_type import HeapTypes
+
+            described = HeapTypes(types, numbers)
+            self._blocks.append(described)
+            heap_types = described.addresses
         lowest: dict[int, int] = {}
         self._canon = canon = [lowest.setdefault(number, x) for x, number in enumerate(numbers)]
         shapes = [_shape(t.composite) for t in types]
@@ -281,7 +300,7 @@ class ModuleCode:
             end = results + 4 * len(signature.results)
             supers, composite = types[i].supers, types[i].composite
             pack_into(
-                "<QQ10IQQ",
+                "<QQ10IQQQ",
                 block.bytes,
                 record * i,
                 at,
@@ -296,9 +315,34 @@ class ModuleCode:
                 canon[supers[0]] + 1 if supers else 0,
                 end,
                 numbers[i].supers,
+                heap_types[i] if heap_types else 0,
             )
             at = end + 8 * len(fields)
         return block.address
+
+    @property
+    def uses_objects(self) -> bool:
+        """Can references to objects of a heap get into its instances?"""
+        found = self._uses_objects
+        if found is None:
+            found = self._uses_objects = self._find_objects()
+        return found
+
+    def _find_objects(self) -> bool:
+        module = self.module
+        parts = [part for t in module.types for part in value_types(t)]
+        parts += [g.type for g in module.global_types]
+        parts += [t.element for t in module.table_types]
+        return any(not isinstance(t.composite, FuncType) for t in module.types) or any(
+            self.may_be_object(t) for t in set(parts)
+        )
+
+    def may_be_object(self, type_: ValType) -> bool:
+        """May a value of a type of the module be a reference to an object of a heap?"""
+        index = type_.heap_index
+        if index is None:
+            return type_ & 0xFF in OBJECT_CODES
+        return not isinstance(self.module.types[index].composite, FuncType)
 
     def _declared(self, functions: int) -> bytearray:
         """Which functions a reference can be made to: those named outside of bodies."""

@@ -60,6 +60,7 @@ def fill_codes(module: Ptr[ModuleCode], bodies: Ptr[u32], stub: Ptr[u8], native:
         code.index = i
         code.param_bytes = type_.param_bytes
         code.ref_param_bytes = type_.ref_param_bytes
+        code.ref_bytes = max(type_.ref_param_bytes, type_.ref_result_bytes)
         describe_native(code, type_)
         if i >= module.n_imported_functions:
             span = bodies + 2 * (i - module.n_imported_functions)

@@ -127,6 +127,7 @@ class Context:
         if n.top != n.stack or max_frames == n.max_frames:
             return
         if FRAME_BYTES * max_frames + SLACK + 2 * PAGE > self._stack.size:
+            native.hide_stack(self.address)
             self._stack, self._refs = self._reserve(max_frames)
         n.max_frames = n.frames_left = max_frames
 

@@ -35,6 +35,8 @@ WORDS_EACH = 16
 HASH = 0x9E37_79B9_7F4A_7C15
 
 exceptions_lock = static("exceptions_lock", u32)
+# The list of exceptions that may refer to objects of a heap.
+first_with_objects = static("first_with_objects", u64)
 
 
 @kernel(inline=True)
@@ -100,6 +102,8 @@ def exception_release(e: Ptr[ExceptionObject]) -> None:
                 if tag.is_exception[i] != 0 and inner != null and is_let_go(inner):
                     inner.next = Ptr[u8](dead)
                     dead = inner
+        if tag.n_objects != 0:
+            forget_objects(at)
         atomic_add(addr(tag.holders), ~u32(0))
         free(Ptr[u8](at))
 
@@ -113,6 +117,8 @@ def exception_new(tag: Ptr[Tag], values: Ptr[u8], references: Ptr[u64]) -> Ptr[E
         return e
     e.tag = tag
     e.holders = 1
+    e.heap_holders = 0
+    e.cycle = 0
     atomic_add(addr(tag.holders), u32(1))
     memmove(values_of(e), values, u64(tag.value_bytes))
     memmove(Ptr[u8](references_of(e)), Ptr[u8](references), u64(tag.ref_bytes))
@@ -120,7 +126,37 @@ def exception_new(tag: Ptr[Tag], values: Ptr[u8], references: Ptr[u64]) -> Ptr[E
         for i in range(tag.ref_bytes // 8):
             if tag.is_exception[i] != 0:
                 exception_hold(Ptr[ExceptionObject](references[i]))
+    if tag.n_objects != 0:
+        note_objects(e)
     return e
+
+
+@kernel
+def note_objects(e: Ptr[ExceptionObject]) -> None:
+    """Let collectors know of an exception that refers to objects."""
+    lock_exceptions()
+    first = Ptr[ExceptionObject](first_with_objects[0])
+    e.before = null
+    e.behind = Ptr[u8](first)
+    if first != null:
+        first.before = Ptr[u8](e)
+    first_with_objects[0] = u64(e)
+    unlock_exceptions()
+
+
+@kernel
+def forget_objects(e: Ptr[ExceptionObject]) -> None:
+    """The opposite of ``note_objects``."""
+    lock_exceptions()
+    before = Ptr[ExceptionObject](e.before)
+    behind = Ptr[ExceptionObject](e.behind)
+    if before != null:
+        before.behind = Ptr[u8](behind)
+    else:
+        first_with_objects[0] = u64(behind)
+    if behind != null:
+        behind.before = Ptr[u8](before)
+    unlock_exceptions()
 
 
 # Cells.
@@ -145,6 +181,27 @@ def exception_put(cell: Ptr[u64], e: u64) -> None:
     cell[0] = e
     unlock_exceptions()
     exception_release(Ptr[ExceptionObject](old))
+
+
+@kernel(export=True)
+def exception_put_in_object(cell: Ptr[u64], e: u64) -> None:
+    """As ``exception_put``, where the cell is a field of an object of a heap."""
+    if e != 0:
+        atomic_add(addr(Ptr[ExceptionObject](e).heap_holders), u32(1))
+    exception_hold(Ptr[ExceptionObject](e))
+    lock_exceptions()
+    old = cell[0]
+    cell[0] = e
+    unlock_exceptions()
+    exception_release_of_object(Ptr[ExceptionObject](old))
+
+
+@kernel
+def exception_release_of_object(e: Ptr[ExceptionObject]) -> None:
+    """As ``exception_release``, for a field of an object of a heap."""
+    if e != null:
+        atomic_add(addr(e.heap_holders), ~u32(0))
+        exception_release(e)
 
 
 @kernel

@@ -1,7 +1,7 @@
 """References to functions and host objects: how they cross between Python and native code.
 
-A reference is a number of 64 bits, 0 for null: the address of a ``FuncRef``, or of the Python
-object that an ``externref`` stands for.
+A reference is a number of 64 bits, as ``base.objects`` says: 0 for null, the address of a
+``FuncRef`` or of a Python object, or what stands for an object of the heap.
 """
 
 from __future__ import annotations
@@ -9,19 +9,30 @@ from __future__ import annotations
 from _ctypes import PyObj_FromPtr
 
 from runwell.base.errors import InternalError
-from runwell.base.light import NamedTuple
+from runwell.base.light import NamedTuple, final
+from runwell.base.objects import TAG_MASK
 from runwell.base.types import FuncType, ValType
-from runwell.kernel.types import ctype_of
+from runwell.kernel.types import ctype_of, u64
 from runwell.runtime import layout
 from runwell.runtime.native import hooks
 from runwell.runtime.store import Store, carries_refs
-from runwell.runtime.types import type_of_number
+from runwell.runtime.types import may_be_object, type_of_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from runwell.runtime.exception import Held
+
+
+_EXTERNAL = (ValType.EXTERNREF, ValType.NULLEXTERNREF)
+
+
+@final
+class Word(int):
+    """A reference as guests know it, in place of the value that it stands for."""
+
+    __slots__ = ()
 
 
 class Func(NamedTuple):
@@ -80,18 +91,29 @@ def encode_ref(store: Store, type_: ValType, value: object) -> int:
         return 0
     if type_.is_exception:
         return _hold_exception(store, value)
-    if _is_extern(type_):
+    if may_be_object(type_):
+        if isinstance(value, Word):
+            return value
         return store.hold(value)
     if isinstance(value, Func):
         return admit(store, value)
     raise TypeError(f"{type_.text} wanted, not {type(value).__name__}")
 
 
-def decode_ref(type_: ValType, bits: int) -> object:
-    """The value that a reference stands for."""
+def read_ref(type_: ValType, cell: int) -> object:
+    """The value that the reference in a cell of a table, global or stack stands for."""
+    if type_.is_exception:
+        return _read_exception(cell)
+    bits: int = ctype_of(u64).from_address(cell).value
     if bits == 0:
         return None
-    return object_at(bits) if _is_extern(type_) else func_at(bits)
+    if not may_be_object(type_):
+        return func_at(bits)
+    if bits & TAG_MASK == 0:
+        return object_at(bits)
+    from runwell.runtime.reference import ref_at
+
+    return ref_at(cell, is_extern=type_ & 0xFF in _EXTERNAL)
 
 
 def _hold_exception(store: Store, value: object) -> Held:
@@ -100,7 +122,7 @@ def _hold_exception(store: Store, value: object) -> Held:
     return hooks.hold_exception(store, value)
 
 
-def read_exception(cell: int) -> object:
+def _read_exception(cell: int) -> object:
     """The value that a cell for references to exceptions stands for."""
     from runwell.runtime.exception import read_cell
 
@@ -108,7 +130,3 @@ def read_exception(cell: int) -> object:
     if held is None or hooks.make_exception is None:
         return held
     return hooks.make_exception(held, ())
-
-
-def _is_extern(type_: ValType) -> bool:
-    return type_ & 0xFF in (ValType.EXTERNREF, ValType.NULLEXTERNREF)

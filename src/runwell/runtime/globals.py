@@ -3,10 +3,12 @@
 from runwell.base.light import final
 from runwell.kernel.types import ctype_of, u64
 from runwell.module.types import GlobalType
-from runwell.runtime.func import decode_ref, encode_ref, read_exception
+from runwell.runtime.func import encode_ref, read_ref
+from runwell.runtime.heap_layout import ROOT_CELL
 from runwell.runtime.mapping import Block
 from runwell.runtime.native import Native, native
 from runwell.runtime.store import Store
+from runwell.runtime.types import may_be_object
 
 CELL_BYTES = 16
 _MASK = (1 << 64) - 1
@@ -45,9 +47,7 @@ class Global:
     @property
     def reference(self) -> object:
         """The value of a global of reference type: None, a ``Func``, or a host object."""
-        if self.type.type.is_exception:
-            return read_exception(self.address)
-        return decode_ref(self.type.type, self.bits)
+        return read_ref(self.type.type, self.address)
 
     @reference.setter
     def reference(self, value: object) -> None:
@@ -79,4 +79,6 @@ def new_global(type_: GlobalType, bits: int = 0) -> Global:
     store.keep(cell)
     result = Global(type_, store, cell.address)
     result.bits = bits
+    if type_.type.is_ref and may_be_object(type_.type):
+        store.add_root(ROOT_CELL, cell.address)
     return result

@@ -24,6 +24,7 @@ from runwell.runtime.constant import Constant, How
 from runwell.runtime.context import current_context
 from runwell.runtime.func import Func, admit, func_at
 from runwell.runtime.globals import CELL_BYTES, Global
+from runwell.runtime.heap_layout import ROOT_INSTANCE
 from runwell.runtime.memory import Memory, is_guarded
 from runwell.runtime.native import Native, hooks, native
 from runwell.runtime.plan import ElementPlan, Plan, describe
@@ -141,6 +142,7 @@ class Instance:
         fuel: int = 0,
         initialise: bool = True,
         time_limit_ns: int = 0,
+        limit_heap: int | None = None,
     ) -> None:
         """Instantiate a module.
 
@@ -152,6 +154,8 @@ class Instance:
             fuel: what metered code starts with.
             initialise: else the caller calls ``initialise``.
             time_limit_ns: nanoseconds that a call from the host may take; 0 for no limit.
+            limit_heap: bytes that its heap may have; if several instances have one heap, the
+                highest of their limits.
 
         Raises:
             LinkError: an import is missing or has the wrong type, or a limit is exceeded.
@@ -195,6 +199,9 @@ class Instance:
         body.tables = [(t.address, t.type) for t in tables]
         body.globals = [(g.address, g.type, ref(g.store.root)) for g in self._imported_globals]
         store.add(body)
+        if code.uses_objects:
+            store.use_heap(limit_heap)
+            store.add_root(ROOT_INSTANCE, address, plan.address)
         if fuel:
             self.fuel = fuel
         if time_limit_ns:
@@ -369,24 +376,34 @@ class Instance:
     def _place(self, element: ElementPlan) -> None:
         """Write an element segment to its table, or keep it for ``table.init``."""
         functions = element.functions
-        if functions is not None:
-            items = array("Q", bytes(8 * len(functions)))
-            native.resolve_functions(
-                self.address, functions.buffer_info()[0], len(functions), items.buffer_info()[0]
-            )
-        else:
-            items = array("Q", [self._value(item, element.type) for item in element.items])
+        count = len(element.items if functions is None else functions)
+        items = array("Q", bytes(8 * count))
         address, size = items.buffer_info()
+        at = self.address + self._plan.segments + sizeof(layout.Segment) * element.number
+        segment = ctype_of(layout.Segment).from_address(at)
+        if functions is not None:
+            native.resolve_functions(self.address, functions.buffer_info()[0], count, address)
+        else:
+            # The collector knows of segments: an item is in use from the moment that it is there.
+            segment.items, segment.size = address, size
+            for i, item in enumerate(element.items):
+                items[i] = self._value(item, element.type)
         if element.table is None:
             self.body.segments.append(items)
             if element.type.is_exception:
                 from runwell.runtime.exception import hold
 
                 self.body.segments += [hold(item) for item in items if item]
-            at = self.address + self._plan.segments + sizeof(layout.Segment) * element.number
-            segment = ctype_of(layout.Segment).from_address(at)
             segment.items, segment.size = address, size
             return
+        try:
+            self._write(element, address, size)
+        finally:
+            segment.items = segment.size = 0
+
+    def _write(self, element: ElementPlan, address: int, size: int) -> None:
+        """Write the items of an active element segment to its table."""
+        assert element.table is not None
         table = self.tables[element.table]
         offset = self._value(element.offset, I64 if table.type.is_64 else I32)
         trap = native.table_write(table.address, offset, address, size)

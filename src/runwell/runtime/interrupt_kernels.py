@@ -25,6 +25,7 @@ from runwell.kernel import (
 )
 from runwell.runtime.chain_kernels import chain_signals
 from runwell.runtime.layout import Context
+from runwell.runtime.pause_kernels import make_way, park, unpark
 from runwell.runtime.sleep_kernels import monotonic, wake_context
 
 # Bits of ``Context.due``: look at the time; have Python handle signals; see to it that they come.
@@ -79,6 +80,7 @@ def request(ctx: Ptr[Context], bits: u32) -> None:
 @kernel
 def poll(ctx: Ptr[Context]) -> u32:
     """Do what is wanted of the guest that the context says is running: 0, or a trap code."""
+    make_way(ctx)
     trap = take_interrupt(ctx)
     if trap != 0:
         return trap
@@ -90,8 +92,10 @@ def poll(ctx: Ptr[Context]) -> u32:
     if due & DUE_CHAIN != 0:
         chain_signals(True)
     if due & DUE_SIGNALS != 0 and Ptr[u64](signal_hook)[0] != 0:
-        return call_host(Ptr[u8](ctx), null, null, null, cast(Ptr[u8], signal_hook[0].call))
-    return u32(0)
+        heap = park(ctx)
+        trap = call_host(Ptr[u8](ctx), null, null, null, cast(Ptr[u8], signal_hook[0].call))
+        unpark(ctx, heap)
+    return trap
 
 
 @kernel(inline=True)

@@ -7,7 +7,8 @@ written nowhere.  Python owns every struct: native code never frees one.
 from enum import IntEnum
 
 from runwell.base.light import Literal
-from runwell.kernel.types import Array, Fn, Ptr, i32, i64, struct, u8, u32, u64
+from runwell.kernel.types import Array, Fn, Ptr, i32, i64, struct, u8, u16, u32, u64
+from runwell.runtime.heap_layout import HeapType
 
 
 class ResultClass(IntEnum):
@@ -89,6 +90,7 @@ class Tag:
     ref_bytes: u32
     n_exceptions: u32  # how many of the references are to exceptions again
     is_exception: Ptr[u8]  # by reference: is it?
+    n_objects: u32  # how many of the references may be to objects of a heap
 
 
 @struct
@@ -99,7 +101,12 @@ class ExceptionObject:
     next: Ptr[u8]  # while it is being freed: the one to be freed next
     # Cells of tables and globals, contexts, Python objects, and exceptions that refer to it.
     holders: u32
+    heap_holders: u32  # those of them that are fields of objects of a heap
+    cycle: u32  # number of the last collection that followed its references
     spare: u32
+    # In the list of those that may refer to objects of a heap.
+    before: Ptr[u8]
+    behind: Ptr[u8]
 
 
 @struct
@@ -147,6 +154,9 @@ class NativePlaces:
     count: u64
 
 
+REF_FRAME_UNIT = 64  # bytes
+
+
 @struct
 class FuncCode:
     """One function body: a module's, shared by its instances, or a host function's."""
@@ -161,7 +171,8 @@ class FuncCode:
     param_bytes: u32  # value parameters: where the link is
     ref_param_bytes: u32
     frame_bytes: u32  # whole value frame, known once translated
-    brief: u32  # translated, and has neither loop nor call
+    ref_frame: u16  # the same of references, in units of ``REF_FRAME_UNIT``
+    brief: u16  # translated, and has neither loop nor call
     start: Ptr[u8]  # register code, once translated
     # Where compiled code goes: compiled code, or `native_interpret`, or `native_host`; see
     # ``interp.native``.
@@ -171,6 +182,7 @@ class FuncCode:
     float_mask: u32  # bit s: the parameter in slot s is of the class of floats and vectors
     v128_mask: u32  # bit s: it is a vector
     result_class: u32  # a ``ResultClass``
+    ref_bytes: u32  # room that arguments or results need on the reference stack
 
 
 @struct
@@ -216,6 +228,7 @@ class Instance:
     closed: u32  # to be freed when ``active`` is 0
     turn: Ptr[Turn]  # of it and those that it is connected with
     own_turn: Turn
+    heap: Ptr[u8]  # Ptr[Heap]; null if no reference to an object can get here
 
 
 @struct
@@ -333,6 +346,12 @@ class Context:
     land_sp: u64  # 0 if the native stack stays as it is
     land_fp: u64
     land_lr: u64
+    # Ptr[Heap] that the running guest may use, or ALL_HEAPS; null while no guest runs, or only
+    # those that cannot refer to objects, and while it waits.
+    heap: u64
+    # While ``heap`` is null: references in use end here.
+    ref_end: Ptr[u8]
+    parked_heap: u64  # what ``heap`` was when the last guest trapped
 
 
 @struct
@@ -358,6 +377,7 @@ class TypeCode:
     parent: u32  # ``canon`` of the declared supertype plus 1, or 0
     fields: Ptr[u32]  # of a structure or array type: storage type and mutability of each
     supers: Ptr[u32]  # canonical numbers of the supertypes, nearest first, and a 0
+    heap_type: Ptr[HeapType]  # null for functions
 
 
 @struct
@@ -416,6 +436,8 @@ class InstancePlan:
     n_tags: u32
     n_exception_cells: u32
     exception_cells: Ptr[u32]  # byte offsets of the own global cells that hold exceptions
+    object_cells: Ptr[u32]  # and of those that may refer to objects of a heap
+    n_object_cells: u32
     memories: u32  # offset of the array
     tables: u32
     data: u32

@@ -62,6 +62,14 @@ SIGNATURES: dict[str, str] = {
     "exception_release": "None u64",
     "exception_take": "u64 u64",
     "exceptions_forget": "None u64",
+    "heap_new": "u64 u64",
+    "heap_free": "None u64",
+    "heap_add_root": "u32 u64 u32 u64 u64",
+    "heap_join": "u32 u64 u64",
+    "heap_collect": "None u64",
+    "handle_new": "u64 u64",
+    "handle_free": "None u64",
+    "hide_stack": "None u64",
 }
 
 DESTRUCTORS = (
@@ -72,6 +80,8 @@ DESTRUCTORS = (
     "exception_put",
     "exception_release",
     "exceptions_forget",
+    "heap_free",
+    "handle_free",
 )
 
 
@@ -155,6 +165,7 @@ class Hooks:
             value.
         native_code: an address inside of an instruction of compiled code to that code.
         source_of: ``(module, offset)`` to the file and line that an instruction comes from, or "".
+        know_refs: is told the types of Python values that stand for references, once there are any.
         call: calls a function without parameters, with all that a call from the host entails; used
             for start functions.
     """
@@ -162,6 +173,7 @@ class Hooks:
     __slots__ = (
         "call",
         "hold_exception",
+        "know_refs",
         "make_exception",
         "native_code",
         "offset_of",
@@ -172,6 +184,7 @@ class Hooks:
 
     def __init__(self) -> None:
         self.call: Callable[[Func], object] | None = None
+        self.know_refs: Callable[[type, type], None] | None = None
         self.make_exception: Callable[[Held, tuple[Frame, ...]], WasmException] | None = None
         self.hold_exception: Callable[[Store, object], Held] | None = None
         self.native_code: Callable[[int], Compiled | None] | None = None

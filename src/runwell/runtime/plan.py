@@ -116,6 +116,14 @@ class Plan:
                     self.data_offsets.append((len(self.data) // 4, offset))
                 self.data.extend((segment.memory, offset.value, address, size))
         cells = bytes(image)
+        objects = array(
+            "I",
+            [
+                sizeof(layout.Instance) + CELL_BYTES * x
+                for x, t in enumerate(module.global_types)
+                if x >= module.n_imported_globals and t.type.is_ref and code.may_be_object(t.type)
+            ],
+        )
         exceptions = array(
             "I",
             [
@@ -140,6 +148,8 @@ class Plan:
             n_tags=len(module.tag_types),
             n_exception_cells=len(exceptions),
             exception_cells=exceptions.buffer_info()[0],
+            n_object_cells=len(objects),
+            object_cells=objects.buffer_info()[0],
         )
         at = self.cells = sizeof(layout.Instance)
         at += len(cells)
@@ -158,7 +168,7 @@ class Plan:
         plan.funcs = self.funcs = at
         plan.cells_at = at + 8 * len(module.function_types)
         plan.size = self.size = plan.cells_at + 4 * len(exceptions)
-        self._kept = (plan, cells, spans, code.referenced, exceptions)
+        self._kept = (plan, cells, spans, code.referenced, exceptions, objects)
         self.address: int = addressof(plan)
 
 

@@ -106,6 +106,8 @@ known_stacks = static("known_stacks", u64, 2 * CONTEXTS)
 known_context_count = static("known_context_count", u64)
 # Held while somebody looks at contexts of other threads, and while one is forgotten.
 known_lock = static("known_lock", u32)
+# How many threads look at contexts of others.
+context_readers = static("context_readers", u32)
 # What was there before us: when first installed, and when last; SIGSEGV and SIGBUS of each.
 previous_actions = static("previous_actions", Action, 4)
 installed_before = static("installed_before", u64, 2)
@@ -151,14 +153,23 @@ def add_context(context: Ptr[Context]) -> u32:
 
 @kernel(export=True)
 def remove_context(context: Ptr[Context]) -> None:
-    """Forget a context, and free its native stack."""
+    """Forget a context, at which nobody looks any more, and free its native stack."""
     lock_contexts()
     for i in range(u64(0), atomic_load(known_context_count)):
         if atomic_load(known_contexts + i) == u64(context):
             atomic_store(known_stacks + (2 * i + 1), u64(0))
             atomic_store(known_contexts + i, u64(0))
     unlock_contexts()
+    hide_stack(context)
     free_native_stack(context)
+
+
+@kernel(export=True)
+def hide_stack(context: Ptr[Context]) -> None:
+    """Let nobody look at a context's stack of references, on which nothing is."""
+    atomic_store(addr(context.ref_end), Ptr[u8](0))
+    while atomic_load(context_readers) != 0:
+        sched_yield()
 
 
 @kernel(export=True)

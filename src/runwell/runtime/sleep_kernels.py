@@ -15,6 +15,7 @@ FUTEX = 98 if machine() in ("aarch64", "arm64") else 202
 FUTEX_WAIT, FUTEX_WAKE = 128, 129  # within this process
 CLOCK_MONOTONIC = 1 if HAS_FUTEX else 6
 SECOND = 1_000_000_000
+EVERYBODY = 0x7FFF_FFFF
 # Who sleeps looks around after this time, in nanoseconds; without futexes nobody can be woken.
 LONGEST_NAP = 10 * SECOND if HAS_FUTEX else 200_000
 
@@ -47,6 +48,13 @@ def wake(word: Ptr[u32]) -> None:
     atomic_add(word, u32(1))
     if HAS_FUTEX:
         syscall(FUTEX, word, FUTEX_WAKE, u64(1), null, null, 0)
+
+
+@kernel
+def wake_all(word: Ptr[u32]) -> None:
+    """Wake all threads that sleep on a word, which has changed."""
+    if HAS_FUTEX:
+        syscall(FUTEX, word, FUTEX_WAKE, u64(EVERYBODY), null, null, 0)
 
 
 @kernel(export=True)

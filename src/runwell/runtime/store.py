@@ -36,6 +36,10 @@ if TYPE_CHECKING:
         address: int
         turn: Turn | None
 
+    from runwell.runtime.heap import HeapBody
+
+    Root = tuple[int, int, int]  # as in ``heap_layout.Root``: kind, address, plan
+
 
 _lock = allocate_lock()
 
@@ -58,9 +62,11 @@ class Store:
     __slots__ = (
         "__weakref__",
         "_absorbed",
+        "_heap",
         "_heir",
         "_kept",
         "_members",
+        "_roots",
         "_runs",
         "_turn",
         "held",
@@ -76,6 +82,8 @@ class Store:
         self._absorbed: list[int] = []
         self._runs = False  # is there an instance in it?
         self._turn: Turn | None = None  # once it is connected with another
+        self._heap: HeapBody | None = None
+        self._roots: list[Root] | None = None  # those that no heap knows yet
 
     @property
     def root(self) -> Store:
@@ -111,6 +119,67 @@ class Store:
                     _turn_of(root)
                 root._runs = True
 
+    def add_root(self, kind: int, address: int, plan: int = 0) -> None:
+        """Let the heap know of something in the store that may refer to its objects."""
+        with _lock:
+            root = self.root
+            if root._heap is not None:
+                root._heap.add_root((kind, address, plan))
+            elif root._roots is None:
+                root._roots = [(kind, address, plan)]
+            else:
+                root._roots.append((kind, address, plan))
+
+    def use_heap(self, limit: int | None) -> HeapBody:
+        """The heap for the store's objects, made at the first use.
+
+        Args:
+            limit: bytes that it may have, at least; None for the usual limit.
+
+        Raises:
+            MemoryError: the system has no room.
+        """
+        from runwell.runtime.heap import HeapBody
+
+        with _lock:
+            root = self.root
+            heap = root._heap
+            if heap is None:
+                heap = HeapBody(limit)
+                root._give_roots(heap)
+                root._members.append(heap)
+                heap.store = ref(root)
+                root._heap = heap
+            else:
+                heap.allow(limit)
+            return heap
+
+    @property
+    def heap(self) -> HeapBody | None:
+        """The heap, if anybody has needed one."""
+        return self.root._heap
+
+    def _give_roots(self, heap: HeapBody) -> None:
+        for root in self._roots or ():
+            heap.add_root(root)
+        self._roots = None
+
+    def _join_heap(self, rest: Store) -> None:
+        """Make one heap of two, when two stores become one."""
+        if rest._heap is None and self._heap is None:
+            if rest._roots:
+                self._roots = [*(self._roots or ()), *rest._roots]
+        elif rest._heap is None:
+            assert self._heap is not None
+            rest._give_roots(self._heap)
+        elif self._heap is None:
+            self._give_roots(rest._heap)
+            self._heap = rest._heap
+        else:
+            self._heap.absorb(rest._heap)
+        # The other heap stays a member: threads may still be on their way out of it.
+        rest._heap = rest._roots = None
+
     def join(self, other: Store) -> None:
         """Make both one store."""
         with _lock:
@@ -123,6 +192,7 @@ class Store:
             # The smaller joins the larger, so that a long series of joins stays cheap.
             if len(heir._members) + len(heir._kept) < len(rest._members) + len(rest._kept):
                 heir, rest = rest, heir
+            heir._join_heap(rest)
             rest._heir = heir
             heir._turn, heir._runs = turn, runs
             for member in rest._members:

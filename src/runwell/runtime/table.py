@@ -10,10 +10,12 @@ from runwell.base.limits import TABLE_ELEMENTS
 from runwell.kernel.types import ctype_of
 from runwell.module.types import TableType
 from runwell.runtime import layout
-from runwell.runtime.func import decode_ref, encode_ref, read_exception
+from runwell.runtime.func import encode_ref, read_ref
+from runwell.runtime.heap_layout import ROOT_TABLE
 from runwell.runtime.mapping import round_up
 from runwell.runtime.native import Native, native
 from runwell.runtime.store import Store
+from runwell.runtime.types import may_be_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,6 +95,8 @@ class Table:
         self._native = ctype_of(layout.Table).from_address(address)
         self.type = type_
         self.lent = False
+        if may_be_object(type_.element):
+            self.store.add_root(ROOT_TABLE, address)
 
     @classmethod
     def of(cls, address: int, type_: TableType, store: Store) -> Table:
@@ -124,10 +128,8 @@ class Table:
         Raises:
             IndexError: there is no such element.
         """
-        elements = self._elements(index)
-        if self.type.element.is_exception:
-            return read_exception(self._native.elements + 8 * index)
-        return decode_ref(self.type.element, elements[index])
+        self._elements(index)
+        return read_ref(self.type.element, self._native.elements + 8 * index)
 
     def set(self, index: int, value: object) -> None:
         """Replace an element.

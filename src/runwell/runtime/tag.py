@@ -15,7 +15,7 @@ from runwell.module.types import TagType
 from runwell.runtime import layout
 from runwell.runtime.mapping import Block
 from runwell.runtime.store import Store, carries_refs
-from runwell.runtime.types import TypeNumber
+from runwell.runtime.types import TypeNumber, may_be_object
 
 
 @final
@@ -46,6 +46,7 @@ class _Native:
         self.struct.ref_bytes = 8 * len(refs)
         self.struct.n_exceptions = sum(kinds)
         self.struct.is_exception = at + size
+        self.struct.n_objects = sum(may_be_object(t) for t in refs)
 
     @property
     def address(self) -> int:

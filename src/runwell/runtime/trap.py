@@ -57,7 +57,7 @@ def make_trap(context: Context, code: int) -> RunwellError | InternalError:
         return OutOfFuel(trap, frames)
     if trap == TrapCode.DEADLINE:
         return DeadlineExceeded(trap, frames)
-    if trap == TrapCode.STACK_EXHAUSTED:
+    if trap in (TrapCode.STACK_EXHAUSTED, TrapCode.HEAP_EXHAUSTED):
         return ExhaustionError(trap, frames)
     return Trap(trap, frames)
 

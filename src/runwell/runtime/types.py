@@ -14,7 +14,7 @@ from _thread import allocate_lock
 from array import array
 
 from runwell.base.light import final
-from runwell.base.types import INDEX_SHIFT, FuncType, ValType
+from runwell.base.types import INDEX_SHIFT, OBJECT_CODES, FuncType, ValType
 from runwell.module.types import SubType
 
 TYPE_CHECKING = False
@@ -198,6 +198,12 @@ def type_at(number: int) -> SubType:
 def is_function_type(number: int) -> bool:
     """Is the type of a number that is held a function type?"""
     return isinstance(type_at(number).composite, FuncType)
+
+
+def may_be_object(type_: ValType) -> bool:
+    """May a value of a canonical type be a reference to an object of a heap?"""
+    index = type_.heap_index
+    return type_ & 0xFF in OBJECT_CODES if index is None else not is_function_type(index)
 
 
 def type_of_number(number: int) -> FuncType:

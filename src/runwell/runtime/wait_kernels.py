@@ -32,6 +32,7 @@ from runwell.kernel import (
 from runwell.runtime.c_library import sched_yield
 from runwell.runtime.interrupt_kernels import is_wanted, poll, trapped
 from runwell.runtime.layout import Context, Instance, Memory
+from runwell.runtime.pause_kernels import park, unpark
 from runwell.runtime.sleep_kernels import monotonic, nap, wake_context
 
 # The results of waiting.
@@ -159,7 +160,10 @@ def wait_at(
     unlock_queue(queue)
     trap: u32 = 0
     while True:
+        # Nobody who collects objects waits for this thread.
+        heap = park(context)
         sleep_until(waiter, deadline)
+        unpark(context, heap)
         if atomic_load(addr(waiter.notified)) != 0 or not is_wanted(context):
             break
         trap = poll(context)

@@ -9,11 +9,12 @@ from runwell.kernel import (
     kernel,
     null,
     u8,
+    u16,
     u32,
     u64,
 )
 from runwell.runtime.c_library import sched_yield
-from runwell.runtime.layout import Context, FuncCode, ModuleCode
+from runwell.runtime.layout import REF_FRAME_UNIT, Context, FuncCode, ModuleCode
 from runwell.translate.constant import translate_expression
 from runwell.translate.control import unset_from
 from runwell.translate.errors import Error, Invalid
@@ -108,6 +109,12 @@ def enlist(module: ModuleCode, code: FuncCode) -> None:
 
 
 @kernel
+def ref_frame_units(w: Work) -> u16:
+    """How large the reference frame is, as ``FuncCode`` says it."""
+    return u16((w.max_ref_top + (REF_FRAME_UNIT - 1)) // REF_FRAME_UNIT)
+
+
+@kernel
 def translate_for_keeps(w: Work, module: ModuleCode, code: FuncCode) -> u32:
     """Translate a function into its module's arena; 0, or a trap code."""
     use_output(w, module.code_out, module.code_end)
@@ -116,7 +123,8 @@ def translate_for_keeps(w: Work, module: ModuleCode, code: FuncCode) -> u32:
         translate_function(w, module, code, True)
         module.code_out = Ptr[u8](w.out)
         code.frame_bytes = w.max_top
-        code.brief = w.brief
+        code.ref_frame = ref_frame_units(w)
+        code.brief = u16(w.brief)
         module.handlers[code.index] = keep_handlers(w, module)
         code.start = Ptr[u8](w.entry)
         code.code_bytes = u32(w.out - w.entry) * 4
@@ -209,8 +217,10 @@ def translate_constant(module: ModuleCode, span: Span, code: FuncCode) -> u32:
         translate_expression(w, module, start, end, span.type, span.globals, True)
         module.code_out = Ptr[u8](w.out)
         code.module = Ptr[u8](addr(module))
+        code.ref_bytes = 8
         code.frame_bytes = w.max_top
-        code.brief = w.brief
+        code.ref_frame = ref_frame_units(w)
+        code.brief = u16(w.brief)
         code.start = Ptr[u8](w.entry)
         code.code_bytes = u32(w.out - w.entry) * 4
         code.entry = code.start

@@ -21,6 +21,9 @@ def test_installing_twice_is_installing_once():
 
 
 def test_hooks_are_set():
+    import runwell.runtime.reference  # its types are set when there may be values of them
+
+    assert runwell.runtime.reference.Ref is runwell.Ref
     hooks = ctype_of(Hooks).from_address(native.address("python_hooks"))
     for name, _ in ctype_of(Hooks)._fields_:
         assert getattr(hooks, name) != 0

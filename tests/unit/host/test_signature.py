@@ -33,7 +33,8 @@ def test_kinds_of_references():
     func, struct = hold_types([SubType(FuncType((), ())), SubType(StructType(()))])
     assert kind_of(ref_to_index(func, nullable=True)) == kind_of(ref_type(0x70, False)) == 0x73
     assert kind_of(ref_type(0x6F, nullable=False)) == kind_of(ValType.NULLEXTERNREF) == 0x72
-    assert kind_of(ref_to_index(struct, nullable=True)) == kind_of(ValType.ANYREF) == 0x71
+    assert kind_of(ref_to_index(struct, nullable=True)) == kind_of(ValType.ANYREF) == 0x6E
+    assert kind_of(ValType.NULLREF) == 0x71
 
 
 def test_common_signatures_have_entries():

@@ -69,10 +69,14 @@ def kernels():
     """What the runtime exports."""
     from runwell.kernel.declare import Kernel
     from runwell.runtime import (
+        aggregate_kernels,
         code_kernels,
         exception_kernels,
+        handle_kernels,
+        heap_kernels,
         memory_kernels,
         native_stack_kernels,
+        pause_kernels,
         signal_kernels,
         snapshot_kernels,
         table_kernels,
@@ -86,6 +90,10 @@ def kernels():
         code_kernels,
         exception_kernels,
         native_stack_kernels,
+        aggregate_kernels,
+        handle_kernels,
+        heap_kernels,
+        pause_kernels,
         signal_kernels,
         snapshot_kernels,
         trap_kernels,

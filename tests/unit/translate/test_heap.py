@@ -1,4 +1,4 @@
-"""Instructions of the heap are checked, and trap."""
+"""Instructions of the heap: their code, and what is wrong with others."""
 
 import pytest
 
@@ -9,27 +9,80 @@ TYPES = """
 """
 
 
-def test_code(check_code):
+def test_numbers(check_code):
     check_code(
-        TYPES + "(func (param i32) (result i32) (block (drop (ref.i31 (local.get 0))) (br 0))"
+        "(func (param i32) (result i32)"
         " (i32.add (local.get 0) (i31.get_s (ref.i31 (i32.const 1)))))",
         """
-          no_heap
+          zero_refs ref_slot:0 count:8
+          ref.i31 1 -> {0}
+          i31.get_s {0} -> acc
+          i32.add acc, [0] -> acc
+          return_value_8 acc
         """,
     )
 
 
-def test_code_behind_it_that_is_branched_to(check_code):
+def test_fields(check_code):
     check_code(
-        TYPES + "(func (param i32) (block (br_if 0 (local.get 0))"
-        " (drop (ref.i31 (local.get 0)))) (call $i (local.get 0)))",
+        "(type $p (struct (field i8) (field f64) (field (mut i32))))"
+        "(func (param (ref $p) i32) (result i32)"
+        " (struct.set $p 2 (local.get 0) (local.get 1)) (struct.get_u $p 0 (local.get 0)))",
         """
-          br_if [0] -> if L0
-          no_heap
+          zero_refs ref_slot:8 count:8
+          struct.set.i32 {0}, [0] field:22
+          struct.get.i8_u {0} field:6 -> acc
+          return_value_8 acc
+        """,
+    )
+
+
+def test_elements(check_code):
+    check_code(
+        "(type $p (array (mut i16)))"
+        "(func (param (ref $p) i32) (result i32)"
+        " (array.set $p (local.get 0) (i32.const 1) (local.get 1))"
+        " (array.get_s $p (local.get 0) (array.len (local.get 0))))",
+        """
+          zero_refs ref_slot:8 count:16
+          array.set.i16 {0}, 1, [0]
+          array.len {0} -> acc
+          array.get.i16_s {0}, acc -> acc
+          return_value_8 acc
+        """,
+    )
+
+
+def test_new_objects(check_code):
+    check_code(
+        "(type $p (struct (field i32) (field (ref null $p)) (field i64)))"
+        "(func (param (ref null $p)) (result (ref $p))"
+        " (struct.new $p (i32.const 1) (local.get 0) (i64.const 2)))",
+        """
+          zero_refs ref_slot:8 count:8
+          i64.const 2 -> [24]
+          copy_ref {0} -> {8}
+          i32.const 1 -> [16]
+          struct.new slot:16 ref_slot:8 ref_slot:16 def_type:1 -> {8}
+          return_value_0_ref {8}
+        """,
+    )
+
+
+def test_casts(check_code):
+    check_code(
+        "(type $p (sub (struct))) (type $q (sub $p (struct)))"
+        "(func (param anyref) (result (ref $q))"
+        " (br_on_cast 0 (ref null any) (ref $q) (local.get 0)) drop"
+        " (ref.cast (ref $q) (ref.cast (ref null struct) (local.get 0))))",
+        """
+          zero_refs ref_slot:8 count:8
+          is.object {0} type:T depth:1 -> unless L0
+          return_value_0_ref {0}
         L0:
-          copy [0] -> [24]
-          call_import func:0 slot:24 count:8 ref_slot:0
-          return_8
+          cast_null.struct {0}
+          cast.object {0} type:T depth:1
+          return_value_0_ref {0}
         """,
     )
 

@@ -1,0 +1,95 @@
+"""Heaps as Python owns them (what native code does to them: ``heap_kernels``)."""
+
+from __future__ import annotations
+
+from runwell.base.light import final
+from runwell.base.limits import HEAP_BYTES
+from runwell.kernel.types import ctype_of
+from runwell.runtime.heap_layout import Heap
+from runwell.runtime.native import Native, native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _weakref import ref
+    from typing import Any
+
+    from runwell.runtime.store import Root, Store
+
+
+@final
+class _Lease(int):
+    """The address of a native heap, freed with its last owner (why an int: see ``Mapping``)."""
+
+    __slots__ = ()
+
+    def __del__(self, native: Native = native) -> None:
+        native.heap_free(self)
+
+
+@final
+class HeapBody:
+    """What a store keeps of its heap; native code knows it as the heap's ``object``.
+
+    Attributes:
+        address: of the native ``Heap``.
+        store: a weak reference to the store that it is in.
+    """
+
+    __slots__ = ("__weakref__", "address", "store")
+
+    def __init__(self, limit: int | None) -> None:
+        """Make a heap.
+
+        Args:
+            limit: bytes that it may have; None for the usual limit.
+
+        Raises:
+            MemoryError: the system has no room.
+        """
+        address = native.heap_new(_limit(limit))
+        if not address:
+            raise MemoryError("no room for a heap")
+        self.address = _Lease(address)
+        self.store: ref[Store]
+        self.native.object = id(self)
+
+    @property
+    def native(self) -> Any:
+        """Its fields."""
+        return ctype_of(Heap).from_address(self.address)
+
+    def allow(self, limit: int | None) -> None:
+        """Let it have as many bytes, if that is more than it might have."""
+        fields = self.native
+        fields.limit = max(fields.limit, _limit(limit))
+
+    def add_root(self, root: Root) -> None:
+        """Let it know of something that refers to its objects, and lives as long as the store.
+
+        Raises:
+            MemoryError: the system has no room.
+        """
+        if not native.heap_add_root(self.address, *root):
+            raise MemoryError("no room for a root of a heap")
+
+    def absorb(self, other: HeapBody) -> None:
+        """Take over all objects and roots of another heap.
+
+        Raises:
+            MemoryError: the system has no room.
+        """
+        if not native.heap_join(self.address, other.address):
+            raise MemoryError("no room to join two heaps")
+
+    def collect(self) -> None:
+        """Free what nobody refers to."""
+        native.heap_collect(self.address)
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes that it has for objects, in whole blocks."""
+        return int(self.native.used)
+
+
+def _limit(limit: int | None) -> int:
+    return HEAP_BYTES if limit is None else min(limit, HEAP_BYTES)
