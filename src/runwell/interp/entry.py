@@ -18,10 +18,9 @@ fields in ``SwitchRecord``; the callee's saved frame pointer is the record's add
 
 from runwell.base.traps import TrapCode
 from runwell.codegen.object_machine import NO_OBJECT
+from runwell.interp.host_call import call_host, prepare_host_call
 from runwell.interp.native import (
-    call_host,
     landed,
-    prepare_host_call,
     stub_leave_native,
     stub_native,
 )

@@ -27,6 +27,7 @@ from runwell.interp.registers import (
     dispatch,
     field,
     load_field,
+    move,
     offset_by,
     size_of,
     store_field,
@@ -440,10 +441,7 @@ class HandlerMachine(ObjectMachine):
     # Frames.
 
     def _move(self, source: str, to: str, size: Value) -> None:
-        name = "llvm.memmove.p0.p0.i64"
-        self.module.declare(name, f"declare void @{name}(ptr, ptr, i64, i1)")
-        wide = self.zext(I64, size)
-        self.f.do(f"call void @{name}(ptr align 8 {to}, ptr align 8 {source}, {wide}, i1 false)")
+        move(self.f, self.module, source, to, self.zext(I64, size).text)
 
     def move(
         self, slot: Value, to: Value, size: Value, ref_slot: Value, ref_to: Value, ref_size: Value
@@ -540,9 +538,10 @@ class HandlerMachine(ObjectMachine):
         self._trap_unless_zero(self.invoke_value(I32, kernel, *args))
 
     def _trap_unless_zero(self, code: Value) -> None:
-        failed = self.f.ins(f"icmp ne {code}, 0")
-        wide = self.zext(I64, code)
-        self._unless(failed, lambda: self._leave("trap_in_acc", self.r._replace(acc=wide.text)))
+        self._trap_in_acc(self.f.ins(f"icmp ne {code}, 0"), self.zext(I64, code).text)
+
+    def _trap_in_acc(self, failed: str, code: str) -> None:
+        self._unless(failed, lambda: self._leave("trap_in_acc", self.r._replace(acc=code)))
 
     def invoke_value(self, ty: ValType, kernel: str, *args: Value) -> Value:
         ir = ir_type(ty)
@@ -587,11 +586,8 @@ class HandlerMachine(ObjectMachine):
         places = [self._slot(first), *(self._slot(s, ref=True) for s in (ref_first, ref_end))]
         pointers = [Value(p, "ptr") for p in (self.r.ctx, self.r.inst, *places)]
         found = self._call_kernel("i64", kernel, *pointers, *args)
-        least = constant(I64, LEAST_RESULT - 1)
-        failed = self.lt_u(self.sub(found, constant(I64, 1)), least)
-        self._unless(
-            failed.text, lambda: self._leave("trap_in_acc", self.r._replace(acc=found.text))
-        )
+        below = self.sub(found, constant(I64, 1))
+        self._trap_in_acc(self.lt_u(below, constant(I64, LEAST_RESULT - 1)).text, found.text)
         return found
 
     def stub(self, name: str) -> None:

@@ -4,12 +4,11 @@ What they are for: ``interp.native``.
 """
 
 from runwell.base.traps import TrapCode
+from runwell.interp.host_call import call_host, prepare_host_call
 from runwell.interp.native import (
-    call_host,
     declare_native,
     enter_osr,
     load_vector,
-    prepare_host_call,
     write_link,
 )
 from runwell.interp.native_assembly import (

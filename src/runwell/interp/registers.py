@@ -19,7 +19,7 @@ The signal handler relies on ``ip``, ``fp``, ``inst``, ``ctx`` and ``rp`` being 
 
 from typing import NamedTuple
 
-from runwell.kernel.text import FunctionText
+from runwell.kernel.text import FunctionText, ModuleText
 from runwell.kernel.types import StructType, as_struct
 
 CC = "preserve_nonecc"
@@ -135,3 +135,10 @@ def clear(f: FunctionText, start: str, end: str) -> None:
     more = f.ins(f"icmp ult ptr {following}, {end}")
     f.end(f"br i1 {more}, label %{loop}, label %{done}")
     f.label(done)
+
+
+def move(f: FunctionText, module: ModuleText, source: str, to: str, size: str) -> None:
+    """Move ``size`` bytes of slots (``i64``), which may overlap."""
+    name = "llvm.memmove.p0.p0.i64"
+    module.declare(name, f"declare void @{name}(ptr, ptr, i64, i1)")
+    f.do(f"call void @{name}(ptr align 8 {to}, ptr align 8 {source}, i64 {size}, i1 false)")

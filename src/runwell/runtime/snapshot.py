@@ -14,10 +14,11 @@ from os import close
 
 from runwell.base.errors import RunwellError
 from runwell.base.light import final
+from runwell.base.objects import TAG, TAG_MASK
 from runwell.base.types import ValType
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.runtime import layout
-from runwell.runtime.func import Func, decode_ref, encode_ref
+from runwell.runtime.func import Func, object_at
 from runwell.runtime.instance import Extern, Instance
 from runwell.runtime.native import native
 from runwell.runtime.plan import Plan
@@ -25,7 +26,7 @@ from runwell.runtime.types import is_function_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
 # Memories up to this size are copied: the fault of one page costs as much.
@@ -122,11 +123,19 @@ class Template:
         for x in range(module.n_imported_globals, len(module.global_types)):
             type_ = instance.global_(x).type.type
             if type_.is_ref and instance.global_(x).bits:
-                _check(type_, f"global {x}")
+                _check(type_, f"global {x}", (instance.global_(x).bits,))
         for x in range(module.n_imported_tables, len(instance.tables)):
             table = instance.tables[x]
-            if not _is_copied(table.type.element) and any(_elements(table.address)):
-                _check(table.type.element, f"table {x}")
+            elements = _elements(table.address)
+            if any(elements):
+                _check(table.type.element, f"table {x}", elements)
+        plan: Plan = instance.code.plan
+        for i, element in enumerate(module.elements):
+            at = instance.address + plan.segments + sizeof(layout.Segment) * i
+            segment = ctype_of(layout.Segment).from_address(at)
+            if segment.size:
+                words = _words(segment.items, segment.size)
+                _check(instance.code.canonical(element.type), f"element segment {i}", words)
 
     def copy(self, externs: Sequence[Extern | None]) -> Copy:
         """Make a copy.
@@ -167,8 +176,8 @@ class Template:
             return renamed.get(bits, bits)
 
         def translated(type_: ValType, bits: int) -> int:
-            if bits and type_ & 0xFF in _EXTERNALS:
-                return encode_ref(made.store, type_, decode_ref(type_, bits))
+            if bits and bits & TAG_MASK == 0 and type_ & 0xFF in _EXTERNALS:
+                return made.store.hold(object_at(bits))
             return moved(bits)
 
         for x in range(module.n_imported_globals, len(module.global_types)):
@@ -294,9 +303,11 @@ def _is_copied(type_: ValType) -> bool:
     return type_ & 0xFF in (*_FUNCTIONS, *_EXTERNALS)
 
 
-def _check(type_: ValType, what: str) -> None:
-    if not _is_copied(type_):
+def _check(type_: ValType, what: str, words: Iterable[int]) -> None:
+    if not _is_copied(type_) and any(words):
         raise RunwellError(f"no snapshot can be made: {what} has a value of type {type_.text}")
+    if type_ & 0xFF in _EXTERNALS and any(bits & TAG_MASK == TAG for bits in words):
+        raise RunwellError(f"no snapshot can be made: {what} refers to an object of the heap")
 
 
 def _elements(table: int) -> list[int]:
