@@ -277,8 +277,6 @@ def enter_osr(module: ModuleText, arch: str) -> FunctionText:
     return f
 
 
-
-
 def landed(f: FunctionText, module: ModuleText) -> None:
     """End the block if the handler of an exception is beyond compiled code; go on there."""
     declare_native(module)
