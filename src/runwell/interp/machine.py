@@ -579,7 +579,7 @@ class HandlerMachine(ObjectMachine):
         self.f.do(f"call void @{name}(ptr {self.place(ref, offset)}, {value})")
 
     def invoke_frame(
-        self, kernel: str, first: Value, ref_first: Value, ref_end: Value, *args: Value
+        self, kernel: str, first: Value, size: Value, ref_first: Value, ref_end: Value, *args: Value
     ) -> Value:
         # Others may have to know where this thread is, while it waits for them.
         save_state(self.f, self.r)

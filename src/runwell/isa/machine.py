@@ -567,12 +567,12 @@ class ControlMachine(Machine[V]):
         """As ``poke`` of a reference to an exception."""
 
     @abstractmethod
-    def invoke_frame(self, kernel: str, first: V, ref_first: V, ref_end: V, *args: V) -> V:
+    def invoke_frame(self, kernel: str, first: V, size: V, ref_first: V, ref_end: V, *args: V) -> V:
         """Call ``kernel(context, instance, values, refs, end, *args) -> u64``, which may collect.
 
-        Its operands are in the frame, numbers from ``first`` on and references from ``ref_first``
-        on; the reference frame is in use up to ``ref_end``.  The result is a reference or 0; traps
-        if it is less than ``base.objects.LEAST_RESULT``, with it as the code.
+        Its operands are in the frame: ``size`` bytes of numbers from ``first`` on, and references
+        from ``ref_first`` on; the reference frame is in use up to ``ref_end``.  The result is a
+        reference or 0; traps if it is less than ``base.objects.LEAST_RESULT``, with it as the code.
         """
 
     @abstractmethod

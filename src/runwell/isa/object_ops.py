@@ -163,7 +163,8 @@ def _accesses() -> Iterator[Operation]:
 
 # Making objects, and working on many elements.
 
-_IN_FRAME = (Word.SLOT, Word.REF_SLOT, Word.REF_SLOT)  # operands, references, end of those
+# Operands, their size, references, the end of those.
+IN_FRAME = (Word.SLOT, Word.COUNT, Word.REF_SLOT, Word.REF_SLOT)
 
 
 def _invoke_frame(kernel: str) -> Body:
@@ -187,7 +188,7 @@ def _in_frame() -> Iterator[Operation]:
         ("array.new_data", (Word.DATA,)),
         ("array.new_elem", (Word.ELEM,)),
     ):
-        words = (*_IN_FRAME, Word.DEF_TYPE, *more)
+        words = (*IN_FRAME, Word.DEF_TYPE, *more)
         body = _invoke_frame(name.replace(".", "_"))
         yield name, (), (REF,), words, body, Kind.PLAIN, REF
     for name, more in (
@@ -197,7 +198,7 @@ def _in_frame() -> Iterator[Operation]:
         ("array.init_elem", (Word.ELEM,)),
     ):
         body = _do_frame(name.replace(".", "_"))
-        yield name, (), (), (*_IN_FRAME, *more), body, Kind.PLAIN, REF
+        yield name, (), (), (*IN_FRAME, *more), body, Kind.PLAIN, REF
 
 
 # Numbers of 31 bits.

@@ -4,6 +4,7 @@ The slots of a function are variables of its own, not memory.  What crosses a ca
 registers and, where those do not suffice, through the frame in memory.
 """
 
+from runwell.base.objects import LEAST_RESULT
 from runwell.base.types import I32, I64
 from runwell.codegen.machine import Value, constant
 from runwell.jit import notes
@@ -302,6 +303,32 @@ class FrameMachine(NativeMachine):
 
     def branch_table(self, index: Value, count: Value) -> None:
         raise AssertionError("labels are the business of whoever reads the code")
+
+    # Objects.
+
+    def invoke_frame(
+        self, kernel: str, first: Value, size: Value, ref_first: Value, ref_end: Value, *args: Value
+    ) -> Value:
+        at, end = int(first.text), int(first.text) + int(size.text)
+        while at < end:
+            letters = self.variables.letters(at)
+            letter = "l" if "l" in letters else letters[0]
+            self.store_frame(at, self.read(letter, at))
+            at += 16 if letter == "v" else 8
+        places = (
+            self._frame_slot(int(first.text)),
+            *map(self.ref_slot, (ref_first.text, ref_end.text)),
+        )
+        pointers = [Value(place, "ptr") for place in ("%ctx", "%inst", *places)]
+        found = self.kernel("i64", kernel, *pointers, *args)
+        trap, ok = self.f.fresh("trap"), self.f.fresh("ok")
+        below = self.sub(found, constant(I64, 1))
+        failed = self.lt_u(below, constant(I64, LEAST_RESULT - 1))
+        self.f.end(f"br {failed}, label %{trap}, label %{ok}{notes.UNLIKELY}")
+        self.f.label(trap)
+        self.leave(self.trunc(I32, found).text)
+        self.f.label(ok)
+        return found
 
     # Moves.
 

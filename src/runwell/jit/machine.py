@@ -11,8 +11,9 @@ both be seen from outside.
 
 from runwell.base.traps import TrapCode
 from runwell.base.types import I32, I64, ValType
-from runwell.codegen.machine import LlvmMachine, Value, constant, ir_type
-from runwell.isa.machine import ControlMachine, Type
+from runwell.codegen.machine import Value, constant, ir_type
+from runwell.codegen.object_machine import ObjectMachine
+from runwell.isa.machine import Type
 from runwell.jit import notes
 from runwell.kernel.text import FunctionText, ModuleText
 from runwell.kernel.types import as_struct, sizeof
@@ -37,7 +38,7 @@ class Fragment(FunctionText):
         return self._body
 
 
-class NativeMachine(LlvmMachine, ControlMachine[Value]):
+class NativeMachine(ObjectMachine):
     """Meaning as compiled code.
 
     Attributes:
@@ -314,6 +315,15 @@ class NativeMachine(LlvmMachine, ControlMachine[Value]):
     def table_set_exception(self, table: Value, index: Value, value: Value) -> None:
         where = Value(self._table_slot(table, index), "ptr")
         self.kernel("void", "exception_put", where, value)
+
+    # Objects.
+
+    def object_get_exception(self, ref: Value, offset: Value, end: Value) -> Value:
+        return self._read_exception(self.place(ref, offset), end)
+
+    def object_set_exception(self, ref: Value, offset: Value, value: Value) -> None:
+        where = Value(self.place(ref, offset), "ptr")
+        self.kernel("void", "exception_put_in_object", where, value)
 
     # The engine's own places are never compiled.
 

@@ -10,6 +10,7 @@ from typing import final
 from runwell.base.types import V128
 from runwell.codegen.machine import Value, ir_type
 from runwell.isa.form import FORMS, Dst, Form, Mode, Src
+from runwell.isa.object_ops import IN_FRAME
 from runwell.isa.op import Rule
 from runwell.isa.register import Kind, Word
 from runwell.jit import notes
@@ -38,6 +39,8 @@ def depends_on_function(form: Form) -> bool:
     name = op.name
     if op.row is not None:
         return op.row.rule == Rule.WIDE
+    if form.imms[:4] == IN_FRAME:
+        return True
     return name in MOVES or name in SIZES or name in _FRAMES or name.startswith(_BEGINNINGS)
 
 

@@ -194,12 +194,14 @@ def in_frame(w: Work, form: u32, n: u32) -> Ptr[u32]:
     w.brief = 0
     settle_top(w, n)
     end = w.ref_top
+    top = w.top
     truncate(w, w.sp - n)
     p = begin(w, form)
     p[0] = w.top
-    p[1] = w.ref_top
-    p[2] = end
-    return p + 3
+    p[1] = top - w.top
+    p[2] = w.ref_top
+    p[3] = end
+    return p + 4
 
 
 @kernel

@@ -63,7 +63,7 @@ def test_new_objects(check_code):
           i64.const 2 -> [24]
           copy_ref {0} -> {8}
           i32.const 1 -> [16]
-          struct.new slot:16 ref_slot:8 ref_slot:16 def_type:1 -> {8}
+          struct.new slot:16 count:16 ref_slot:8 ref_slot:16 def_type:1 -> {8}
           return_value_0_ref {8}
         """,
     )
