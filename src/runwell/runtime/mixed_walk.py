@@ -42,6 +42,8 @@ if TYPE_CHECKING:
             """
 
 
+# return_call, return_call_indirect, return_call_ref.
+_TAIL_CALLS = (0x12, 0x13, 0x15)
 _FIELDS = sizeof(layout.FrameRecord) // 8
 
 
@@ -108,5 +110,13 @@ def _resolve(pc: int, code: Compiled, module: ModuleCode) -> list[Frame]:
     for function, offset in code.frames(pc):
         where = module.code_address(function)
         start = ctype_of(layout.FuncCode).from_address(where).start
-        frames.append(frame_at(module, function, start + offset))
+        frame = frame_at(module, function, start + offset)
+        # A function that was inlined where it was tail-called has taken its caller's place.
+        if not frames or not _is_tail_call(module, frame.offset):
+            frames.append(frame)
     return frames
+
+
+def _is_tail_call(module: ModuleCode, offset: int | None) -> bool:
+    """Is there a tail call at an offset of the binary?"""
+    return offset is not None and module.module.data[offset] in _TAIL_CALLS
