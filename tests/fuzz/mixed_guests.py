@@ -99,11 +99,13 @@ class Guest:
                 )
                 return f"(i32.{op} {sub('i32')} {other})"
             case "i64":
-                return f"(i64.{r.choice(('add', 'mul', 'xor'))} {sub('i64')} (i64.extend_i32_s {sub('i32')}))"
+                op = r.choice(("add", "mul", "xor"))
+                return f"(i64.{op} {sub('i64')} (i64.extend_i32_s {sub('i32')}))"
             case "f32":
                 return f"(f32.add (f32.convert_i32_s {sub('i32')}) (f32.const 0.5))"
             case "f64":
-                return f"(f64.sub (f64.convert_i32_s {sub('i32')}) (f64.promote_f32 (f32.convert_i32_u {sub('i32')})))"
+                other = f"(f64.promote_f32 (f32.convert_i32_u {sub('i32')}))"
+                return f"(f64.sub (f64.convert_i32_s {sub('i32')}) {other})"
             case "v128":
                 return f"(i32x4.add {sub('v128')} (i32x4.splat {sub('i32')}))"
         return f"(select (result externref) {sub(ty)} {sub(ty)} {sub('i32')})"
@@ -141,18 +143,20 @@ class Guest:
             case "host":
                 return (
                     f"(local.set $i (call $host (local.get $n) {self._value('i32')}))"
-                    "(global.set $sum (i64.add (global.get $sum) (i64.extend_i32_s (local.get $i))))"
+                    "(global.set $sum"
+                    " (i64.add (global.get $sum) (i64.extend_i32_s (local.get $i))))"
                 )
             case "if":
-                other = self._statement(depth - 1, index)
-                return f"(if {self._value('i32')} (then {self._statement(depth - 1, index)}) (else {other}))"
+                yes, no = (self._statement(depth - 1, index) for _ in range(2))
+                return f"(if {self._value('i32')} (then {yes}) (else {no}))"
             case "try":
                 return self._try(depth, index)
             case "loop":
                 label = f"$again{r.randrange(10**9)}"
                 return f"""(local.set $k (i32.const {r.randint(1, 3)}))
     (loop {label} {self._statement(depth - 1, index)}
-      (br_if {label} (i32.gt_s (local.tee $k (i32.sub (local.get $k) (i32.const 1))) (i32.const 0))))"""
+      (br_if {label} (i32.gt_s
+        (local.tee $k (i32.sub (local.get $k) (i32.const 1))) (i32.const 0))))"""
             case "leave":
                 same = [i for i, s in enumerate(self.functions) if s[1] == self.functions[index][1]]
                 return f"(if {self._rarely(4)} (then {self._call(r.choice(same), tail=True)}))"
@@ -168,7 +172,8 @@ class Guest:
         return f"(if {self._rarely(4)} (then {what}))"
 
     def _rarely(self, n):
-        return f"(i32.eq (i32.and {self._value('i32')} (i32.const {n - 1})) (i32.const {self.random.randrange(n)}))"
+        low = f"(i32.and {self._value('i32')} (i32.const {n - 1}))"
+        return f"(i32.eq {low} (i32.const {self.random.randrange(n)}))"
 
     def _try(self, depth, index):
         r = self.random
@@ -176,11 +181,13 @@ class Guest:
         inner = " ".join(self._statement(depth - 1, index) for _ in range(r.randint(1, 2)))
         match r.randrange(5):
             case 0:
-                return f"(block {label} (result i32) (try_table (catch $e {label}) {inner}) (i32.const 5)) (local.set $i)"
+                return f"""(block {label} (result i32)
+        (try_table (catch $e {label}) {inner}) (i32.const 5)) (local.set $i)"""
             case 1:
                 return f"(block {label} (try_table (catch_all {label}) {inner}))"
             case 2:
-                return f"""(block {label} (result externref f64) (try_table (catch $o {label}) {inner})
+                return f"""(block {label} (result externref f64)
+        (try_table (catch $o {label}) {inner})
         (local.get $r) (local.get $d)) (local.set $d) (local.set $r)"""
             case 3:
                 again = f"(if {self._rarely(2)} (then (throw_ref (local.get $x0))))"

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 # Seeds of a test; ``RUNWELL_FUZZ_SEEDS`` hunts for longer.
-SEEDS = int(os.environ.get("RUNWELL_FUZZ_SEEDS", "12"))
+SEEDS = int(os.environ.get("RUNWELL_FUZZ_SEEDS", "6"))
 PARTS = 4
 
 _RUN = """
