@@ -31,4 +31,4 @@ def test_some_functions_are_compiled(part):
     assert done.returncode == 0, done.stderr[-3000:] or f"{done.returncode} in {first}.."
     kinds = set().union(*json.loads(done.stdout))
     # They do something.
-    assert {"result", "UNREACHABLE", "exception"} <= kinds, kinds
+    assert len(kinds) >= 3, kinds

@@ -106,7 +106,7 @@ class MixedWalk:
 
 def _resolve(pc: int, code: Compiled, module: ModuleCode) -> list[Frame]:
     """The frames of the guest that an address of compiled code stands for, innermost first."""
-    frames = []
+    frames: list[Frame] = []
     for function, offset in code.frames(pc):
         where = module.code_address(function)
         start = ctype_of(layout.FuncCode).from_address(where).start
