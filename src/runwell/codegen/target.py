@@ -38,9 +38,14 @@ def target_machine(level: int) -> Any:
 
 
 @cache
-def begin_with_frames() -> None:
-    """From now on, functions make their frame before anything else, whether they need it or not."""
+def keep_places() -> None:
+    """From now on, an instruction that faults or calls tells its place.
+
+    Functions make their frame before anything else, whether they need it or not; and instructions
+    of several places that are the same are not made one.
+    """
     llvm.set_option("runwell", "-enable-shrink-wrap=false")
+    llvm.set_option("runwell", "-enable-tail-merge=false")
 
 
 @cache

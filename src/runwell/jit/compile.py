@@ -3,12 +3,12 @@
 import os
 
 from runwell.codegen.object import compile_text
-from runwell.codegen.target import begin_with_frames
+from runwell.codegen.target import keep_places
 from runwell.jit.job import Job
 from runwell.jit.unit import job_text
 
 # A fault in a function that has no frame yet would hide its caller from backtraces.
-begin_with_frames()
+keep_places()
 
 
 def compile_encoded(data: bytes) -> bytes:
