@@ -47,7 +47,8 @@ class Assembly:
             if target in self.low.reached:
                 label = f"  br label %L{target}\n{label}"
             texts[at] = label + texts[at]
-        polls = [self._poll(target) for target in sorted(self.low.loops)]
+        short = self.low.variables.counters.short(self.low.forward, starts)
+        polls = [self._poll(t, t in short) for t in sorted(self.low.loops)]
         args = ", ".join([f"{ty} %{name}" for ty, name in PARAMS])
         # Code that handles exceptions is entered in ways that LLVM does not see, so it must not
         # conclude from what it sees what the function does: "weak" says that it may be another.
@@ -72,8 +73,10 @@ class Assembly:
             f"i64 {size}, i64 {ref_size}) {notes.RARELY}"
         )
 
-    def _poll(self, target: int) -> str:
+    def _poll(self, target: int, is_short: bool) -> str:
         """Where branches back to a loop go: is somebody asking to stop?"""
+        if is_short:
+            return f"P{target}:\n  br label %L{target}"
         position = self.low.around.positions.node(self.low.scope, target)
         return (
             f"P{target}:\n{self._limit(f'P{target}')}"

@@ -29,6 +29,7 @@ from runwell.kernel.text import symbol
 
 # Absolute values of floats that make some operation do nothing: 0 and 1.
 _SPECIAL_F32, _SPECIAL_F64 = (0, 0x3F800000), (0, 0x3FF0000000000000)
+_COUNTING = ("i32.const", "i32.add", "i32.sub")
 _ANY_TAG = 2  # bit of a clause's kind
 _TYPES = {letter: ty for ty, letter in LETTERS.items()}
 
@@ -69,15 +70,20 @@ class Lowering:
         self.reached: set[int] = set()  # instructions that the one before goes on to
         self.targets: set[int] = {entry or 0}
         self.loops: set[int] = set()
+        self.forward: set[int] = set()  # where branches from before lead
         self.memories: dict[str, None] = {}
         self.uses_refs = self.uses_memory = self.uses_top = False
         self.ref_bytes = 8 * self.own.ref_params
         # Accumulators: letters and values of what they hold.
         self.acc: list[tuple[str, str]] = []
+        self.acc_slot = -1  # where the integer is as well
+        self.begun: dict[int, int] = {}  # number of the part before each instruction
         self.facc: list[tuple[str, str]] = []
         self.number = 0
         self.live = False
         self.catches = bool(function.handlers)
+        if entry is not None:
+            self.forward.add(entry)
         # What exceptions leave in slots, by offset of the code that handles them.
         self.landings: dict[int, list[Place]] = {}
         for clause in clauses(function.handlers):
@@ -85,6 +91,7 @@ class Lowering:
                 carried = around.type_signature(around.header.tags[clause.tag]).params
                 found = [Place(p.letter, clause.slot + p.slot) for p in carried]
                 self.landings.setdefault(clause.target, []).extend(found)
+            self.forward.add(clause.target)
 
     # The pass.
 
@@ -100,6 +107,7 @@ class Lowering:
         while i < end:
             offset = 4 * i
             starts[offset] = len(texts)
+            self.begun[offset] = self.number
             if self.live:
                 reached.add(offset)
             else:
@@ -115,6 +123,7 @@ class Lowering:
                 if i * 4 == offset:
                     i += 2
                 self.number += 1
+                self.variables.number = self.number
                 if isinstance(plan, Form):
                     i = self._write(plan, i, offset)
                 else:
@@ -131,7 +140,7 @@ class Lowering:
 
     def _fill(self, t: Template, i: int, offset: int) -> int:
         """The part of an instruction whose words begin at ``i``, from its template."""
-        form, words, variables = t.form, self.words, self.variables
+        form, words, variables, first = t.form, self.words, self.variables, i
         args: list[object] = [self.number, self._where(offset) if t.has_position else 0]
         for src, ty in zip(form.srcs, form.params, strict=True):
             if src == Src.SLOT:
@@ -162,8 +171,12 @@ class Lowering:
         if dst == Dst.SLOT:
             slot = words[i]
             args.append(variables.define(t.letter, slot)[1:])
+            if form.op.name in _COUNTING:
+                self._note(form, first, slot, offset)
         elif dst.is_branch:
             args.append(self._target(i, backward=dst.is_backward))
+            if dst.is_backward:
+                self._note_back(form, first, i, offset)
         elif dst == Dst.REF:
             args.append(words[i])
         i += dst.words
@@ -177,6 +190,8 @@ class Lowering:
         if t.letter and t.result is not None:
             result = t.result(*args)
             self._to_acc([(t.letter, result)])
+            if t.letter in "il":
+                self.acc_slot = slot
             if self.catches and slot >= 0:
                 f = Fragment(f"w{self.number}")
                 m = self.machine(f, 0)
@@ -186,13 +201,40 @@ class Lowering:
             self.live = False
         return i
 
+    # Counters.
+
+    def _note(self, form: Form, i: int, slot: int, offset: int) -> None:
+        """Remember a constant, or the sum of a slot and a constant, that goes to a slot."""
+        counters = self.variables.counters
+        if form.op.name == "i32.const":
+            counters.constant(slot, self.number, offset, self.words[i])
+        elif form.srcs == (Src.SLOT, Src.IMM):
+            value = self.words[i + 1] if form.op.name == "i32.add" else -self.words[i + 1]
+            counters.sum(slot, self.number, offset, self.words[i], value)
+
+    def _note_back(self, form: Form, i: int, branch: int, offset: int) -> None:
+        """Remember a branch back on a condition."""
+        target = 4 * branch - self.words[branch]
+        slot, last = -1, 0
+        if form.op.name in ("i32.ne", "br_if") and form.dst == Dst.LOOP_IF:
+            slot = self.acc_slot if form.srcs[0] == Src.ACC else self.words[i]
+            if form.op.name == "i32.ne":
+                if form.srcs[1] == Src.IMM:
+                    last = self.words[branch - 1]
+                else:
+                    slot = -1
+        self.variables.counters.back(target, self.begun[target], offset, slot, last)
+
     # Operands.
 
     def _target(self, i: int, *, backward: bool) -> int:
         """The offset that the word at ``i`` leads to."""
         offset = 4 * i - self.words[i] if backward else (4 * i + self.words[i]) & 0xFFFFFFFF
+        self.variables.counters.branched(self.number)
         if backward:
             self.loops.add(offset)
+        else:
+            self.forward.add(offset)
         self.targets.add(offset)
         return offset
 
@@ -277,6 +319,8 @@ class Lowering:
             self.ref_bytes = self.words[i] + self.words[i + 1]
         if op.name == "br":
             target = self._target(i, backward=form.dst.is_backward)
+            if form.dst.is_backward:
+                self.variables.counters.back(target, self.begun[target], offset)
             f.end(f"br label %{'P' if form.dst.is_backward else 'L'}{target}")
             i += 1
         elif op.name in MOVES or op.name in SIZES:
@@ -365,6 +409,8 @@ class Lowering:
             if not letters:
                 raise InternalError(f"{self.name}: a copy of nothing")
             moved = [(letter, self._one(m, form.srcs[0], i, letter)) for letter in letters]
+            if form.srcs[0] == Src.SLOT:
+                self.variables.counters.copy(dest, self.number, m.at, self.words[i])
             i += form.srcs[0].words
         elif name == "select":
             i, moved = self._select(m, form, i)
@@ -434,6 +480,7 @@ class Lowering:
             if len(moved) > 1:
                 self.variables.known.pop(slot, None)
         if moved:
+            self.acc_slot = -1
             self.acc = [(letter, value.text) for letter, value in moved]
 
     def _return_value(self, m: FrameMachine, form: Form, i: int) -> int:

@@ -12,6 +12,7 @@ from typing import final
 from runwell.base.errors import InternalError
 from runwell.base.types import ValType
 from runwell.jit.convention import IR_TYPES, LETTERS, Signature
+from runwell.jit.counted import Counters
 
 LINK_BYTES = 16
 
@@ -24,6 +25,8 @@ class Variables:
         used: names of variables that are read or written, with letter and slot.
         known: letter of what an operand slot holds, if known here.
         locals_end: where the slots of operands begin.
+        counters: what may be counters of loops.
+        number: of the part of an instruction that reads and writes now.
     """
 
     def __init__(self, own: Signature, declared: Sequence[tuple[int, ValType]]) -> None:
@@ -34,6 +37,7 @@ class Variables:
             declared: runs of locals, parameters excepted: how many of which type.
         """
         self.used: dict[str, tuple[str, int]] = {}
+        self.counters, self.number = Counters(), 0
         self.known: dict[int, str] = {}
         self._held: dict[int, str] = {}
         self._starts, self._letters = [], []
@@ -76,6 +80,7 @@ class Variables:
         """The variable of a slot, to be written."""
         name = f"{letter}{slot}"
         self.used[name] = letter, slot
+        self.counters.wrote(slot, self.number)
         if slot >= self.locals_end:
             self.known[slot] = letter
             held = self._held.get(slot, "")
