@@ -37,6 +37,14 @@ def target_machine(level: int) -> Any:
     )
 
 
+_KEEP_PLACES = (
+    "enable-shrink-wrap",
+    "enable-tail-merge",
+    "simplifycfg-hoist-common",
+    "simplifycfg-sink-common",
+)
+
+
 @cache
 def keep_places() -> None:
     """From now on, an instruction that faults or calls tells its place.
@@ -44,8 +52,8 @@ def keep_places() -> None:
     Functions make their frame before anything else, whether they need it or not; and instructions
     of several places that are the same are not made one.
     """
-    llvm.set_option("runwell", "-enable-shrink-wrap=false")
-    llvm.set_option("runwell", "-enable-tail-merge=false")
+    for name in _KEEP_PLACES:
+        llvm.set_option("runwell", f"-{name}=false")
 
 
 @cache
