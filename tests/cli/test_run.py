@@ -242,3 +242,28 @@ def test_our_own_output_to_a_full_disk_is_one_clear_line():
         )
     assert done.returncode == 73
     assert len(done.stderr.splitlines()) == 1
+
+
+ENDLESS = '(module (func (export "_start") (loop $l (br $l))))'
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--fuel", "100000"], "runwell: stopped: it needs more fuel than 100000\n"),
+        (["--timeout", "0.1"], "runwell: stopped: it took longer than 0.1 seconds\n"),
+    ],
+)
+def test_limits(tmp_path, options, line):
+    done = runwell("run", *options, wat(tmp_path, ENDLESS))
+    assert (done.returncode, done.stdout, done.stderr) == (124, "", line)
+    done = runwell("run", *options[:1], "100000000", EXAMPLES / "hello.wasm")
+    assert (done.returncode, done.stdout) == (0, "Hello from WebAssembly.\n")
+
+
+@pytest.mark.parametrize("option", ["--fuel", "--timeout"])
+@pytest.mark.parametrize("text", ["much", "-1", ""])
+def test_limits_that_are_no_numbers(option, text):
+    done = runwell("run", f"{option}={text}", EXAMPLES / "hello.wasm")
+    assert done.returncode == 64
+    assert done.stderr == f"runwell: {option} takes a positive number, not {text!r}\n"

@@ -98,6 +98,8 @@ COMMANDS = {
             Argument("--seed", "N", "random numbers that are the same in each run"),
             Argument("--listen", "HOST:PORT",
                      "a socket for the guest to accept connections from", "append"),
+            Argument("--fuel", "N", "stop after about so many instructions, exactly reproducible"),
+            Argument("--timeout", "SECONDS", "stop after so much time"),
             Argument("--invoke", "NAME", "call this exported function with ARGS"),
             _ENGINE,
             Argument("--bounds", help="how memory accesses are kept inside",

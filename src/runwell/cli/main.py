@@ -29,8 +29,9 @@ def main(argv: list[str] | None = None) -> int:
         argv: arguments without the program's name; the process's own by default.
 
     Returns:
-        The exit code: the guest's own, or 65 for a bad module, 66 for a missing file, 134 for
-        a trap or an exception that the guest does not catch.
+        The exit code: the guest's own, or 65 for a bad module, 66 for a missing file, 124 if it
+        was stopped at a limit that an option sets, 134 for a trap or an exception that the guest
+        does not catch.
     """
     from runwell.base.errors import InternalError, RunwellError, Trap, WasmException
 

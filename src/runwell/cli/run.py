@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 else:
     import _signal as signal  # without the enumerations that ``signal`` wraps around it
 
+# As ``timeout`` of the shell has it.
+STOPPED = 124
+
 
 def run(args: SimpleNamespace) -> int:
     """Run ``args.file``; the guest's exit code.
@@ -26,7 +29,12 @@ def run(args: SimpleNamespace) -> int:
         OSError: the file or a directory cannot be read.
     """
     behave_like_a_program()
-    config = runwell.Config(engine=args.engine, bounds=args.bounds)
+    try:
+        limits = _limits(args)
+    except ValueError as e:
+        print(f"runwell: {e}", file=sys.stderr)
+        return 64
+    config = runwell.Config(engine=args.engine, bounds=args.bounds, **limits)
     module = runwell.Module(
         os.fspath(args.file),
         engine=runwell.Engine(config),
@@ -37,10 +45,35 @@ def run(args: SimpleNamespace) -> int:
     except ValueError as e:
         print(f"runwell: {e}", file=sys.stderr)
         return 64
-    instance = runwell.Instance(module, wasi=wasi)
-    if args.invoke is None:
-        return instance.run()
-    return _invoke(instance, args.invoke, args.args)
+    try:
+        instance = runwell.Instance(module, wasi=wasi)
+        if args.invoke is None:
+            return instance.run()
+        return _invoke(instance, args.invoke, args.args)
+    except runwell.OutOfFuel:
+        print(f"runwell: stopped: it needs more fuel than {args.fuel}", file=sys.stderr)
+    except runwell.DeadlineExceeded:
+        print(f"runwell: stopped: it took longer than {args.timeout} seconds", file=sys.stderr)
+    return STOPPED
+
+
+def _limits(args: SimpleNamespace) -> dict[str, Any]:
+    """What the options limit the guest to.
+
+    Raises:
+        ValueError: an option is no number, or out of range.
+    """
+    limits: dict[str, Any] = {}
+    for option, name, number in (("fuel", "fuel", int), ("timeout", "deadline_s", float)):
+        text = getattr(args, option)
+        if text is None:
+            continue
+        try:
+            limits[name] = number(text)
+            runwell.Config(**{name: limits[name]})
+        except ValueError:
+            raise ValueError(f"--{option} takes a positive number, not {text!r}") from None
+    return limits
 
 
 def _world(args: SimpleNamespace) -> runwell.WasiConfig:

@@ -27,6 +27,7 @@ class Config:
             with it, take no more than this; at most 4 GiB, which is also the limit for None.
         max_frames: guest functions that may be active in a call, at most 100 000, which is also the
             limit for None; one more is a ``call stack exhausted``.
+        max_instances: instances of the engine's modules that may be alive at once.
         fuel: meter the code of guests: every instruction consumes fuel, and a guest that has too
             little for what comes next stops with ``OutOfFuel``.  ``True`` lets instances start
             without any, a number is what each starts with; see ``Instance.fuel``.
@@ -47,6 +48,7 @@ class Config:
         max_table_elements: as given.
         max_heap_bytes: as given.
         max_frames: as given.
+        max_instances: as given.
         fuel: what an instance starts with; None if nothing is metered.
         deadline_s: as given.
         features: as given.
@@ -61,6 +63,7 @@ class Config:
         "fuel",
         "max_frames",
         "max_heap_bytes",
+        "max_instances",
         "max_memory_bytes",
         "max_table_elements",
     )
@@ -74,6 +77,7 @@ class Config:
         max_table_elements: int | None = None,
         max_heap_bytes: int | None = None,
         max_frames: int | None = None,
+        max_instances: int | None = None,
         fuel: bool | int = False,
         deadline_s: float | None = None,
         features: str = "",
@@ -91,6 +95,7 @@ class Config:
             ("max_table_elements", max_table_elements),
             ("max_heap_bytes", max_heap_bytes),
             ("max_frames", max_frames),
+            ("max_instances", max_instances),
         ):
             if limit is not None and not isinstance(limit, int):
                 raise TypeError(f"{name} must be an int or None, not {type(limit).__name__}")
@@ -101,11 +106,39 @@ class Config:
             raise ValueError(f"max_frames is at most {FRAMES}, not {max_frames}")
         self.max_memory_bytes, self.max_table_elements = max_memory_bytes, max_table_elements
         self.max_frames, self.max_heap_bytes = max_frames, max_heap_bytes
+        self.max_instances = max_instances
         self.fuel: int | None = None
         if fuel is not False:
             self.fuel = 0 if fuel is True else check_fuel(fuel)
         self.deadline_s = check_deadline(deadline_s)
         self.feature_bits = feature_set(features)
+
+    @classmethod
+    def strict(cls, **changes: Any) -> Config:
+        """A configuration for code that may be hostile.
+
+        It is limited in every way: 64 MiB for each memory and heap, 10 000 elements for each table,
+        2 000 frames, 100 instances, one second a call, and WebAssembly as far as it is needed by common
+        compilers: no threads, memories of 64 bits or several memories.  Fuel is not metered; with
+        ``fuel`` a call costs the same on every machine, where the deadline depends on its speed.
+
+        Args:
+            changes: what is to be different; as for the constructor.
+
+        Raises:
+            ValueError: an argument has no such value.
+            TypeError: a limit is of a wrong type, or there is none of that name.
+        """
+        limits: dict[str, Any] = {
+            "max_memory_bytes": 64 << 20,
+            "max_table_elements": 10_000,
+            "max_heap_bytes": 64 << 20,
+            "max_frames": 2_000,
+            "max_instances": 100,
+            "deadline_s": 1.0,
+            "features": "-threads,-memory64,-multi-memory",
+        }
+        return cls(**limits | changes)
 
     def arguments(self) -> dict[str, Any]:
         """What the constructor makes an equal one of."""
@@ -116,6 +149,7 @@ class Config:
             "max_table_elements": self.max_table_elements,
             "max_heap_bytes": self.max_heap_bytes,
             "max_frames": self.max_frames,
+            "max_instances": self.max_instances,
             "fuel": False if self.fuel is None else self.fuel or True,
             "deadline_s": self.deadline_s,
             "features": self.features,
@@ -176,6 +210,20 @@ def _make_config(arguments: dict[str, Any]) -> Config:
 
 
 @final
+class Ticket:
+    """An instance that counts, as long as this is there."""
+
+    __slots__ = ("_census",)
+
+    def __init__(self, census: list[None]) -> None:
+        census.append(None)
+        self._census = census
+
+    def __del__(self) -> None:
+        self._census.pop()
+
+
+@final
 class Engine:
     """Where modules are prepared and run: a configuration put to use.
 
@@ -191,12 +239,29 @@ class Engine:
         config: the configuration.
     """
 
-    __slots__ = ("config",)
+    __slots__ = ("_census", "config")
 
     def __init__(self, config: Config | None = None) -> None:
         if config is not None and not isinstance(config, Config):
             raise TypeError(f"config must be a runwell.Config, not {type(config).__name__}")
         self.config = config if config is not None else Config()
+        self._census: list[None] = []
+
+    def admit(self) -> Ticket | None:
+        """Let one more instance be; it keeps the ticket; None if nobody counts.
+
+        Raises:
+            LinkError: there are as many as may be.
+        """
+        most = self.config.max_instances
+        if most is None:
+            return None
+        ticket = Ticket(self._census)
+        if len(self._census) > most:
+            from runwell.base.errors import LinkError
+
+            raise LinkError(f"too many instances: the engine allows {most} at once")
+        return ticket
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Engine, (self.config,)

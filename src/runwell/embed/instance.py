@@ -94,6 +94,7 @@ class Instance:
         module = self.module
         config = module.engine.config
         self._slot = None
+        ticket = module.engine.admit()
         self._native = NativeInstance(
             module.code,
             externs,
@@ -107,6 +108,7 @@ class Instance:
         self.exports: Exports = LazyExports(self._native, module.entries, module.infos)
         # Before anything runs: a host function may ask who calls.
         self._native.body.face = ref(self)
+        self._native.body.ticket = ticket
         if self._wasi is not None:
             self._attach(self._wasi)
         self._native.initialise()

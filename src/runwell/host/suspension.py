@@ -23,7 +23,6 @@ _KERNELS = {
     "answer_call": "object object u64 object object",
     "call_in": "object object u64 object",
     "hold_instance": "None object",
-    "is_parkable": "u32 u64",
     "release_instance": "None object",
     "resume_call": "object object u64",
 }
@@ -118,12 +117,7 @@ def nested(func: Func, arguments: tuple[object, ...]) -> Any:
 def park(func: Func, context: Context) -> Parked | None:
     """Keep a call that is out of fuel, if it can go on later."""
     n = context.native
-    if not isinstance(func, types.func) or n.top != n.stack or not is_parkable(context):
+    if not isinstance(func, types.func) or n.top != n.stack or not n.parked_ip:
         return None
     contexts.part_with(context)
     return Parked(func, context)
-
-
-def is_parkable(context: Context) -> bool:
-    """Is no compiled code among the guest's frames?"""
-    return bool(kernel("is_parkable")(context.address))

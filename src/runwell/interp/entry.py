@@ -138,7 +138,11 @@ def _slow_fuel(module: ModuleText) -> FunctionText:
     store_field(f, "%ctx", Context, "acc", "%acc")
     facc = f.ins("bitcast <4 x float> %facc to i128")
     f.do(f"store i128 {facc}, ptr {field(f, '%ctx', Context, 'facc')}, align 8")
-    for name, value in (("ip", R.ip), ("fp", R.fp), ("rp", R.rp), ("instance", R.inst)):
+    # Compiled code below cannot be left and entered again.
+    segment = f.ins(f"ptrtoint ptr {load_field(f, '%ctx', Context, 'segment')} to i64")
+    native = f.ins(f"or i64 {segment}, {load_field(f, '%ctx', Context, 'host_sp')}")
+    ip = f.ins(f"select i1 {f.ins(f'icmp eq i64 {native}, 0')}, ptr %ip, ptr null")
+    for name, value in (("ip", ip), ("fp", R.fp), ("rp", R.rp), ("instance", R.inst)):
         store_field(f, "%ctx", Context, f"parked_{name}", value)
     left = load_field(f, "%ctx", Context, "frames_left")
     store_field(f, "%ctx", Context, "parked_left", left)
@@ -332,7 +336,7 @@ def _run_code() -> FunctionText:
 def _resume_code() -> FunctionText:
     """As ``run_code``, to where a guest is parked."""
     f = FunctionText("resume_code", [("ptr", "ctx")], linkage="hidden")
-    names = ("parked_ip", "parked_fp", "parked_rp", "parked_instance", "acc")
+    names = ("ip", "parked_fp", "parked_rp", "parked_instance", "acc")
     ip, fp, rp, inst, acc = (load_field(f, "%ctx", Context, name) for name in names)
     mem = load_field(f, inst, Instance, "memory_base")
     bits = f.ins(f"load i128, ptr {field(f, '%ctx', Context, 'facc')}, align 8")

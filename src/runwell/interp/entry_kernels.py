@@ -213,6 +213,9 @@ def resume_guest(ctx: Context) -> u32:
     ctx.frames_left = ctx.parked_left
     if ctx.parked_heap != 0:
         heap_enter(addr(ctx), ctx.parked_heap)
+    ctx.ip = ctx.parked_ip
+    # Whoever stops next says where, if it can go on.
+    ctx.parked_ip = null
     resume_code(ctx)
     leave_heap(ctx, ctx.refs + UNKNOWN_REFS)
     ctx.top = top

@@ -68,6 +68,7 @@ class InstanceBody:
         tables: address and type, by table index.
         globals: address, type and a weak reference to the store of the imported ones, in order.
         face: a weak reference to what the embedding made of the instance last; or None.
+        ticket: anything that is to be let go of with the instance.
         turn: whose it is to run here; None while that concerns no other instance.
     """
 
@@ -82,6 +83,7 @@ class InstanceBody:
         "segments",
         "store",
         "tables",
+        "ticket",
         "turn",
     )
 
@@ -93,6 +95,7 @@ class InstanceBody:
         self.tables: list[tuple[int, TableType]] = []
         self.globals: list[tuple[int, GlobalType, ref[Store]]] = []
         self.face: ref[Any] | None = None
+        self.ticket: object = None
         self.turn: Turn | None = None
         self.store: ref[Store]
 

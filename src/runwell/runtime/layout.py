@@ -317,7 +317,7 @@ class Context:
     deadline: u64  # when the guest is to stop, on the monotonic clock; 0 for never
     holder: u64  # who it is where only one may run
     # Where a guest stopped that may go on, and what it needs for that: ``resume_guest``.
-    parked_ip: Ptr[u8]
+    parked_ip: Ptr[u8]  # null if it may not
     parked_fp: Ptr[u8]
     parked_rp: Ptr[u8]
     parked_instance: Ptr[Instance]
