@@ -193,11 +193,7 @@ class _Guest:
 
     def wait(self, awaitable: Any) -> Any:
         """Let the loop wait for something, and this worker for the loop."""
-
-        async def result() -> Any:
-            return await awaitable
-
-        self.blocked = asyncio.run_coroutine_threadsafe(result(), self.loop)
+        self.blocked = asyncio.run_coroutine_threadsafe(_within(self, awaitable), self.loop)
         try:
             if self._stopped:
                 self.blocked.cancel()

@@ -19,6 +19,7 @@ from runwell.translate.emit import (
     stage,
 )
 from runwell.translate.errors import Error, Invalid
+from runwell.translate.fuel import ELEMENTS, charge_size
 from runwell.translate.locals import push_again
 from runwell.translate.memory import check_data
 from runwell.translate.nulls import pop_reference
@@ -320,6 +321,13 @@ def check_fixed(w: Work, element: u32, n: u32) -> None:
 
 
 @kernel
+def charge_elements(w: Work) -> None:
+    """Let an instruction pay for as many elements as its last operand says."""
+    if w.dead == 0:
+        charge_size(w, w.entries[w.sp - 1], I32, ELEMENTS)
+
+
+@kernel
 def array_new(w: Work, t: TypeCode, rule: u32) -> None:
     """An instruction that makes an array."""
     element = t.params[0]
@@ -329,10 +337,12 @@ def array_new(w: Work, t: TypeCode, rule: u32) -> None:
             types[0] = element
             types[1] = I32
             check_top(w, types, 2)
+            charge_elements(w)
             make(w, NEW_ARRAY, 2, t)
         case Rule.ARRAY_NEW_DEFAULT:
             check_default(w, t)
             check_indices(w, 1)
+            charge_elements(w)
             make(w, NEW_ARRAY_DEFAULT, 1, t)
         case Rule.ARRAY_NEW_FIXED:
             n = next_u32(w)
@@ -345,12 +355,14 @@ def array_new(w: Work, t: TypeCode, rule: u32) -> None:
             check_data(w, data)
             check_bytes(w, t)
             check_indices(w, 2)
+            charge_elements(w)
             make_with(w, NEW_ARRAY_DATA, 2, t, data)
         case _:
             elem = next_u32(w)
             check_elem(w, elem)
             check_type(w, w.module.element_types[elem], element)
             check_indices(w, 2)
+            charge_elements(w)
             make_with(w, NEW_ARRAY_ELEM, 2, t, elem)
 
 
@@ -396,6 +408,7 @@ def change(w: Work, form: u32, types: Ptr[u32], n: u32, word: u32) -> None:
     if w.dead != 0:
         truncate(w, w.sp - n)
         return
+    charge_elements(w)
     p = in_frame(w, form, n)
     if word != NOWHERE:
         p[0] = word
