@@ -11,6 +11,11 @@ WAT = """
   (table 64 funcref)
   (elem func $fib)
   (tag $e)
+  (type $a (array (mut i32)))
+  (func (export "array") (param i32) (result i32) (local (ref null $a))
+    (local.set 1 (array.new $a (i32.const 7) (local.get 0)))
+    (array.copy $a $a (local.get 1) (i32.const 0) (local.get 1) (i32.const 0) (local.get 0))
+    (array.len (local.get 1)))
   (global $g (mut i32) (i32.const 0))
   (func (export "sum") (param i32) (result i32) (local i32)
     (loop $l
@@ -74,6 +79,8 @@ COSTS = [
     ("fill_1k", (), None, 4 + (1024 >> FUEL_BYTES_SHIFT)),
     ("table_fill", (64,), None, 4 + (64 >> FUEL_ELEMENTS_SHIFT)),
     ("table_grow", (16,), None, 4 + (16 >> FUEL_ELEMENTS_SHIFT)),
+    ("array", (7,), 7, 12),
+    ("array", (80,), 80, 12 + 2 * (80 >> FUEL_ELEMENTS_SHIFT)),
     ("switch", (0,), 1, 2 + 1),
     ("switch", (1,), 2, 2 + 2),
     ("switch", (9,), 3, 2 + 2),

@@ -118,9 +118,10 @@ class Config:
         """A configuration for code that may be hostile.
 
         It is limited in every way: 64 MiB for each memory and heap, 10 000 elements for each table,
-        2 000 frames, 100 instances, one second a call, and WebAssembly as far as it is needed by common
-        compilers: no threads, memories of 64 bits or several memories.  Fuel is not metered; with
-        ``fuel`` a call costs the same on every machine, where the deadline depends on its speed.
+        2 000 frames, 100 instances, one second a call, and WebAssembly as far as it is needed by
+        common compilers: no threads, memories of 64 bits or several memories.  Fuel is not metered;
+        with ``fuel`` a call costs the same on every machine, where the deadline depends on its
+        speed.
 
         Args:
             changes: what is to be different; as for the constructor.
