@@ -35,6 +35,18 @@ def test_memory_exports_and_instance(make):
     assert seen == [b"hello"]
 
 
+def test_start_functions_of_the_host(make):
+    seen = []
+
+    def begin(caller: runwell.Caller):
+        seen.append((caller.memory.read(0, 5), caller.exports.five()))
+
+    text = """(import "env" "log" (func $start)) (memory 1) (data (i32.const 0) "hello")
+        (start $start) (func (export "five") (result i32) (i32.const 5))"""
+    calling(make, begin, text)
+    assert seen == [(b"hello", 5)]
+
+
 class Host:
     def __init__(self):
         self.seen = []

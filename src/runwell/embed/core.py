@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from runwell.module.module import Module
+    from runwell.runtime.func import Func
+    from runwell.runtime.instance import InstanceBody
 
 _lock = allocate_lock()
 _loaded: list[bool] = []
@@ -27,6 +29,18 @@ def _instance_of(body: Any) -> Any:
     from runwell.embed.instance import Instance
 
     return Instance.of(body)
+
+
+def _start(func: Func, body: InstanceBody) -> None:
+    """Call a start function."""
+    from runwell.host.func import face
+    from runwell.host.function import HostFunction, is_async
+
+    host = func.owner
+    if isinstance(host, HostFunction) and host.with_caller and not is_async(host.callable):
+        host.callable(id(body))  # who calls is not Python, but the instance
+    else:
+        face(func)()
 
 
 def _check_interpreter() -> None:
@@ -58,11 +72,10 @@ def load() -> None:
 
             load_core()
         from runwell.host.caller import instance_makers
-        from runwell.host.func import face
         from runwell.host.install import install
 
         install()
-        hooks.call = lambda func: face(func)()
+        hooks.call = _start
         hooks.source_of = _source_of
         instance_makers.append(_instance_of)
         _loaded.append(True)

@@ -113,9 +113,19 @@ class HostFunction:
         signature: its compiled type.
         ref: address of its ``FuncRef``.
         store: what keeps the external references that it returns.
+        with_caller: does it take the address of the caller's body first?
     """
 
-    __slots__ = ("_block", "_number", "callable", "name", "ref", "signature", "store")
+    __slots__ = (
+        "_block",
+        "_number",
+        "callable",
+        "name",
+        "ref",
+        "signature",
+        "store",
+        "with_caller",
+    )
 
     def __init__(
         self,
@@ -138,7 +148,7 @@ class HostFunction:
         Raises:
             MemoryError: there is no room.
         """
-        self.callable = function
+        self.callable, self.with_caller = function, with_caller
         self.name = name or getattr(function, "__name__", type(function).__name__)
         signature = type_ if isinstance(type_, Signature) else signature_of(type_)
         self.signature = signature

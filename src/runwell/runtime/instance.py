@@ -447,7 +447,7 @@ class Instance:
     def _start(self, index: int) -> None:
         func = self.func(index)
         if hooks.call is not None:
-            hooks.call(func)
+            hooks.call(func, self.body)
             return
         context = current_context()
         trap = native.enter_guest(context.address, func.ref, context.native.top)

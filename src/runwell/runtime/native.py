@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runwell.runtime.code import ModuleCode
     from runwell.runtime.exception import Held
     from runwell.runtime.func import Func
+    from runwell.runtime.instance import InstanceBody
     from runwell.runtime.mixed_walk import Compiled
     from runwell.runtime.store import Store
 
@@ -166,8 +167,8 @@ class Hooks:
         native_code: an address inside of an instruction of compiled code to that code.
         source_of: ``(module, offset)`` to the file and line that an instruction comes from, or "".
         know_refs: is told the types of Python values that stand for references, once there are any.
-        call: calls a function without parameters, with all that a call from the host entails; used
-            for start functions.
+        call: calls a start function for the body of an instance, with all that a call from the
+            host entails.
     """
 
     __slots__ = (
@@ -183,8 +184,8 @@ class Hooks:
     )
 
     def __init__(self) -> None:
-        self.call: Callable[[Func], object] | None = None
         self.know_refs: Callable[[type, type], None] | None = None
+        self.call: Callable[[Func, InstanceBody], object] | None = None
         self.make_exception: Callable[[Held, tuple[Frame, ...]], WasmException] | None = None
         self.hold_exception: Callable[[Store, object], Held] | None = None
         self.native_code: Callable[[int], Compiled | None] | None = None

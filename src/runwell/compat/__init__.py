@@ -1,0 +1,1 @@
+"""Faces of other runtimes, so that programs written for them run here."""

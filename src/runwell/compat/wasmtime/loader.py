@@ -1,0 +1,5 @@
+"""``wasmtime.loader``: once it is imported, ``import plugin`` finds ``plugin.wasm``."""
+
+from runwell.embed.importer import install
+
+install()
