@@ -34,6 +34,12 @@ _ANY_TAG = 2  # bit of a clause's kind
 _TYPES = {letter: ty for ty, letter in LETTERS.items()}
 
 
+# As plain numbers, which are compared faster.
+_SLOT, _IMM, _ACC, _IMM64 = int(Src.SLOT), int(Src.IMM), int(Src.ACC), int(Src.IMM64)
+_TO_SLOT, _TO_REF, _TO_BRANCH = int(Dst.SLOT), int(Dst.REF), int(Dst.IF)
+_NUMBERS = frozenset(Word) - {Word.OFFSET64, Word.V128, Word.TYPE, Word.DELTA, Word.TARGETS}
+
+
 @cache
 def _plan(form: int, arch: str) -> "tuple[Template | Form, ...]":
     """How each part of a form is made."""
@@ -101,6 +107,13 @@ class Lowering:
         Raises:
             InternalError: the register code is not what a translator makes.
         """
+        try:
+            self._pass()
+        except (IndexError, KeyError) as e:
+            raise InternalError(f"{self.name}: the code is damaged: {e!r}") from None
+        return Assembly(self).text()
+
+    def _pass(self) -> None:
         words, i, end = self.words, 0, len(self.words)
         texts, starts, reached, targets = self.texts, self.starts, self.reached, self.targets
         arch = self.around.arch
@@ -130,7 +143,6 @@ class Lowering:
                     i = self._fill(plan, i, offset)
             if len(texts) == first:
                 texts.append("")
-        return Assembly(self).text()
 
     def _where(self, offset: int) -> int:
         """The number of the node of the instruction's position."""
@@ -140,46 +152,45 @@ class Lowering:
 
     def _fill(self, t: Template, i: int, offset: int) -> int:
         """The part of an instruction whose words begin at ``i``, from its template."""
-        form, words, variables, first = t.form, self.words, self.variables, i
+        words, variables, first = self.words, self.variables, i
         args: list[object] = [self.number, self._where(offset) if t.has_position else 0]
-        for src, ty in zip(form.srcs, form.params, strict=True):
-            if src == Src.SLOT:
-                letter, slot = LETTERS[ty], words[i]
+        for src, letter in t.srcs:
+            if src == _SLOT:
+                slot = words[i]
                 name = f"{letter}{slot}"
-                if name not in variables.used:
-                    variables.use(letter, slot)
+                variables.used[name] = letter, slot
                 args.append(name)
                 i += 1
-            elif src == Src.ACC:
-                args.append(self._from_acc(LETTERS[ty]))
-            elif src == Src.IMM:
-                args.append(self._constant(LETTERS[ty], _signed(words[i])))
+            elif src == _ACC:
+                args.append(self._from_acc(letter))
+            elif src == _IMM:
+                args.append(self._constant(letter, _signed(words[i])))
                 i += 1
-            elif src == Src.IMM64:
-                args.append(self._constant(LETTERS[ty], words[i] | words[i + 1] << 32))
+            elif src == _IMM64:
+                args.append(self._constant(letter, words[i] | words[i + 1] << 32))
                 i += 2
             else:
                 args.append(words[i])
                 i += 1
-        for kind in form.imms:
-            args.append(self._immediate(kind, i))
-            i += kind.words
+        for kind, length in t.imms:
+            args.append(words[i] if kind in _NUMBERS else self._immediate(kind, i))
+            i += length
         if t.memory:
             self.memories[str(args[t.memory])] = None
-        dst = form.dst
-        slot = -1
-        if dst == Dst.SLOT:
+        slot, dst = -1, t.dst
+        if dst == _TO_SLOT:
             slot = words[i]
             args.append(variables.define(t.letter, slot)[1:])
-            if form.op.name in _COUNTING:
-                self._note(form, first, slot, offset)
-        elif dst.is_branch:
-            args.append(self._target(i, backward=dst.is_backward))
-            if dst.is_backward:
-                self._note_back(form, first, i, offset)
-        elif dst == Dst.REF:
+            if t.form.op.name in _COUNTING:
+                self._note(t.form, first, slot, offset)
+        elif dst >= _TO_BRANCH:
+            backward = t.form.dst.is_backward
+            args.append(self._target(i, backward=backward))
+            if backward:
+                self._note_back(t.form, first, i, offset)
+        elif dst == _TO_REF:
             args.append(words[i])
-        i += dst.words
+        i += t.dst_words
         self.texts.append(t.fill(*args))
         if t.needs:
             for name, text in t.needs:

@@ -50,6 +50,9 @@ class Template:
 
     Attributes:
         form: the form.
+        srcs: kind and letter of each source.
+        imms: kind and length of each immediate.
+        dst: where the result goes; ``dst_words`` long.
         fill: gives the text; takes the instruction's number, its position, then for each source
             the variable, value or offset, for each immediate its text, and the destination.
         result: gives the text of the result from the same arguments; None if there is none.
@@ -64,14 +67,18 @@ class Template:
     """
 
     __slots__ = (
+        "dst",
+        "dst_words",
         "ends",
         "fill",
         "form",
         "has_position",
+        "imms",
         "letter",
         "memory",
         "needs",
         "result",
+        "srcs",
         "uses_memory",
         "uses_refs",
         "uses_top",
@@ -100,6 +107,9 @@ class Template:
         for kind in form.imms:
             imms.append(Value(chr(_FIRST + count), _IMMEDIATES.get(kind, "i32")))
             count += 1
+        self.srcs = tuple([(int(s), LETTERS.get(ty, "")) for s, ty in zip(form.srcs, form.params)])  # noqa: B905
+        self.imms = tuple([(kind, kind.words) for kind in form.imms])
+        self.dst, self.dst_words = int(form.dst), form.dst.words
         self.memory = 0
         if form.mode != Mode.GUARD:
             m.use_memory(imms.pop())
