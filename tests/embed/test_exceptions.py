@@ -365,3 +365,19 @@ def test_a_tag_must_be_one(tag):
         catcher(runwell.Tag("i32"), lambda n: None)
     with pytest.raises(runwell.LinkError, match="incompatible import type"):
         catcher(5, lambda n: None)
+
+
+def test_a_tag_of_the_type_that_an_import_declares():
+    module = runwell.Module("""(module
+      (rec (type $other (struct)) (type $t (func (param i32))))
+      (import "m" "t" (tag $tag (type $t)))
+      (func (export "f") (throw $tag (i32.const 7))))""")
+    tag = runwell.Tag(module.imports[0].type)
+    guest = runwell.Instance(module, {"m": {"t": tag}}).exports
+    with pytest.raises(runwell.WasmException) as caught:
+        guest.f()
+    assert caught.value.tag is tag
+    assert caught.value.values == (7,)
+    # One that only looks the same is another type.
+    with pytest.raises(runwell.LinkError):
+        runwell.Instance(module, {"m": {"t": runwell.Tag("i32")}})

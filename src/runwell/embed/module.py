@@ -6,7 +6,7 @@ from runwell.base.light import final
 from runwell.embed.config import Engine
 from runwell.embed.core import load
 from runwell.embed.imports import Wanted
-from runwell.module.types import ExportType, ImportType
+from runwell.module.types import ExportType, ExternKind, ImportType
 from runwell.runtime.code import ModuleCode
 
 TYPE_CHECKING = False
@@ -128,7 +128,12 @@ class Module:
     @property
     def imports(self) -> tuple[ImportType, ...]:
         """What it wants, in order: ``module``, ``name``, ``kind`` and ``type`` of each import."""
-        return self._decoded.import_types()
+        found = self._decoded.import_types()
+        if not self._decoded.tag_types:
+            return found
+        # Those of tags know as which type they were declared, so that a tag can be made of them.
+        known = zip(found, self.code.import_types(), strict=True)
+        return tuple([b if b.kind == ExternKind.TAG else a for a, b in known])
 
     @property
     def exports(self) -> tuple[ExportType, ...]:

@@ -8,7 +8,7 @@ from runwell.host.convert import canonical
 from runwell.host.weak import WeakValues
 from runwell.module.types import TagType
 from runwell.runtime.tag import Tag as NativeTag
-from runwell.runtime.types import TypeNumber
+from runwell.runtime.types import number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Tag:
 
     def __init__(self, type: str | Sequence[str | ValType] | TagType = ()) -> None:  # noqa: A002
         self.native = NativeTag(
-            TypeNumber(type.type if isinstance(type, TagType) else _func_type(type))
+            number_of(type.type if isinstance(type, TagType) else _func_type(type))
         )
         _tags.add(self.native.address, self)
 

@@ -42,7 +42,7 @@ from runwell.runtime.constant import How, named_functions, read_constant
 from runwell.runtime.mapping import Block, Mapping
 from runwell.runtime.memory import is_guarded
 from runwell.runtime.native import native
-from runwell.runtime.types import TypeNumber, hold_types
+from runwell.runtime.types import TypeNumber, declared, hold_types
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ class ModuleCode:
             if isinstance(desc, int):
                 t = self.numbers[desc].type
                 if kind == ExternKind.TAG:
-                    t = TagType(t)
+                    t = TagType(declared(self.numbers[desc]))
             elif isinstance(desc, GlobalType):
                 t = GlobalType(self.canonical(desc.type), desc.mutable)
             elif isinstance(desc, TableType):

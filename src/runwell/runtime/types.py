@@ -213,6 +213,37 @@ def type_of_number(number: int) -> FuncType:
     return composite
 
 
+if TYPE_CHECKING:
+
+    class DeclaredFuncType(FuncType):
+        """A function type that knows as which one it was declared: equal ones may be different.
+
+        Attributes:
+            number: the canonical number, held.
+        """
+
+        number: TypeNumber
+else:
+    # Not a record of its own: a tuple of two with an attribute.
+    DeclaredFuncType = type.__new__(type(FuncType), "DeclaredFuncType", (FuncType,), {})
+
+
+def declared(number: TypeNumber) -> FuncType:
+    """The function type of a number, which knows that."""
+    found = tuple.__new__(DeclaredFuncType, number.type)
+    found.number = number
+    return found
+
+
+def number_of(type_: FuncType) -> TypeNumber:
+    """The canonical number of a function type: of the declared one, or of one that is alone.
+
+    Raises:
+        LookupError: it refers to a type that nobody holds.
+    """
+    return type_.number if isinstance(type_, DeclaredFuncType) else TypeNumber(type_)
+
+
 @final
 class _Types:
     """All types, by number."""
