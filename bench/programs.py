@@ -45,6 +45,16 @@ WASM = [
     "-mexec-model=reactor",
     "-Wl,--export=run",
 ]
+# With vectors, which the compiler finds in loops.
+SIMD = [
+    "-target",
+    "wasm32-wasi",
+    "-mcpu=generic+simd128",
+    "-O3",
+    "-ffp-contract=off",
+    "-mexec-model=reactor",
+    "-Wl,--export=run",
+]
 NATIVE = ["-shared", "-fPIC", "-ffp-contract=off"]
 
 
@@ -71,6 +81,11 @@ def compile_c(source: Path, target: Path, flags: list[str]) -> Path:
 def wasm(name: str) -> bytes:
     """The WebAssembly module of a program."""
     return compile_c(SOURCES / f"{name}.c", cache() / f"{name}.wasm", WASM).read_bytes()
+
+
+def wasm_with_vectors(name: str) -> bytes:
+    """The WebAssembly module of a program, with SIMD instructions where the compiler likes them."""
+    return compile_c(SOURCES / f"{name}.c", cache() / f"{name}.simd.wasm", SIMD).read_bytes()
 
 
 def native(name: str) -> ctypes._CFuncPtr:

@@ -3,12 +3,11 @@
 import os
 from pathlib import Path
 
+from runwell.cli.wast import features_of
+
 ROOT = Path(__file__).parents[2]
 SUITE = Path(os.environ.get("RUNWELL_SPEC_TESTS", ROOT.parent / "shared" / "spec-tests"))
 MANIFEST = Path(__file__).with_name("expected_failures.txt")
-
-# Proposals' suites are older than the features that came after them.
-FEATURES = {"proposals/threads": "-memory64,-multi-memory,-reference-types"}
 
 
 def scripts():
@@ -18,7 +17,7 @@ def scripts():
 
 def features(name):
     """What a script is run with."""
-    return next((words for part, words in FEATURES.items() if name.startswith(part)), "")
+    return features_of(name)
 
 
 def expected_failures():

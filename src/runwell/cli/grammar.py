@@ -128,7 +128,16 @@ COMMANDS = {
             _FILE,
         ),
     ),
-    "wast": Command("run test scripts", (_ENGINE, _FILES)),
+    "wast": Command(
+        "run test scripts",
+        (
+            _ENGINE,
+            Argument("--features", "LIST",
+                     "features to turn on, or off with a - before the name; by default what the "
+                     "suite of a proposal wants, by the directory"),
+            _FILES,
+        ),
+    ),
     "cache": Command(
         "the cache of native code",
         (Argument("action", how="?", choices=("list", "path", "clear")),),

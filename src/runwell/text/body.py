@@ -119,6 +119,7 @@ class BodyParser(Operands):
         locals: the locals of the function being parsed.
         uses_data: has an instruction named a data segment?
         hints: branch hints of the last expression: offset in the output, and value.
+        label_names: identifiers of its labels, counted in the order in which they begin.
     """
 
     def __init__(self, cursor: Cursor, types: TypeParser) -> None:
@@ -128,6 +129,8 @@ class BodyParser(Operands):
         self._hint_at = branch_hints(cursor.tokens)
         self.locals = Space("local")
         self.uses_data = False
+        self.label_names: dict[int, str] = {}
+        self._n_labels = 0
         self._labels: list[str] = []
         self._depths: dict[str, list[int]] = {}
         self._last_type = 0
@@ -160,6 +163,7 @@ class BodyParser(Operands):
         stack: list[_Frame] = []
         expected = _ANYTHING
         self._labels = [""]
+        self.label_names, self._n_labels = {}, 0
         self._depths = {}
         self.hints = []
         hint_at = self._hint_at
@@ -322,6 +326,8 @@ class BodyParser(Operands):
     def _open_label(self, label: str) -> None:
         if label:
             self._depths.setdefault(label, []).append(len(self._labels))
+            self.label_names[self._n_labels] = label
+        self._n_labels += 1
         self._labels.append(label)
 
     def _close_label(self) -> None:

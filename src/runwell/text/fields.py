@@ -238,6 +238,8 @@ class FieldParser:
             self._hints[x] = sorted((at - start, value) for at, value in body.hints)
         if body.locals.ids:
             self.names.add_locals(x, body.locals)
+        if body.label_names:
+            self.names.add_labels(x, body.label_names)
 
     def _locals(self, space: Space, groups: list[tuple[int, ValType]]) -> None:
         """A clause of locals; ``groups`` are runs of one type."""

@@ -74,6 +74,7 @@ class IdNames:
         self.cursor = cursor
         self.module = ""
         self._locals: dict[int, dict[int, str]] = {}
+        self._labels: dict[int, dict[int, str]] = {}
         self._given: dict[str, dict[int, str]] = {}
         self._at = {a.before: a for a in cursor.tokens.annotations if a.name == "name"}
 
@@ -96,6 +97,10 @@ class IdNames:
     def add_locals(self, function: int, space: Space) -> None:
         """Keep the identifiers of a function's locals."""
         self._locals[function] = {x: name[1:] for name, x in space.ids.items()}
+
+    def add_labels(self, function: int, ids: Mapping[int, str]) -> None:
+        """Keep the identifiers of a function's labels, in the order in which they begin."""
+        self._labels[function] = {x: name[1:] for x, name in ids.items()}
 
     def _text(self, annotation: Annotation) -> str:
         tokens = annotation.tokens
@@ -137,6 +142,7 @@ class IdNames:
             module=self.module,
             functions=of("func"),
             locals=self._locals,
+            labels=self._labels,
             types=of("type"),
             tables=of("table"),
             memories=of("memory"),

@@ -134,14 +134,26 @@ class _Printer(Names):
         }
         self._ids = {kind: identifiers(self._names[kind], size) for kind, size in sizes.items()}
         self._locals: dict[int, str] = {}
+        # Identifiers of the labels that are open, innermost last; "" where there is none.
+        self._labels: list[str] = []
 
     def index(self, kind: Imm, index: int) -> str:
         """An index of a kind's index space: the number, or an identifier."""
         if kind in _TYPE_KINDS:
             kind = Imm.TYPE
+        if kind == Imm.LABEL:
+            return self._label(index)
         ids = self._locals if kind == Imm.LOCAL else self._ids.get(kind)
         found = ids.get(index) if ids else None
         return str(index) if found is None else found
+
+    def _label(self, depth: int) -> str:
+        """A label: the identifier, if no inner one has the same."""
+        if depth < len(self._labels):
+            name = self._labels[-1 - depth]
+            if name and name not in self._labels[len(self._labels) - depth :]:
+                return name
+        return str(depth)
 
     def _head(self, word: str, kind: Imm, x: int) -> str:
         """Keyword, identifier or annotation, and number of a definition."""
@@ -295,7 +307,7 @@ class _Printer(Names):
             head += self._signature(t, self._locals)
         yield head
         yield from self._local_lines(groups, n_params)
-        yield from self._body_lines(r.at, body.end)
+        yield from self._body_lines(r.at, body.end, m.names.labels.get(x, {}))
         yield ")"
 
     def _local_lines(self, groups: list[tuple[int, ValType]], x: int) -> Iterator[str]:
@@ -315,19 +327,26 @@ class _Printer(Names):
         if count:
             yield f"{_INDENT}(local{f' {text}' * count})"
 
-    def _body_lines(self, at: int, end: int) -> Iterator[str]:
-        depth = 1
+    def _body_lines(self, at: int, end: int, names: Mapping[int, str]) -> Iterator[str]:
+        depth, n_labels, self._labels = 1, 0, []
         for start, op, values in instructions(self.m.data, at, end):
             if op.rule == Rule.END:
                 depth -= 1
+                del self._labels[max(depth - 1, 0) :]
                 if not depth:
                     if start != end - 1:
                         raise MalformedError("junk after the end of a function", start)
                     return
             words = print_imms(op, values, self)
             dedent = op.rule == Rule.ELSE
-            yield _INDENT * (depth - dedent) + op.keyword + (f" {words}" if words else "")
-            depth += op.rule in _OPENS
+            line = _INDENT * (depth - dedent) + op.keyword
+            if op.rule in _OPENS:
+                depth += 1
+                name = names.get(n_labels, "")
+                n_labels += 1
+                self._labels.append(identifier(name) if name else "")
+                line += f" {self._labels[-1]}" if name else ""
+            yield f"{line} {words}" if words else line
         raise MalformedError(UNEXPECTED_END, end)
 
     def _expression(self, span: Span) -> str:

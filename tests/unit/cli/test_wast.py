@@ -2,11 +2,12 @@
 
 import argparse
 
-from runwell.cli.wast import run
+from runwell.cli.wast import features_of, run
 
 
-def do(*files):
-    return run(argparse.Namespace(engine="interpreter", files=[str(file) for file in files]))
+def do(*files, features=None):
+    files = [str(file) for file in files]
+    return run(argparse.Namespace(engine="interpreter", features=features, files=files))
 
 
 def test_output(tmp_path, capsys):
@@ -26,3 +27,21 @@ def test_output(tmp_path, capsys):
     assert do(broken) == 1
     assert "unexpected token (at 1:8)" in capsys.readouterr().err
     assert do(tmp_path / "none.wast") == 66
+
+
+def test_features(tmp_path, capsys):
+    script = tmp_path / "two.wast"
+    script.write_text("(module (memory 1) (memory 1))")
+    assert do(script) == 0
+    assert do(script, features="-multi-memory") == 1
+    assert "multiple memories" in capsys.readouterr().out
+    assert do(script, features="frobnication") == 64
+    assert "frobnication" in capsys.readouterr().err
+
+
+def test_features_of_proposals():
+    assert (
+        features_of("/x/proposals/threads/atomic.wast")
+        == "-memory64,-multi-memory,-reference-types"
+    )
+    assert features_of("core/threads.wast") == ""

@@ -102,3 +102,29 @@ def test_names_that_are_no_identifiers_are_annotations():
 def test_canonical_binaries_survive():
     data = parse('(module (memory 1) (func $f (param $x i32) (data.drop 0)) (data "x"))')
     assert parse(print_module(decode(data))) == encode(decode(data)) == data
+
+
+def test_labels_keep_their_identifiers():
+    text = """(module
+  (type (;0;) (func (param i32)))
+  (func (;0;) (type 0) (param i32)
+    block $a
+      loop $b
+        block $a
+          local.get 0
+          br_if $a
+          br $b
+        end
+        br $a
+        block
+          local.get 0
+          br_table 0 $b $a 3
+        end
+      end
+    end
+  )
+)
+"""
+    assert print_module(decode(parse(text))) == text
+    shadowed = "(module (func (block $a (block $a (br 1)))))"
+    assert "br 1" in print_module(decode(parse(shadowed)))
