@@ -345,12 +345,18 @@ class FrameMachine(NativeMachine):
     ) -> None:
         start, distance = int(slot.text), int(to.text) - int(slot.text)
         moved = [
-            (letter, at + distance, self.read(letter, at))
+            (
+                at + distance,
+                [(letter, self.read(letter, at)) for letter in self.variables.letters(at)],
+            )
             for at in range(start, start + int(size.text), 8)
-            for letter in self.variables.letters(at)
         ]
-        for letter, at, value in moved:
-            self.write(letter, at, value)
+        for at, values in moved:
+            for letter, value in values:
+                self.write(letter, at, value)
+            if len(values) > 1:
+                # Which of its types it has is as unknown as before.
+                self.variables.known.pop(at, None)
         self._move_refs(ref_slot, ref_to, ref_size)
 
     def zero(self, slot: Value, size: Value) -> None:

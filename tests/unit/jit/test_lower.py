@@ -56,6 +56,20 @@ CONTROL = {
             (br_if $l (local.get 0))
             (call $g))
           (local.set 0 (i32.const 0)) (return))""",
+    "many values of unknown types carried": """
+        (func (export "f") (param i32) (result i32 f64 i64 f32 i32 i32)
+          (i32.const 99)
+          (block $o (result i32 f64 i64 f32 i32 i32)
+            (f64.const 8) (i64.const 9)
+            (block $i (result i32 f64 i64 f32 i32 i32)
+              (if (local.get 0) (then
+                (br $i (i32.const 1) (f64.const 2) (i64.const 3) (f32.const 4) (i32.const 5)
+                  (i32.const 6))))
+              (drop (f32.add (f32.const 1) (f32.convert_i32_s (local.get 0))))
+              (br $i (i32.const 7) (f64.const 8) (i64.const 9) (f32.const 10) (i32.const 11)
+                (i32.const 12)))
+            (br $o))
+          (return))""",
     "select": """(func (export "f") (param i32) (result i64)
         (i64.add
           (i64.extend_i32_u
