@@ -10,12 +10,13 @@ An exception that is caught without a reference to it is never made: its values 
 """
 
 from runwell.base.traps import TrapCode
-from runwell.isa.form import FORM_BY_NAME
+from runwell.isa.form import FORMS
 from runwell.kernel import (
     Ptr,
     addr,
     atomic_store,
     cast,
+    const_array,
     extern_data,
     i32,
     kernel,
@@ -57,7 +58,10 @@ from runwell.runtime.pause_kernels import unpark
 
 # Bits of a clause's kind.
 WITH_REFERENCE, ANY_TAG = 1, 2
-REF_FRAME = FORM_BY_NAME["ref_frame"].index
+# The forms that begin with moving the reference frame.
+_REF_FRAMES = [form.index for form in FORMS if form.parts[0].op.name == "ref_frame"]
+REF_FRAMES = const_array("ref_frame_forms", u32, _REF_FRAMES)
+N_REF_FRAMES = len(_REF_FRAMES)
 UNCAUGHT, NO_ROOM = int(TrapCode.UNCAUGHT_EXCEPTION), int(TrapCode.STACK_EXHAUSTED)
 
 handler_table = extern_data("handler_table", u64)
@@ -111,9 +115,10 @@ def find_clause(
 def reference_delta(ip: Ptr[u8]) -> i32:
     """How far the instruction at a return address moves the reference frame."""
     words = Ptr[u32](ip)
-    handler = handler_table[REF_FRAME]
-    if words[0] == u32(handler) and words[1] == u32(handler >> 32):
-        return i32(words[2])
+    for i in range(u32(N_REF_FRAMES)):
+        handler = handler_table[REF_FRAMES[i]]
+        if words[0] == u32(handler) and words[1] == u32(handler >> 32):
+            return i32(words[2])
     return i32(0)
 
 

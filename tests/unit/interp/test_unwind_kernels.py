@@ -133,3 +133,31 @@ SOME = [which for n in (1, 2, 5, 6) for which in combinations(ALL, n)]
 def test_every_mix_of_compiled_functions(worker, interpreted, part):
     for which in SOME[part::8]:
         assert worker.run(run, which) == interpreted, which
+
+
+AFTER = """(module (import "m" "host" (func $host (result i32))) (tag (export "e"))
+  (func (export "run") (param externref externref) (result externref i32) (local $i i32) (local $r externref)
+    (local.set $r (local.get 1))
+    (block $h (try_table (catch_all $h) {what}))
+    (local.get $r) (local.get $i)))"""
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "(local.set $i (call $host))",
+        "(drop (call $host))",
+        "(local.set $i (i32.add (call $host) (i32.const 1)))",
+        "(drop (call $host)) (br $h)",
+    ],
+)
+def test_the_reference_frame_whatever_follows_the_call(what):
+    """What moves it back may be part of a fused instruction."""
+
+    def host():
+        raise runwell.WasmException(exports.e, ())
+
+    text = AFTER.replace("{what}", what)
+    exports = runwell.Instance(runwell.Module(text), {"m": {"host": host}}).exports
+    thing = object()
+    assert exports.run(object(), thing) == (thing, 0)
