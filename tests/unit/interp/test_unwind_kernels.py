@@ -136,7 +136,8 @@ def test_every_mix_of_compiled_functions(worker, interpreted, part):
 
 
 AFTER = """(module (import "m" "host" (func $host (result i32))) (tag (export "e"))
-  (func (export "run") (param externref externref) (result externref i32) (local $i i32) (local $r externref)
+  (func (export "run") (param externref externref) (result externref i32)
+    (local $i i32) (local $r externref)
     (local.set $r (local.get 1))
     (block $h (try_table (catch_all $h) {what}))
     (local.get $r) (local.get $i)))"""
