@@ -33,9 +33,11 @@ def program(request, tmp_path_factory):
     return (folder / "filter.wasm").read_bytes()
 
 
-def test_frames_say_where_they_come_from(program):
+@pytest.mark.parametrize("engine", ["interpreter", "jit"])
+def test_frames_say_where_they_come_from(program, engine):
+    chosen = runwell.Engine(runwell.Config(engine=engine))
     with pytest.raises(runwell.Trap) as caught:
-        runwell.load(program).exports.run(0)
+        runwell.load(program, engine=chosen).exports.run(0)
     inner, run = caught.value.backtrace[:2]
     assert (inner.name, inner.source.endswith("filter.c:2")) == ("inner", True)
     assert (run.name, run.source.endswith("filter.c:5")) == ("run", True)
