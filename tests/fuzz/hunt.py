@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.fuzz.mutate import mutate
+from tests.fuzz.mutate import mutate, read
 
 ROOT = Path(__file__).parents[2]
 BATCH = 500
@@ -33,7 +33,8 @@ class Victim(NamedTuple):
 def corpus() -> list[Path]:
     """Good modules: the examples, and what tests have built."""
     built = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "runwell-bench"
-    return sorted([*ROOT.glob("examples/*.wasm"), *built.glob("*.wasm")])
+    own = Path(__file__).parent.glob("*.wat")
+    return sorted([*ROOT.glob("examples/*.wasm"), *built.glob("*.wasm"), *own])
 
 
 def run_batch(first: int, last: int, paths: list[Path]) -> tuple[dict[str, int], list[Victim]]:
@@ -125,7 +126,7 @@ def main() -> int:
     counts, victims = hunt(args.count, args.jobs, args.start)
     for outcome, n in sorted(counts.items(), key=lambda item: -item[1]):
         sys.stdout.write(f"{n:8} {outcome}\n")
-    data = [p.read_bytes() for p in corpus()]
+    data = [read(path) for path in corpus()]
     for seed, how in victims:
         args.keep.mkdir(exist_ok=True)
         (args.keep / f"{seed}.wasm").write_bytes(mutate(data, seed))

@@ -14,9 +14,13 @@ from pathlib import Path
 import runwell
 from runwell.base.traps import TrapCode
 from runwell.runtime.context import current_context
-from tests.fuzz.mutate import mutate
+from tests.fuzz.mutate import mutate, read
 
-LIMITS = {"max_memory_bytes": 64 << 20, "max_table_elements": 1 << 20}
+LIMITS = {
+    "max_memory_bytes": 64 << 20,
+    "max_table_elements": 1 << 20,
+    "max_heap_bytes": 16 << 20,
+}
 PATIENCE_S = 0.05
 VALUES = (0, 1, 2, -1, 7, 255, 65_536, 2**31 - 1, -(2**31))
 
@@ -52,7 +56,7 @@ def stub(kind: object) -> object:
             return make(kind)
         except TypeError:
             pass
-    return runwell.Global(kind, 0)
+    return runwell.Global(kind, None if kind.type.is_ref else 0)
 
 
 def try_mutant(data: bytes, engine: runwell.Engine, rng: random.Random, watchdog: Watchdog) -> str:
@@ -64,7 +68,8 @@ def try_mutant(data: bytes, engine: runwell.Engine, rng: random.Random, watchdog
         for wanted in module.imports:
             imports.setdefault(wanted.module, {})[wanted.name] = stub(wanted.type)
         instance = runwell.Instance(module, imports)
-    except runwell.RunwellError as e:
+    except (runwell.RunwellError, TypeError) as e:
+        # What must not be null cannot be given.
         return type(e).__name__
     outcome = "ran"
     for name in list(instance.exports):
@@ -75,7 +80,7 @@ def try_mutant(data: bytes, engine: runwell.Engine, rng: random.Random, watchdog
         watchdog.start()
         try:
             function(*args)
-        except runwell.RunwellError as e:
+        except (runwell.RunwellError, TypeError) as e:
             outcome = "ran: " + type(e).__name__
     return outcome
 
@@ -83,7 +88,7 @@ def try_mutant(data: bytes, engine: runwell.Engine, rng: random.Random, watchdog
 def main() -> None:
     """Try a range of mutants."""
     first, last = int(sys.argv[1]), int(sys.argv[2])
-    corpus = [Path(p).read_bytes() for p in sys.argv[3:]]
+    corpus = [read(Path(p)) for p in sys.argv[3:]]
     engine = runwell.Engine(runwell.Config(**LIMITS))
     counts: collections.Counter[str] = collections.Counter()
     runwell.Module(b"\0asm\1\0\0\0")  # loads the native core
