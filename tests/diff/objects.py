@@ -2,8 +2,8 @@
 
 Objects are kept in a table of any references.  A program is a list of steps, each of which reads
 slots of the table by number, does something with what it finds there, by its type, and writes a
-slot; what can be seen goes into a checksum.  Between steps there is garbage, so that a small heap is
-collected often.
+slot; what can be seen goes into a checksum.  Between steps there is garbage, so that a small heap
+is collected often.
 """
 
 import random
@@ -117,9 +117,9 @@ def program(seed: int, steps: int = 60) -> str:
 
     def guarded(type_: str, body: str) -> str:
         """Something done to a slot's object if it is of a type, which ``OBJECT`` stands for."""
-        at = slot()
-        cast = f"(ref.cast (ref {type_}) (table.get $t {at}))"
-        return f"(if (ref.test (ref {type_}) (table.get $t {at})) (then {body.replace('OBJECT', cast)}))"
+        object_ = f"(ref {type_}) (table.get $t {slot()})"
+        body = body.replace("OBJECT", f"(ref.cast {object_})")
+        return f"(if (ref.test {object_}) (then {body}))"
 
     def changed() -> str:
         index = f"(i32.const {rng.randrange(4)})"
@@ -138,7 +138,8 @@ def program(seed: int, steps: int = 60) -> str:
                 ),
                 lambda: guarded(
                     "$shorts",
-                    f"(if (array.len OBJECT) (then (array.set $shorts OBJECT (i32.const 0) {number()})"
+                    "(if (array.len OBJECT) (then"
+                    f" (array.set $shorts OBJECT (i32.const 0) {number()})"
                     f" (call $note (array.get_s $shorts OBJECT (i32.const 0)))))",
                 ),
                 lambda: f"(call $note (call $length {slot()}))",
@@ -155,7 +156,9 @@ def program(seed: int, steps: int = 60) -> str:
             lines.append(f"    (call $rubbish (i32.const {rng.choice((10, 500, 4000))}))")
         if rng.random() < 0.3:
             lines.append(f"    (call $note (call $walk {read()} (i32.const 6)))")
-    for x in range(SLOTS):
-        lines.append(f"    (call $note (call $walk (table.get $t (i32.const {x})) (i32.const 5)))")
+    lines += [
+        f"    (call $note (call $walk (table.get $t (i32.const {x})) (i32.const 5)))"
+        for x in range(SLOTS)
+    ]
     lines.append("    (global.get $sum)))")
     return "\n".join(lines)
