@@ -79,9 +79,9 @@ def measure(shape: str, bytes_: int, engine: str, times: int) -> dict[str, float
     wall = time.perf_counter() - start
     del instance, module
     if engine != "interpreter":
-        from runwell.jit import shut_down
+        from runwell.jit.watch import watch
 
-        shut_down()
+        watch.close()
     return {"wall": wall, "cpu": _cpu() - cpu, "times": times, "result": result, "size": len(data)}
 
 

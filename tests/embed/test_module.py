@@ -107,7 +107,7 @@ def test_shared_by_threads():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"engine": "warp"}, ValueError, "there is no engine 'warp' in this version"),
+        ({"engine": "warp"}, ValueError, "not 'warp'"),
         ({"bounds": "none"}, ValueError, "bounds is 'guard' or 'explicit'"),
         ({"max_memory_bytes": "1"}, TypeError, "max_memory_bytes must be an int"),
         ({"max_memory_bytes": -1}, ValueError, "cannot be negative"),

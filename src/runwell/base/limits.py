@@ -28,6 +28,10 @@ CONTROL_DEPTH = 50_000
 OPERAND_HEIGHT = 100_000
 # Handlers of a function, and clauses of those.
 HANDLERS = 50_000
+# Functions that may wait for somebody to look whether to compile them, and heat that never gets
+# them there.
+HOT_FUNCTIONS = 256
+COLD = 0x7FFF_FFFF
 # Frames of a call stack, unless the configuration says otherwise.
 FRAMES = 100_000
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
     from typing import Any
 
-ENGINES = ("interpreter",)
+ENGINES = ("interpreter", "tiered", "jit")
 WIDTH = 80  # of the help: to ask the terminal takes its time
 
 

@@ -7,7 +7,8 @@ from runwell.base.light import final
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-_ENGINES = ("interpreter", "jit")
+_ENGINES = ("interpreter", "tiered", "jit")
+_COMPILERS = ("process", "thread")
 _BOUNDS = ("guard", "explicit")
 LONGEST_CALL_S = 1e9
 
@@ -17,8 +18,9 @@ class Config:
     """How modules are run, and within what limits.
 
     Args:
-        engine: how to execute: ``"interpreter"``, or ``"jit"``, which compiles a module to machine
-            code before anything of it runs.
+        engine: how to execute: ``"interpreter"``; ``"tiered"``, which interprets, and compiles what
+            runs long to machine code meanwhile; or ``"jit"``, which compiles all of a module before
+            anything of it runs.
         bounds: how memory accesses are kept inside: ``"guard"`` pages, or ``"explicit"`` checks of
             each, for systems where address space is scarce or signals cannot be used.
         max_memory_bytes: no memory of an instance grows beyond; None for no limit but the format's.
@@ -36,6 +38,9 @@ class Config:
             limit.  A call that a host function makes is within the time of the one around it.
         features: WebAssembly features to turn on, or off with a ``-`` before the name, e.g.
             ``"-simd"``.
+        compiler: what compiles: ``"process"``, processes of its own, which can be killed; or
+            ``"thread"``, a thread, for hosts that may not start processes.
+        jobs: compiler processes at most; None for one less than there are processors.
 
     Raises:
         ValueError: an argument has no such value.
@@ -52,15 +57,19 @@ class Config:
         fuel: what an instance starts with; None if nothing is metered.
         deadline_s: as given.
         features: as given.
+        compiler: as given.
+        jobs: as given.
     """
 
     __slots__ = (
         "bounds",
+        "compiler",
         "deadline_s",
         "engine",
         "feature_bits",
         "features",
         "fuel",
+        "jobs",
         "max_frames",
         "max_heap_bytes",
         "max_instances",
@@ -81,13 +90,14 @@ class Config:
         fuel: bool | int = False,
         deadline_s: float | None = None,
         features: str = "",
+        compiler: str = "process",
+        jobs: int | None = None,
     ) -> None:
         from runwell.base.features import feature_set
         from runwell.base.limits import FRAMES
 
         if engine not in _ENGINES:
-            have = " and ".join(map(repr, _ENGINES))
-            raise ValueError(f"there is no engine {engine!r} in this version; it has {have}")
+            raise ValueError(f"engine is {', '.join(map(repr, _ENGINES))}, not {engine!r}")
         if bounds not in _BOUNDS:
             raise ValueError(f"bounds is {' or '.join(map(repr, _BOUNDS))}, not {bounds!r}")
         for name, limit in (
@@ -96,12 +106,18 @@ class Config:
             ("max_heap_bytes", max_heap_bytes),
             ("max_frames", max_frames),
             ("max_instances", max_instances),
+            ("jobs", jobs),
         ):
             if limit is not None and not isinstance(limit, int):
                 raise TypeError(f"{name} must be an int or None, not {type(limit).__name__}")
             if limit is not None and limit < 0:
                 raise ValueError(f"{name} cannot be negative")
+        if compiler not in _COMPILERS:
+            raise ValueError(f"compiler is {' or '.join(map(repr, _COMPILERS))}, not {compiler!r}")
+        if jobs == 0:
+            raise ValueError("jobs is at least 1, not 0")
         self.engine, self.bounds, self.features = engine, bounds, features
+        self.compiler, self.jobs = compiler, jobs
         if max_frames is not None and max_frames > FRAMES:
             raise ValueError(f"max_frames is at most {FRAMES}, not {max_frames}")
         self.max_memory_bytes, self.max_table_elements = max_memory_bytes, max_table_elements
@@ -154,6 +170,8 @@ class Config:
             "fuel": False if self.fuel is None else self.fuel or True,
             "deadline_s": self.deadline_s,
             "features": self.features,
+            "compiler": self.compiler,
+            "jobs": self.jobs,
         }
 
     def code_key(self) -> tuple[object, ...]:

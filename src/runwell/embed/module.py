@@ -6,6 +6,8 @@ from runwell.base.light import final
 from runwell.embed.config import Engine
 from runwell.embed.core import load
 from runwell.embed.imports import Wanted
+from runwell.jit.policy import FIRST_LOOK
+from runwell.jit.watch import watch
 from runwell.module.types import ExportType, ExternKind, ImportType
 from runwell.runtime.code import ModuleCode
 
@@ -79,7 +81,13 @@ class Module:
             features=config.feature_bits,
             max_frames=config.max_frames,
             metered=config.fuel is not None,
+            heat=FIRST_LOOK if config.engine == "tiered" else 0,
         )
+        self.code.compiler = config.compiler, config.jobs
+        if config.compiler == "thread" and config.engine != "interpreter":
+            # LLVM's binding imports it, and the thread that is first to do so is the one that
+            # Python takes for its main thread.
+            import threading  # noqa: F401
         self.entries = {entry.name: entry for entry in decoded.exports}
         self.infos: dict[int, FuncInfo] = {}
         self.wanted = Wanted(self.code)
@@ -94,6 +102,8 @@ class Module:
             from runwell.jit.whole import compile_module
 
             compile_module(self.code)
+        elif config.engine == "tiered":
+            watch.add(self.code)
 
     @classmethod
     def of(cls, code: ModuleCode) -> Module:

@@ -29,6 +29,7 @@ from runwell.interp.registers import (
     CC,
     Registers,
     add_to_field,
+    count_call,
     declaration,
     dispatch,
     field,
@@ -132,6 +133,16 @@ def _slow_budget(module: ModuleText) -> FunctionText:
     return f
 
 
+def _slow_heat(module: ModuleText) -> FunctionText:
+    """Enter a function, ``acc``, whose heat is spent and whose frame is ready."""
+    f = handler("slow_heat", section="")
+    code = f.ins("inttoptr i64 %acc to ptr")
+    module.declare("on_hot", "declare void @on_hot(ptr, ptr)")
+    f.do(f"call void @on_hot(ptr {code}, ptr null)")
+    dispatch(f, R._replace(ip=load_field(f, code, FuncCode, "entry")))
+    return f
+
+
 def _slow_fuel(module: ModuleText) -> FunctionText:
     """The fuel is spent; the instruction at ``ip`` has done nothing yet and can be repeated."""
     f = handler("slow_fuel", section="")
@@ -170,10 +181,15 @@ def _check_room(f: FunctionText, module: ModuleText, frame: str) -> None:
 
 
 def _link_and_enter(
-    f: FunctionText, code: str, callee: Registers, params: str, back: tuple[str, str]
+    f: FunctionText,
+    module: ModuleText,
+    code: str,
+    callee: Registers,
+    params: str,
+    back: tuple[str, str],
 ) -> None:
     """Enter a function whose arguments are in place; ``back`` is the link."""
-    add_to_field(f, code, FuncCode, "heat", 1)
+    count_call(f, module, code)
     link = offset_by(f, callee.fp, params)
     f.do(f"store ptr {back[0]}, ptr {link}, align 8")
     f.do(f"store ptr {back[1]}, ptr {offset_by(f, link, '8')}, align 8")
@@ -192,7 +208,7 @@ def _slow_call(module: ModuleText) -> FunctionText:
     _check_room(f, module, frame)
     code = f.ins("inttoptr i64 %acc to ptr")
     params = f.ins(f"zext i32 {load_field(f, code, FuncCode, 'param_bytes')} to i64")
-    _link_and_enter(f, code, R._replace(fp=frame), params, ("%ip", "%fp"))
+    _link_and_enter(f, module, code, R._replace(fp=frame), params, ("%ip", "%fp"))
     return f
 
 
@@ -235,7 +251,7 @@ def _switch_instance(module: ModuleText) -> FunctionText:
         store_field(f, record, SwitchRecord, name, value)
     mem = load_field(f, inst, Instance, "memory_base")
     registers = R._replace(fp=callee, inst=inst, mem=mem)
-    _link_and_enter(f, code, registers, params, ("@stub_leave_instance", record))
+    _link_and_enter(f, module, code, registers, params, ("@stub_leave_instance", record))
     return f
 
 
@@ -365,6 +381,7 @@ def add_entry(module: ModuleText, arch: str) -> None:
         _fault_exit(),
         _caught(module),
         _slow_budget(module),
+        _slow_heat(module),
         _slow_fuel(module),
         _slow_call(module),
         _switch_instance(module),

@@ -13,6 +13,7 @@ from runwell.kernel import (
     atomic_store,
     extern,
     extern_data,
+    i32,
     kernel,
     null,
     u8,
@@ -21,6 +22,7 @@ from runwell.kernel import (
     unlikely,
 )
 from runwell.runtime.code_kernels import find_code, place_of
+from runwell.runtime.heat_kernels import heat_loop
 from runwell.runtime.interrupt_kernels import poll, take_interrupt
 from runwell.runtime.layout import REF_FRAME_UNIT, Context, FuncCode, FuncRef, Instance, ModuleCode
 from runwell.runtime.native_stack_kernels import close_guard
@@ -70,9 +72,11 @@ def on_budget(ctx: Context, ip: Ptr[u8]) -> u32:
     trap = poll(addr(ctx))
     ctx.land_entry = null
     code = find_code(Ptr[ModuleCode](ctx.instance.module), ip)
-    if code != null and code.places != null:
+    if code != null:
         ctx.land_entry = place_of(code, u32(ip - code.start))
         ctx.land_code = code
+        if ctx.land_entry == null:
+            heat_loop(code, ip, i32(BUDGET))
     return trap
 
 

@@ -332,19 +332,20 @@ class HandlerMachine(ObjectMachine):
         acc = self.f.ins(f"ptrtoint ptr {code} to i64")
         self._unless(beyond, lambda: self._leave_calling("slow_call", callee, acc))
         left = add_to_field(self.f, self.r.ctx, Context, "frames_left", -1)
-        self._unless(
-            self.f.ins(f"icmp slt i32 {left}, 0"), lambda: self.on_trap(TrapCode.STACK_EXHAUSTED)
-        )
-        add_to_field(self.f, code, FuncCode, "heat", 1)
+        none = self.f.ins(f"icmp slt i32 {left}, 0")
+        self._unless(none, lambda: self.on_trap(TrapCode.STACK_EXHAUSTED))
         where = offset_by(self.f, callee.fp, self.zext(I64, link).text)
         self.f.do(f"store ptr {callee.ip}, ptr {where}, align 8")
         self.f.do(f"store ptr {self.r.fp}, ptr {offset_by(self.f, where, '8')}, align 8")
         self._start(code, callee)
 
     def _start(self, code: str, r: Registers) -> None:
-        entry = load_field(self.f, code, FuncCode, "entry")
-        acc = self.f.ins(f"ptrtoint ptr {code} to i64")
-        dispatch(self.f, r._replace(ip=entry, acc=acc))
+        """Go to the code of a function whose frame is ready."""
+        callee = r._replace(acc=self.f.ins(f"ptrtoint ptr {code} to i64"))
+        left = add_to_field(self.f, code, FuncCode, "heat", -1)
+        spent = self.f.ins(f"icmp slt i32 {left}, 0")
+        self._unless(spent, lambda: self._leave("slow_heat", callee))
+        dispatch(self.f, callee._replace(ip=load_field(self.f, code, FuncCode, "entry")))
 
     def call_ref(self, ref: Value, first: Value, link: Value, ref_first: Value) -> None:
         at = self.f.ins(f"inttoptr {ref} to ptr")
@@ -374,7 +375,6 @@ class HandlerMachine(ObjectMachine):
         self._relink(code, size, ip, fp)
 
     def _relink(self, code: str, size: Value, ip: str, fp: str) -> None:
-        add_to_field(self.f, code, FuncCode, "heat", 1)
         where = self._slot(size)
         self.f.do(f"store ptr {ip}, ptr {where}, align 8")
         self.f.do(f"store ptr {fp}, ptr {offset_by(self.f, where, '8')}, align 8")

@@ -43,7 +43,7 @@ from runwell.interp.registers import (
     CC,
     TYPES,
     Registers,
-    add_to_field,
+    count_call,
     dispatch,
     field,
     handler,
@@ -186,7 +186,7 @@ def _enter(f: FunctionText, module: ModuleText, arch: str, target: str) -> None:
     is_tail = f.ins(f"icmp ne ptr {next_}, null")
     f.end(f"br i1 {is_tail}, label %{tail}, label %{returned}{module.weights(1, 2000)}")
     f.label(tail)
-    _interpret_next(f, next_, r)
+    _interpret_next(f, module, next_, r)
     f.label(returned)
     count = f.ins(f"add i32 {load_field(f, segment, NativeSegment, 'left')}, 1")
     store_field(f, ctx, Context, "frames_left", count)
@@ -241,19 +241,21 @@ def load_vector(f: FunctionText, frame: str, slot: int) -> str:
     return f.ins(f"bitcast {vector} to <4 x float>")
 
 
-def _interpret_next(f: FunctionText, code: str, r: Registers) -> None:
+def _interpret_next(f: FunctionText, module: ModuleText, code: str, r: Registers) -> None:
     """Compiled code has tail-called a function that is to be interpreted: here, not below it."""
     store_field(f, r.ctx, Context, "tail_code", "null")
     fp, rp = load_field(f, r.ctx, Context, "fp"), load_field(f, r.ctx, Context, "native_rp")
-    write_link(f, code, fp, r.ip, r.fp)
+    write_link(f, module, code, fp, r.ip, r.fp)
     acc = f.ins(f"ptrtoint ptr {code} to i64")
     entry = load_field(f, code, FuncCode, "entry")
     dispatch(f, r._replace(ip=entry, fp=fp, rp=rp, acc=acc))
 
 
-def write_link(f: FunctionText, code: str, fp: str, back_ip: str, back_fp: str) -> None:
+def write_link(
+    f: FunctionText, module: ModuleText, code: str, fp: str, back_ip: str, back_fp: str
+) -> None:
     """Write the link of a function whose arguments are in its frame."""
-    add_to_field(f, code, FuncCode, "heat", 1)
+    count_call(f, module, code)
     params = f.ins(f"zext i32 {load_field(f, code, FuncCode, 'param_bytes')} to i64")
     where = offset_by(f, fp, params)
     f.do(f"store ptr {back_ip}, ptr {where}, align 8")

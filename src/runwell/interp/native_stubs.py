@@ -178,7 +178,7 @@ def _native_interpret(module: ModuleText) -> FunctionText:
     f.label(below)
     _check_room(f, module)
     frame = f.ins("call ptr @llvm.frameaddress.p0(i32 0)")
-    write_link(f, "%code", "%fp", "@stub_leave_native", frame)
+    write_link(f, module, "%code", "%fp", "@stub_leave_native", frame)
     store_field(f, "%ctx", Context, "frames_left", "%left")
     rp = load_field(f, "%ctx", Context, "native_rp")
     registers = R._replace(

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from runwell.kernel.text import FunctionText, ModuleText
 from runwell.kernel.types import StructType, as_struct
+from runwell.runtime.layout import FuncCode
 
 CC = "preserve_nonecc"
 SECTION = ".text.runwell.handlers"
@@ -142,3 +143,15 @@ def move(f: FunctionText, module: ModuleText, source: str, to: str, size: str) -
     name = "llvm.memmove.p0.p0.i64"
     module.declare(name, f"declare void @{name}(ptr, ptr, i64, i1)")
     f.do(f"call void @{name}(ptr align 8 {to}, ptr align 8 {source}, i64 {size}, i1 false)")
+
+
+def count_call(f: FunctionText, module: ModuleText, code: str) -> None:
+    """A function is called: its heat is less by one."""
+    left = add_to_field(f, code, FuncCode, "heat", -1)
+    hot, cool = f.fresh("hot"), f.fresh("cool")
+    spent = f.ins(f"icmp slt i32 {left}, 0")
+    f.end(f"br i1 {spent}, label %{hot}, label %{cool}{module.weights(1, 2000)}")
+    f.label(hot)
+    module.declare("on_hot", "declare void @on_hot(ptr, ptr)")
+    f.do(f"call void @on_hot(ptr {code}, ptr null)")
+    f.label(cool)

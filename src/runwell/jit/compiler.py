@@ -146,3 +146,9 @@ def shared_compiler(kind: str, jobs: int | None = None) -> Compiler:
     if found is None:
         found = _shared.setdefault((kind, jobs), open_compiler(kind, FUNCTION, jobs))
     return found
+
+
+def close_shared() -> None:
+    """End the process's compilers; they start again when there is work."""
+    for compiler in list(_shared.values()):
+        compiler.close()

@@ -106,6 +106,16 @@ class Code:
         """Bytes of compressed debugging information."""
         return len(self._debug)
 
+    @property
+    def entries(self) -> dict[int, dict[int | None, int]]:
+        """Addresses by function: of its beginning, None, and of offsets in its register code."""
+        found: dict[int, dict[int | None, int]] = {}
+        for symbol in self.symbols:
+            named = read_name(symbol.name)
+            if named is not None:
+                found.setdefault(named[0], {})[named[1]] = self.block + symbol.offset
+        return found
+
     def address_of(self, name: str) -> int:
         """Address of one of its functions.
 
@@ -164,7 +174,11 @@ class Code:
         stub = native.address("stub_native")
         kind = ctype_of(FuncCode)
         for index in self.functions:
-            function = kind.from_address(module.code_address(index))
+            address = module.code_address(index)
+            # Translated now, if it was not: that would put register code in this one's place, and
+            # backtraces need it.
+            native.export_code(address, 0)
+            function = kind.from_address(address)
             if index in places:
                 known = _read_places(function.places)
                 function.places = self._table({**known, **places[index]})

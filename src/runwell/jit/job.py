@@ -103,7 +103,7 @@ class Job(NamedTuple):
     def encode(self) -> bytes:
         """As bytes."""
         functions = tuple([tuple(f) for f in self.functions])
-        plain: Any = (self.header, functions, self.level)
+        plain: Any = (self.header, functions, int(self.level))
         return marshal.dumps(plain)
 
     @classmethod

@@ -20,11 +20,12 @@ def make_job(code: ModuleCode, functions: Iterable[int], level: int = 2) -> Job:
     Functions that are invalid, and so cannot be translated, are left out.
     """
     header = header_of(code.module, code.numbers).encode()
-    found = [_function(code, x) for x in functions]
+    found = [job_function(code, x) for x in functions]
     return Job(header, tuple([f for f in found if f is not None]), level)
 
 
-def _function(code: ModuleCode, index: int) -> JobFunction | None:
+def job_function(code: ModuleCode, index: int) -> JobFunction | None:
+    """A function as compilers take it, or None if it is invalid; it is translated if need be."""
     from ctypes import c_uint64, string_at
 
     where = code.code_address(index)

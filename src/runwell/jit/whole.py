@@ -1,52 +1,118 @@
-"""Compiling all of a module before it runs: what ``engine="jit"`` does."""
+"""The whole module first: everything is compiled before it runs, within the same limits."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from _thread import allocate_lock
+from typing import TYPE_CHECKING
 
-from runwell.jit.installed import install
-from runwell.jit.prepare import make_job
+from runwell.jit import policy
+from runwell.jit.compiler import shared_compiler
+from runwell.jit.policy import Level
+from runwell.jit.tier import Unit, save_code, tier_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
+    from runwell.jit.compiler import Compiler, Outcome, Ticket
+    from runwell.jit.tier import ModuleTier
     from runwell.runtime.code import ModuleCode
 
-LEVEL: Final = 2
-# Bytes of WebAssembly that are compiled together, at least: calls among them are direct, and small
-# functions become part of their callers.
-UNIT_BYTES: Final = 1 << 15
 
-
-def compile_module(module: ModuleCode, level: int = LEVEL) -> None:
-    """Compile every function of a module, in this process.
+def compile_module(
+    module: ModuleCode, progress: Callable[[int, int], object] | None = None
+) -> None:
+    """Compile all functions of a module; those that cannot be compiled stay interpreted.
 
     Args:
-        module: what to compile; functions of it that are invalid stay as they are.
-        level: of optimisation, 0 to 3.
-
-    Raises:
-        MemoryError: there is no room for the code.
+        module: the module, which must be valid.
+        progress: is told how many functions of how many are done.
     """
-    from runwell.elf.movable_maker import make_movable
-    from runwell.jit.compile import compile_job
+    tier = tier_of(module)
+    tier.is_loaded = True
+    tier.load(module)
+    compiler = shared_compiler(*module.compiler)
+    allowance = policy.WHOLE_S + policy.WHOLE_BYTE_S * len(module.module.data)
+    try:
+        left = _compile(module, tier, compiler, list(_units(module, tier)), allowance, progress)
+        # What failed, or there was no time for, is tried at the level that takes the least.
+        again = [_at_level(module, tier, unit, Level.FAST) for unit in left]
+        _compile(module, tier, compiler, again, float("inf"), progress)
+    finally:
+        save_code()
 
-    for functions in units(module):
-        job = make_job(module, functions, level)
-        if job.functions:
-            install(make_movable(compile_job(job)), module)
+
+def _units(module: ModuleCode, tier: ModuleTier) -> Iterator[Unit]:
+    """All functions in units: neighbours together, as linkers put callers near callees."""
+    decoded = module.module
+    group: list[int] = []
+    size, cost = 0, 0.0
+    for x in range(decoded.n_imported_functions, len(decoded.function_types)):
+        if tier.function(x).level is not None:
+            continue
+        sizes = tier.sizes_of(module, x)
+        if sizes is None:
+            continue  # it is invalid
+        own = policy.predict(sizes, Level.BEST)
+        if group and (size + sizes.bytes > policy.UNIT_BYTES or cost + own > policy.UNIT_S):
+            yield Unit(tuple(group), Level.BEST, frozenset(), cost)
+            group, size, cost = [], 0, 0.0
+        group.append(x)
+        size += sizes.bytes
+        cost += own
+    if group:
+        yield Unit(tuple(group), Level.BEST, frozenset(), cost)
 
 
-def units(module: ModuleCode) -> Iterator[Sequence[int]]:
-    """The module's own functions in groups: neighbours, which often come from one source file."""
-    first = module.module.n_imported_functions
-    start, size = first, 0
-    for index in range(first, module.n_functions):
-        body = module.module.body(index)
-        assert body is not None
-        size += body.end - body.start
-        if size >= UNIT_BYTES:
-            yield range(start, index + 1)
-            start, size = index + 1, 0
-    if start < module.n_functions:
-        yield range(start, module.n_functions)
+def _at_level(module: ModuleCode, tier: ModuleTier, unit: Unit, level: Level) -> Unit:
+    cost = sum(tier.predict(module, x, level) for x in unit.functions)
+    return unit._replace(level=level, predicted_s=cost)
+
+
+def _compile(
+    module: ModuleCode,
+    tier: ModuleTier,
+    compiler: Compiler,
+    units: list[Unit],
+    allowance: float,
+    progress: Callable[[int, int], object] | None,
+) -> list[Unit]:
+    """Compile units, as far as the allowance goes; gives those that are left."""
+    left: list[Unit] = []
+    chosen: list[Unit] = []
+    for unit in units:
+        too_long = unit.level != Level.FAST and unit.predicted_s > policy.LONGEST_S
+        if too_long or unit.predicted_s > allowance:
+            left.append(unit)
+        else:
+            allowance -= unit.predicted_s
+            chosen.append(unit)
+    outcomes: list[tuple[Unit, Outcome]] = []
+    arrived = allocate_lock()
+    arrived.acquire()
+
+    def submit(unit: Unit) -> Ticket:
+        def done(outcome: Outcome) -> None:
+            outcomes.append((unit, outcome))
+            if arrived.locked():
+                arrived.release()
+
+        data = tier.job(module, unit).encode()
+        return compiler.submit(data, policy.budget(unit.predicted_s), done)
+
+    tickets = [submit(unit) for unit in chosen]
+    finished = 0
+    try:
+        while finished < len(chosen):
+            arrived.acquire()
+            while len(outcomes) > finished:
+                unit, outcome = outcomes[finished]
+                finished += 1
+                if not tier.finish(module, unit, outcome):
+                    left.append(unit)
+                if progress is not None:
+                    progress(finished, len(chosen))
+    except BaseException:
+        for ticket in tickets:
+            compiler.cancel(ticket)
+        raise
+    return left

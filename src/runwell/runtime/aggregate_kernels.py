@@ -56,7 +56,7 @@ def slots(storage: u32) -> u32:
 
 
 @kernel
-def write(at: Ptr[u8], storage: u32, value: Ptr[u64]) -> None:
+def write_item(at: Ptr[u8], storage: u32, value: Ptr[u64]) -> None:
     """Write a field, which holds nothing yet."""
     match storage:
         case Storage.I8:
@@ -95,10 +95,10 @@ def struct_new(
         field = fields + i
         at = Ptr[u8](room) + field.offset
         if is_reference(field.storage):
-            write(at, field.storage, refs)
+            write_item(at, field.storage, refs)
             refs = refs + 1
         else:
-            write(at, field.storage, values)
+            write_item(at, field.storage, values)
             values = values + slots(field.storage)
     return publish(Ptr[u64](room), type_)
 
@@ -237,7 +237,7 @@ def array_new_fixed(
     at = elements_of(room)
     value = refs if is_reference(type_.storage) else values
     for _ in range(length):
-        write(at, type_.storage, value)
+        write_item(at, type_.storage, value)
         at = at + type_.stride
         value = value + slots(type_.storage)
     return publish(Ptr[u64](room), type_)

@@ -79,6 +79,8 @@ class ModuleCode:
         module: what was decoded.
         address: of the native ``ModuleCode``.
         compiled: machine code of its functions, which goes with it.
+        compiler: what compiles it, and in how many processes; see ``jit.compiler``.
+        tier: what is compiled of it; see ``jit.tier``.
         explicit: every memory access is checked, none relies on guard pages.
         features: bit set of what the module may use.
         max_frames: frames that a call from the host may have; None for no limit but the context's.
@@ -99,6 +101,7 @@ class ModuleCode:
         "_uses_objects",
         "address",
         "compiled",
+        "compiler",
         "embedding",
         "explicit",
         "features",
@@ -108,6 +111,7 @@ class ModuleCode:
         "numbers",
         "plan",
         "referenced",
+        "tier",
     )
 
     def __init__(
@@ -118,6 +122,7 @@ class ModuleCode:
         features: int = feature_bits.ALL,
         max_frames: int | None = None,
         metered: bool = False,
+        heat: int = 0,
     ) -> None:
         """Describe a module; functions are translated when they are first called.
 
@@ -127,6 +132,7 @@ class ModuleCode:
             features: bit set of what the module may use.
             max_frames: frames that a call from the host may have.
             metered: let the code consume fuel.
+            heat: turns after which a function is reported as hot; 0 for never.
 
         Raises:
             MemoryError: the system has no room for the code.
@@ -134,6 +140,8 @@ class ModuleCode:
         self.module, self.explicit, self.max_frames = module, explicit, max_frames
         self.metered, self.features = metered, features
         self.compiled: list[object] = []
+        self.compiler: tuple[str, int | None] = ("process", None)
+        self.tier: Any = None
         self.embedding: Any = None
         self.plan: Any = None  # how to instantiate; see ``instance``
         self.numbers: tuple[TypeNumber, ...] = ()
@@ -194,6 +202,7 @@ class ModuleCode:
         n.tag_types, n.n_tags = self._tag_types.buffer_info()[0], len(module.tag_types)
         n.explicit_bounds = explicit
         n.metered = metered
+        n.heat = heat
         n.object = id(self)
         n.source = address_of(module.data)
         if functions:

@@ -1,7 +1,8 @@
 """Kernels that lay out what a module and its instances need."""
 
+from runwell.base.limits import COLD
 from runwell.base.types import ValType
-from runwell.kernel import Ptr, addr, atomic_load, kernel, null, sizeof, u8, u32, u64
+from runwell.kernel import Ptr, addr, atomic_load, i32, kernel, null, sizeof, u8, u32, u64
 from runwell.runtime.c_library import calloc, free, memmove
 from runwell.runtime.exception_kernels import release_globals
 from runwell.runtime.layout import (
@@ -58,6 +59,7 @@ def fill_codes(module: Ptr[ModuleCode], bodies: Ptr[u32], stub: Ptr[u8], native:
         type_ = module.types + module.function_types[i]
         code.module = Ptr[u8](module)
         code.index = i
+        code.heat = module.heat if module.heat != 0 else i32(COLD)
         code.param_bytes = type_.param_bytes
         code.ref_param_bytes = type_.ref_param_bytes
         code.ref_bytes = max(type_.ref_param_bytes, type_.ref_result_bytes)

@@ -166,7 +166,7 @@ class FuncCode:
     host: Ptr[HostFunc]  # null for Wasm functions
     body: Ptr[u8]  # first byte of the body (its locals)
     body_end: Ptr[u8]
-    heat: u32
+    heat: i32  # turns until somebody looks at whether it should be compiled; see ``heat_kernels``
     index: u32  # in its module's function index space
     param_bytes: u32  # value parameters: where the link is
     ref_param_bytes: u32
@@ -183,6 +183,15 @@ class FuncCode:
     v128_mask: u32  # bit s: it is a vector
     result_class: u32  # a ``ResultClass``
     ref_bytes: u32  # room that arguments or results need on the reference stack
+
+
+@struct
+class HotFunction:
+    """A function that has been running for a while."""
+
+    code: Ptr[FuncCode]
+    module: Ptr[u8]  # Ptr[ModuleCode]
+    at: u64  # offset in the register code of the loop that it is in, plus 1; or 0
 
 
 @struct
@@ -414,6 +423,7 @@ class ModuleCode:
     n_translated: u32
     translated: Ptr[Ptr[FuncCode]]  # functions that have code, in its order
     handlers: Ptr[Ptr[HandlerTable]]  # by function index; null if it catches nothing
+    heat: i32  # the heat that functions begin with; 0 if nobody wants to know
     metered: u32  # its code consumes fuel
 
 

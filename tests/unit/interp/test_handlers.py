@@ -51,7 +51,7 @@ LENGTHS = {
     "f32.add SS->SLOT": 9,
     "br ->JUMP": 6,
     "return": 7,
-    "call": 28,
+    "call": 33,
 }
 
 

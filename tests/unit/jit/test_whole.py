@@ -1,28 +1,51 @@
-from tests.unit.jit.guests import assert_same
-from tests.unit.jit.programs import module_code
+"""Modules that are compiled before they run."""
 
-from runwell.jit.whole import UNIT_BYTES, units
+from uuid import uuid4
 
+import pytest
 
-def test_units_are_neighbours():
-    body = "(drop (i32.const 1))" * 4000
-    code = module_code("(module" + f"(func {body})" * 10 + ")")
-    found = [list(unit) for unit in units(code)]
-    assert [x for unit in found for x in unit] == list(range(10))
-    assert len(found) > 2
-    assert all(len(unit) * len(body) / 5 < 2 * UNIT_BYTES for unit in found)
+import runwell
+from runwell.jit import policy
+from runwell.jit.policy import Level
+from runwell.jit.whole import compile_module
 
-
-def test_a_module_without_functions():
-    assert list(units(module_code("(module (memory 1))"))) == []
+TEXT = """(module
+  (func $a (export "a") (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
+  (func (export "b") (param i32) (result i32) (call $a (call $a (local.get 0)))))"""
 
 
-def test_several_units_work_together():
-    filler = "(drop (i32.const 1))" * 12000
-    functions = "".join(
-        f"(func $f{n} (param i32) (result i32) {filler if n % 2 else ''}"
-        f" (i32.add (i32.const {n}) (call $f{n + 1} (local.get 0))))"
-        for n in range(6)
-    )
-    text = f"(module {functions} (func $f6 (param i32) (result i32) (local.get 0))"
-    assert assert_same(text + '(export "f" (func $f0)))', [("f", 100)]) == ["115"]
+def compiled(**config):
+    engine = runwell.Engine(runwell.Config(engine="jit", compiler="thread", **config))
+    return runwell.Instance(runwell.Module(TEXT, engine=engine))
+
+
+def test_all_functions_are_compiled():
+    instance = compiled()
+    assert instance.exports.b(40) == 42
+    functions = instance.module.code.tier.functions
+    assert {x: f.level for x, f in functions.items()} == {0: Level.BEST, 1: Level.BEST}
+
+
+def test_what_would_take_too_long_is_compiled_at_the_lowest_level(monkeypatch):
+    monkeypatch.setattr(policy, "LONGEST_S", 0.0)
+    instance = compiled(features="-simd", bounds="explicit")
+    assert instance.exports.b(40) == 42
+    assert instance.module.code.tier.function(1).level == Level.FAST
+
+
+def test_progress_is_told():
+    unseen = f'(module (@custom "unique" "{uuid4()}")' + TEXT.removeprefix("(module")
+    module = runwell.Module(unseen).code
+    module.compiler = "thread", None
+    seen = []
+    compile_module(module, lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 1)]
+
+
+def test_invalid_functions_stay_as_they_are():
+    text = TEXT[:-1] + '(func (export "c") (result i32) (i32.const 1) drop drop (i32.const 2)))'
+    engine = runwell.Engine(runwell.Config(engine="jit", compiler="thread"))
+    instance = runwell.Instance(runwell.Module(text, engine=engine, validation="lazy"))
+    assert instance.exports.b(40) == 42
+    with pytest.raises(runwell.InvalidError):
+        instance.exports.c()

@@ -1,0 +1,45 @@
+"""Predictions and the bound that follows from them."""
+
+import pytest
+
+from runwell.jit import policy
+from runwell.jit.measure import Sizes
+from runwell.jit.policy import Level, budget, level_of, predict, turns_for
+
+SMALL = Sizes(2_000, 20, 2, 0, 0, 16, frozenset())
+
+
+def test_more_of_anything_takes_longer():
+    for level in Level:
+        base = predict(SMALL, level)
+        assert 0 < base < 0.1
+        for field in ("bytes", "blocks", "loops", "fan_out", "vectors", "slots"):
+            bigger = SMALL._replace(**{field: 50 * (getattr(SMALL, field) + 1)})
+            assert predict(bigger, level) >= base
+
+
+def test_the_lowest_level_is_linear():
+    one, ten = (predict(SMALL._replace(bytes=n, blocks=n, slots=n), Level.FAST)
+                for n in (10_000, 100_000))  # fmt: skip
+    assert ten < 10.5 * one
+
+
+@pytest.mark.parametrize(
+    ("predicted", "failed", "level"),
+    [
+        (0.1, (), Level.BEST),
+        (0.1, (Level.BEST,), Level.FAST),
+        (0.1, (Level.BEST, Level.FAST), None),
+        (100.0, (), Level.FAST),
+        (100.0, (Level.FAST,), None),
+    ],
+)
+def test_levels(predicted, failed, level):
+    assert level_of(predicted, frozenset(failed)) == level
+
+
+def test_compilations_are_killed_in_time():
+    assert budget(0.1) == policy.OVERRUN * 0.1 + policy.OVERRUN_S
+    assert turns_for(1.0) == round(1.0 / policy.TURN_S / policy.CREDIT)
+    assert turns_for(0) == policy.FIRST_LOOK
+    assert turns_for(1e9) == 1 << 30

@@ -1,0 +1,167 @@
+"""Functions are compiled while they run; each case is a process of its own."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+import runwell
+
+SOURCES, TESTS = Path(runwell.__file__).parents[1], Path(__file__).parents[3]
+PRELUDE = '''
+import gc, os, sys, time
+import runwell
+from runwell.jit import policy
+from runwell.jit.watch import watch
+TEXT = """(module (@custom "unique" "%s")
+  (func $fib (export "fib") (param i32) (result i32)
+    (if (result i32) (i32.lt_s (local.get 0) (i32.const 2)) (then (local.get 0))
+      (else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1)))
+                     (call $fib (i32.sub (local.get 0) (i32.const 2)))))))
+  (func (export "sum") (param $n i64) (result i64) (local $s i64)
+    (loop $l
+      (local.set $s (i64.add (local.get $s) (local.get $n)))
+      (local.set $n (i64.sub (local.get $n) (i64.const 1)))
+      (br_if $l (i64.gt_s (local.get $n) (i64.const 0))))
+    (local.get $s))
+  (func (export "div") (param i32) (result i32)
+    (i32.div_s (i32.const 1) (local.get 0))))""" % sys.argv[1]
+def make(text=TEXT, **config):
+    engine = runwell.Engine(runwell.Config(engine="tiered", **config))
+    return runwell.Instance(runwell.Module(text, engine=engine))
+def level(instance, index):
+    tier = instance.module.code.tier
+    return None if tier is None else tier.function(index).level
+def wait(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+'''
+
+
+def run(code, *arguments):
+    """What a program prints; its module is one that no cache knows, unless arguments say which."""
+    done = subprocess.run(
+        [sys.executable, "-c", PRELUDE + textwrap.dedent(code), *(arguments or [str(uuid4())])],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (SOURCES, TESTS)))},
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.mark.parametrize("compiler", ["process", "thread"])
+def test_what_is_called_often_is_compiled(compiler):
+    code = f"""
+    instance = make(compiler={compiler!r})
+    expected = runwell.load(TEXT).exports.fib(22)
+    def compiled():
+        assert instance.exports.fib(22) == expected
+        return level(instance, 0) is not None
+    wait(compiled)
+    assert instance.exports.fib(22) == expected
+    assert level(instance, 1) is None
+    print("done")
+    """
+    assert run(code) == "done\n"
+
+
+def test_a_loop_goes_on_in_compiled_code():
+    code = """
+    instance = make()
+    n = 3_000_000_000
+    # Interpreted this takes a quarter of a minute at least.
+    assert instance.exports.sum(n) == n * (n + 1) // 2
+    assert level(instance, 1) is not None
+    assert instance.module.code.tier.function(1).entries
+    print("done")
+    """
+    assert run(code) == "done\n"
+
+
+def test_the_next_run_begins_with_the_code_of_this_one():
+    code = """
+    instance = make()
+    wait(lambda: instance.exports.fib(20) and level(instance, 0) is not None)
+    wait(lambda: not instance.module.code.tier.tickets)
+    watch.close()
+    print(instance.module.code.tier.compiled_s > 0)
+    """
+    unique = str(uuid4())
+    assert run(code, unique) == "True\n"
+    assert run(code, unique) == "False\n"
+
+
+def test_a_module_may_go_while_it_is_compiled():
+    code = """
+    for _ in range(20):
+        make().exports.sum(3_000_000)
+    gc.collect()
+    instance = make()
+    wait(lambda: instance.exports.fib(20) and level(instance, 0) is not None)
+    print("done")
+    """
+    assert run(code) == "done\n"
+
+
+def test_what_cannot_be_compiled_stays_interpreted():
+    code = """
+    from runwell.jit import compiler
+    compiler.FUNCTION = "tests.unit.jit.jobs:work"  # which refuses jobs that it does not know
+    instance = make()
+    def failed():
+        instance.exports.fib(20)
+        known = instance.module.code.tier
+        return known is not None and known.killed >= 2
+    wait(failed)
+    assert level(instance, 0) is None
+    assert instance.exports.fib(20) == 6765
+    print("done")
+    """
+    assert run(code) == "done\n"
+
+
+def test_a_child_compiles_for_itself():
+    code = """
+    instance = make()
+    wait(lambda: instance.exports.fib(20) and level(instance, 0) is not None)
+    child = os.fork()
+    if child == 0:
+        n = 300_000_000
+        assert instance.exports.sum(n) == n * (n + 1) // 2
+        wait(lambda: instance.exports.sum(100_000) and level(instance, 1) is not None)
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    print("done")
+    """
+    assert run(code) == "done\n"
+
+
+def test_traps_are_those_of_the_interpreter():
+    code = '''
+    text = TEXT[:-1] + """
+      (func (export "often") (param $n i32)
+        (loop $l (drop (call 2 (i32.const 3)))
+          (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+        (drop (call 2 (i32.const 0)))))"""
+    def backtrace(instance, n):
+        try:
+            instance.exports.often(n)
+        except runwell.Trap as e:
+            return e.code, e.backtrace
+    instance = make(text)
+    expected = backtrace(runwell.load(text), 10)
+    assert backtrace(instance, 10) == expected
+    wait(lambda: backtrace(instance, 100_000) == expected and level(instance, 3) is not None)
+    assert backtrace(instance, 10) == expected
+    print(expected[0].name, len(expected[1]))
+    '''
+    assert run(code) == "INTEGER_DIVIDE_BY_ZERO 2\n"
