@@ -267,3 +267,49 @@ def test_limits_that_are_no_numbers(option, text):
     done = runwell("run", f"{option}={text}", EXAMPLES / "hello.wasm")
     assert done.returncode == 64
     assert done.stderr == f"runwell: {option} takes a positive number, not {text!r}\n"
+
+
+TRAPS = """(module
+  (func $g (param i32) (result i32) (i32.div_u (i32.const 1) (local.get 0)))
+  (func (export "f") (param i32) (result i32) (call $g (local.get 0))))"""
+
+
+@pytest.mark.parametrize("engine", ["interpreter", "tiered", "jit"])
+def test_stats(tmp_path, engine):
+    path = wat(tmp_path, TRAPS)
+    done = runwell("run", "--stats", "--engine", engine, "--invoke", "f", path, "1")
+    assert (done.returncode, done.stdout) == (0, "1\n")
+    compiled = 2 if engine == "jit" else 0
+    assert done.stderr.splitlines()[0].split(None, 1) == [
+        "functions",
+        f"2 defined, 2 translated, {compiled} compiled",
+    ]
+    assert [line.split()[0] for line in done.stderr.splitlines()] == [
+        "functions",
+        "time",
+        "compiling",
+        "code",
+    ]
+
+
+def test_stats_of_guests_that_end_otherwise(tmp_path):
+    done = runwell("run", "--stats", "--invoke", "f", wat(tmp_path, TRAPS), "0")
+    assert done.returncode == 134
+    assert done.stderr.startswith("functions  2 defined")
+    assert "integer divide by zero" in done.stderr
+    done = runwell("run", "--stats", EXAMPLES / "mandelbrot.wasm", "1")
+    assert done.returncode == 1
+    assert "\nfunctions  " in done.stderr
+    done = runwell("run", "--stats", "--fuel", "1", "--invoke", "f", wat(tmp_path, TRAPS), "0")
+    assert done.returncode == 124
+    assert "functions  2 defined" in done.stderr
+
+
+def test_compiled_code_can_be_seen():
+    done = runwell("inspect", "--engine", "jit", "--asm", "gcd", EXAMPLES / "gcd.wat")
+    assert done.returncode == 0
+    assert "\nf0:\n" in done.stdout
+    done = runwell("inspect", "--llvm", "gcd", EXAMPLES / "gcd.wat")
+    assert "urem i64" in done.stdout
+    done = runwell("inspect", "--llvm", "gcd", "--asm", "gcd", EXAMPLES / "gcd.wat")
+    assert done.returncode == 2

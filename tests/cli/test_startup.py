@@ -45,6 +45,7 @@ COLD = (
     "runwell.kernel.declare",
     "runwell.kernel.tree",
     "runwell.text",
+    "runwell.cli.stats",
     "runwell.cli.worlds",
     "runwell.wasi.chosen",
     "runwell.wasi.folders",

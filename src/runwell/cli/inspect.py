@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from runwell.module.module import Module
     from runwell.module.types import ExternType
 
-USAGE = 64
+USAGE, UNAVAILABLE = 64, 69
+LEVEL = 2  # of optimisation, as the engine's best
 
 
 def run(args: SimpleNamespace) -> int:
@@ -36,7 +37,7 @@ def run(args: SimpleNamespace) -> int:
         data = parse(data)
     module = decode(data)
     validate_module(module)
-    wanted = args.disassemble or args.ir
+    wanted = args.disassemble or args.ir or args.llvm or args.asm
     if args.wat:
         sys.stdout.write(print_module(module))
         return 0
@@ -51,7 +52,17 @@ def run(args: SimpleNamespace) -> int:
     if module.body(function) is None:
         print(f"runwell: {args.file}: function {wanted!r} is imported", file=sys.stderr)
         return USAGE
-    if args.ir:
+    if args.llvm or args.asm:
+        try:
+            text = compiled_code(data, function, assembly=bool(args.asm))
+        except ModuleNotFoundError as e:
+            if (e.name or "").split(".")[0] != "llvmlite":
+                raise
+            print("runwell: llvmlite, which compiles, is not installed: pip install llvmlite",
+                  file=sys.stderr)  # fmt: skip
+            return UNAVAILABLE
+        sys.stdout.write(text)
+    elif args.ir:
         sys.stdout.write(register_code(data, function))
     else:
         sys.stdout.write(print_function(module, function))
@@ -83,6 +94,54 @@ def register_code(data: bytes, function: int) -> str:
     words = list((c_uint32 * (code.code_bytes // 4)).from_address(code.start))
     handlers = (c_uint64 * len(FORMS)).from_address(native.address("handler_table"))
     return print_code(decode_code(words, {handlers[x]: x for x in range(len(FORMS))}))
+
+
+def compiled_code(data: bytes, function: int, *, assembly: bool) -> str:
+    """A function as the compiling engine makes it, alone: LLVM's text, or assembly.
+
+    Raises:
+        InvalidError: the module is invalid.
+        ModuleNotFoundError: llvmlite is not there.
+    """
+    import os
+
+    from runwell.codegen.object import compile_assembly, optimise_text
+    from runwell.codegen.target import keep_places
+    from runwell.jit.prepare import make_job
+    from runwell.jit.unit import job_text
+
+    keep_places()
+    job = make_job(runwell.Module(data).code, [function], LEVEL)
+    text = job_text(job, os.uname().machine)
+    if not assembly:
+        return optimise_text(text, LEVEL)
+    return "".join(f"{line}\n" for line in _plain(compile_assembly(text, LEVEL).splitlines()))
+
+
+# What says where instructions are from, and how to unwind; and labels that only this refers to.
+_NOTES = ("\t.cfi_", "\t.loc\t", "\t.file\t", ".Ltmp", ".Lfunc_begin")
+
+
+def _plain(lines: list[str]) -> Iterator[str]:
+    """Assembly without debugging information and the parts that all functions share."""
+    is_shared = False
+    opening: list[str] = []  # what belongs to the next function or constant, if that is shown
+    for line in lines:
+        if line.startswith("\t.section\t.debug"):
+            return
+        if line.startswith("\t.type\t") and line.endswith("function"):
+            is_shared = line.startswith(("\t.type\tcheck_limit,", "\t.type\tis_among,"))
+        if line.startswith(("\t.section\t", "\t.text", "\t.p2align\t")) or not line:
+            if is_shared:
+                opening.clear()
+            is_shared = False
+            opening.append(line)
+        elif is_shared:
+            opening.clear()
+        elif not line.startswith(_NOTES):
+            yield from opening
+            opening.clear()
+            yield line
 
 
 def find_function(module: Module, wanted: str) -> int | None:

@@ -45,6 +45,11 @@ def run(args: SimpleNamespace) -> int:
     except ValueError as e:
         print(f"runwell: {e}", file=sys.stderr)
         return 64
+    stats = None
+    if args.stats:
+        from runwell.cli.stats import Stats
+
+        stats = Stats(module)
     try:
         instance = runwell.Instance(module, wasi=wasi)
         if args.invoke is None:
@@ -54,6 +59,9 @@ def run(args: SimpleNamespace) -> int:
         print(f"runwell: stopped: it needs more fuel than {args.fuel}", file=sys.stderr)
     except runwell.DeadlineExceeded:
         print(f"runwell: stopped: it took longer than {args.timeout} seconds", file=sys.stderr)
+    finally:
+        if stats is not None:
+            stats.report()
     return STOPPED
 
 

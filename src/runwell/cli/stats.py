@@ -4,69 +4,82 @@ from __future__ import annotations
 
 import sys
 import time
-from _thread import start_new_thread
+from _thread import allocate_lock, start_new_thread
+from ctypes import CFUNCTYPE, addressof, c_uint64
 from typing import TYPE_CHECKING, final
 
-from runwell.jit.installed import totals
 from runwell.kernel.types import ctype_of
 from runwell.runtime import layout
 from runwell.runtime.context import current_context
+from runwell.runtime.native import native
 
 if TYPE_CHECKING:
     import runwell
+    from runwell.jit.installed import Code
 
-INTERVAL_S = 0.001
+SECOND = 1e9
 
 
 @final
 class Stats:
     """Measures from when it is made; a thread looks again and again where the guest is.
 
+    It sees on which stack the guest is.  So an interpreted function that compiled code
+    calls counts as compiled code, and a C function that a guest imports as the interpreter.
+
     Attributes:
         module: what runs.
-        spent: seconds in the interpreter and in compiled code, as far as samples tell.
+        times: nanoseconds that the calling thread spent in each place, as far as samples tell.
     """
 
     def __init__(self, module: runwell.Module) -> None:
         self.module = module
-        self.spent = {"interpreter": 0.0, "compiled code": 0.0}
+        self.times = ctype_of(layout.GuestTimes)()
         self._begun = time.perf_counter()
-        self._is_over = False
+        self._done = allocate_lock()
+        self._done.acquire()
         start_new_thread(self._sample, (current_context(),))
 
     def _sample(self, context: object) -> None:
-        fields = context.native  # type: ignore[attr-defined]
-        last = time.perf_counter()
-        while not self._is_over:
-            # The interpreter lock is ours only while the guest has released it, or is in the host.
-            time.sleep(INTERVAL_S)
-            now = time.perf_counter()
-            if fields.thread_state:
-                place = "compiled code" if fields.host_sp else "interpreter"
-                self.spent[place] += now - last
-            last = now
+        # Called like this, it runs without the interpreter lock.
+        sample = CFUNCTYPE(None, c_uint64, c_uint64)(native.address("sample_guest"))
+        sample(context.address, addressof(self.times))  # type: ignore[attr-defined]
+        self._done.release()
+
+    def lines(self) -> list[str]:
+        """Stop measuring; what was found."""
+        self.times.is_over = 1
+        self._done.acquire()
+        self._done.release()
+        wall = time.perf_counter() - self._begun
+        guest = [self.times.interpreter / SECOND, self.times.compiled / SECOND]
+        code = self.module.code
+        registers = ctype_of(layout.ModuleCode).from_address(code.address)
+        pieces: list[Code] = list(code.compiled)  # type: ignore[arg-type]
+        compiled = {index for piece in pieces for index in piece.functions}
+        return [
+            f"functions  {len(code.module.bodies) // 2:,} defined, "
+            f"{registers.n_translated:,} translated, {len(compiled):,} compiled",
+            f"time       {wall:.3f} s: interpreter {guest[0]:.3f}, compiled code {guest[1]:.3f}, "
+            f"host {max(wall - sum(guest), 0.0):.3f}",
+            f"compiling  {self._compiling()}",
+            f"code       {registers.code_out - registers.code:,} bytes of register code, "
+            f"{sum(piece.size for piece in pieces):,} of machine code",
+        ]
+
+    def _compiling(self) -> str:
+        tier = self.module.code.tier
+        if tier is None:
+            return "nothing"
+        pieces = {
+            "in use": len(self.module.code.compiled),
+            "from earlier runs": tier.n_loaded,
+            "given up": tier.killed,
+            "not finished": len(tier.tickets),
+        }
+        said = ", ".join([f"{n:,} {what}" for what, n in pieces.items()])
+        return f"{tier.compiled_s:.3f} s of processor time; pieces: {said}"
 
     def report(self) -> None:
-        """Print what was found, to the standard error stream."""
-        self._is_over = True
-        wall = time.perf_counter() - self._begun
-        code = self.module.code
-        native = ctype_of(layout.ModuleCode).from_address(code.address)
-        tier = code.tier
-        installed = totals()
-        defined = len(code.module.bodies) // 2
-        compiled_s = tier.compiled_s if tier is not None else 0.0
-        killed = tier.killed if tier is not None else 0
-        host = max(wall - sum(self.spent.values()), 0.0)
-        lines = [
-            f"functions  {defined} defined, {native.n_translated} used, "
-            f"{installed.functions} compiled in {installed.blocks} pieces",
-            f"time       {wall:.3f} s: "
-            + ", ".join(f"{place} {s:.3f}" for place, s in self.spent.items())
-            + f", host {host:.3f}",
-            f"compiling  {compiled_s:.3f} s in the background"
-            + (f", {killed} given up" if killed else ""),
-            f"code       {native.code_out - native.code:,} bytes of register code, "
-            f"{installed.code_bytes:,} of machine code",
-        ]
-        print("\n".join(lines), file=sys.stderr)
+        """Stop measuring, and print what was found to the standard error stream."""
+        print("\n".join(self.lines()), file=sys.stderr)

@@ -87,10 +87,14 @@ class ModuleTier:
         compiled_s: seconds of processor time that compilers took.
         killed: compilations that took too long or failed.
         is_loaded: what earlier runs compiled is in use.
+        n_loaded: pieces of that.
         tickets: what is being compiled.
     """
 
-    __slots__ = ("_header", "_module", "compiled_s", "functions", "is_loaded", "killed", "tickets")
+    __slots__ = (
+        "_header", "_module", "compiled_s", "functions", "is_loaded", "killed", "n_loaded",
+        "tickets",
+    )  # fmt: skip
 
     def __init__(self, module: ModuleCode) -> None:
         self._module = ref(module)
@@ -99,6 +103,7 @@ class ModuleTier:
         self.compiled_s = 0.0
         self.killed = 0
         self.is_loaded = False
+        self.n_loaded = 0
         self.tickets: dict[Unit, Ticket] = {}
 
     def function(self, index: int) -> _Function:
@@ -225,7 +230,7 @@ class ModuleTier:
         for record in records:
             level = Level(record.level)
             if record.code:
-                self._use(module, level, record.code)
+                self.n_loaded += self._use(module, level, record.code)
             else:
                 self._note_failure(level, record.names[0])
         return len(records)

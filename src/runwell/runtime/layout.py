@@ -505,3 +505,13 @@ class FrameRecord:
     ip: u64  # in register code; of a native frame an address inside of the instruction
     function: u64  # index
     module: u64  # ModuleCode.object; 0 of a native frame
+
+
+@struct
+class GuestTimes:
+    """Nanoseconds that a thread spent in each place, as far as samples tell."""
+
+    host: u64
+    interpreter: u64
+    compiled: u64
+    is_over: u32  # stop looking

@@ -14,9 +14,11 @@ run --dir= f
 run --arg0 n --invoke g f -3 +4
 run --tmpfs /t:1M --overlay a::/a --zip z::/ --stdin f --clock virtual --seed 7 --listen h:1 f
 run --engine interpreter --bounds=explicit f
+run --stats --engine jit f -x
 validate a
 validate a b c
 inspect f
+inspect --engine jit f
 wast --engine interpreter a b
 cache
 cache clear
@@ -38,6 +40,9 @@ validate a --foo
 validate --foo a
 inspect --wat f
 inspect --wat --ir 3 f
+inspect --asm 3 f
+inspect --asm 3 --llvm 3 f
+inspect --engine interpreter f
 inspect a b
 wast --engine other a
 cache drop

@@ -1,11 +1,13 @@
 """``runwell inspect`` on small modules."""
 
 import argparse
+import sys
 
 import pytest
 
 from runwell.base.errors import InvalidError, MalformedError
 from runwell.cli.inspect import run
+from runwell.codegen.object import compile_text
 from runwell.text.parser import parse
 
 TEXT = """(module $m
@@ -27,7 +29,8 @@ def inspect(tmp_path, capsys):
     def do(text=TEXT, *, binary=True, **options):
         path = tmp_path / "m"
         path.write_bytes(parse(text) if binary else text.encode())
-        arguments = {"wat": False, "disassemble": None, "ir": None} | options
+        functions = dict.fromkeys(["disassemble", "ir", "llvm", "asm"])
+        arguments = {"wat": False, **functions, **options}
         code = run(argparse.Namespace(file=str(path), **arguments))
         captured = capsys.readouterr()
         return code, captured.out.replace(str(path), "m"), captured.err.replace(str(path), "m")
@@ -76,6 +79,49 @@ def test_register_code(inspect):
     assert "return_value" in out
 
 
+def test_assembly_is_of_this_function_alone(inspect):
+    code, out, _ = inspect(asm="add")
+    assert code == 0
+    lines = out.splitlines()
+    assert "f1:" in lines
+    assert any("ret" in line for line in lines)
+    assert not any(".cfi_" in line or ".debug" in line for line in lines)
+    assert not any(line.startswith(("f2:", "check_limit:", "is_among:")) for line in lines)
+    assert lines[-1].startswith("\t.size")
+
+
+def test_assembly_keeps_constants_and_later_entries(inspect):
+    text = """(module (tag $t)
+      (func (export "f") (param v128) (result v128) (i8x16.swizzle (local.get 0)
+        (v128.const i32x4 0x08030201 0x01020304 5 6)))
+      (func (export "g") (param i32) (result i32)
+        (block $h (try_table (catch $t $h) (throw $t)))
+        (i32.const 77)))"""
+    constants = inspect(text, asm="f")[1]
+    assert ".rodata" in constants
+    entries = inspect(text, asm="g")[1]
+    assert entries.count("\nf1_at_") == 1
+    assert "\nf1:" in entries
+
+
+def test_llvm_text_compiles_again(inspect):
+    code, out, _ = inspect(llvm="sum")
+    assert code == 0
+    assert " @f1(" in out
+    assert " add i" in out
+    assert compile_text(out).startswith(b"\x7fELF")
+
+
+def test_compiled_code_without_a_compiler(inspect, monkeypatch):
+    for name in [name for name in sys.modules if name.split(".")[0] == "llvmlite"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "runwell.codegen.object", raising=False)
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    code, out, err = inspect(asm="add")
+    assert (code, out) == (69, "")
+    assert "pip install llvmlite" in err
+
+
 def test_wat_parses_back(inspect):
     assert parse(inspect(wat=True)[1]) == parse(TEXT)
 
@@ -84,8 +130,9 @@ def test_wat_parses_back(inspect):
     ("name", "message"),
     [("9", "no function '9'"), ("nothing", "no function"), ("log", "function 'log' is imported")],
 )
-def test_wrong_function(inspect, name, message):
-    code, _, err = inspect(disassemble=name)
+@pytest.mark.parametrize("view", ["disassemble", "ir", "llvm", "asm"])
+def test_wrong_function(inspect, view, name, message):
+    code, _, err = inspect(**{view: name})
     assert code == 64
     assert message in err
 
