@@ -1,6 +1,8 @@
 """What keeps what alive, and that nothing is kept for longer."""
 
 import gc
+import os
+import subprocess
 import sys
 import weakref
 
@@ -204,6 +206,55 @@ def test_calls_in_finalizers_of_garbage(make):
         Plugin()
     gc.collect()
     assert results == [42, 40] * 5
+
+
+FINALIZERS = """
+import gc, sys, threading
+import runwell
+
+engine = runwell.Engine(runwell.Config(engine=sys.argv[1], compiler="thread"))
+results = []
+
+class Plugin:
+    def __init__(self):
+        module = runwell.Module('''(module
+          (import "m" "f" (func (param i32) (result i32))) (memory (export "m") 1)
+          (func (export "g") (param i32) (result i32) (local i32)
+            (loop $l
+              (local.set 1 (i32.add (local.get 1) (i32.const 1)))
+              (br_if $l (i32.lt_u (local.get 1) (i32.const 300000))))
+            (i32.store8 (i32.const 0) (i32.const 40))
+            (i32.add (call 0 (local.get 0)) (i32.load8_u (i32.const 0)))))''', engine=engine)
+        self.instance = runwell.Instance(module, {"m": {"f": self.f}})
+        self.instance.exports.g(0)
+    def f(self, x):
+        return x + 1
+    def __del__(self):
+        results.append((self.instance.exports.g(1), self.instance.exports.m[0]))
+
+# Some are collected while others are made, some here, some when Python ends.
+for _ in range(4):
+    for _ in range(5):
+        Plugin()
+    gc.collect()
+while len(results) < 20:  # another thread is still collecting
+    gc.collect()
+print(set(results))
+kept, sys.kept, threading.kept = Plugin(), Plugin(), [Plugin()]
+"""
+
+
+@pytest.mark.parametrize("engine", ["interpreter", "jit", "tiered"])
+def test_finalizers_call_guests_while_memory_is_given_back(engine):
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", FINALIZERS, engine],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{(42, 40)}\n", "")
 
 
 def resident_kb() -> int:

@@ -4,9 +4,10 @@ All code in one range lets a signal handler tell by two comparisons whether a fa
 Pages are inaccessible until code is put there; they are writable while it is copied, and then
 read-execute, never both.  What is given back is inaccessible again at once, its memory free.
 
-A block is a number without attributes, as ``Mapping`` of the runtime is, so that the code outlives
-everything in a cycle of owners that may still run it.  It may go in any thread, also in the middle
-of an allocation; so it is only noted, and freed by whoever holds the lock, or will next.
+A block is a number that the cycle collector does not know of, as ``Mapping`` of the runtime is, so
+the code outlives everything in a cycle of owners that may still run it.  It may go in any thread,
+also in the middle of an allocation; so it is only noted, and freed by whoever holds the lock, or
+will next.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ _munmap = _libc.munmap
 _munmap.argtypes = (_size, _size)
 _mprotect = _libc.mprotect
 _mprotect.argtypes = (_size, _size, _int)
+_untrack = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyObject_GC_UnTrack", ctypes.pythonapi))
 
 
 @final
@@ -108,7 +110,9 @@ class CodeRegion:
                 raise MemoryError(f"no {size} bytes are left in the region of code")
             self.used += size
             _blocks[start] = self, size
-        return Block(start)
+        block = Block(start)
+        _untrack(block)
+        return block
 
     def give_back(self, address: int, size: int) -> None:
         """Free a block; for ``Block`` only."""

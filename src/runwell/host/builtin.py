@@ -24,7 +24,6 @@ _RESULTS = {
     "u64": RESULT_U64,
     "object": RESULT_OBJECT,
 }
-_kept: list[object] = []  # what CPython and the kernel refer to
 
 
 def make_builtin(name: str, signature: str, address_of: Callable[[str], int]) -> Any:
@@ -46,7 +45,8 @@ def make_builtin(name: str, signature: str, address_of: Callable[[str], int]) ->
     definition = ctype_of(MethodDef)(
         ctypes.addressof(text), address_of("call_builtin"), _FASTCALL, 0
     )
-    _kept.append((entry, text, definition))
+    # CPython and the kernel refer to them, also when Python's modules are gone at its end.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object((entry, text, definition)))
     address, thing = ctypes.c_void_p, ctypes.py_object
     make = ctypes.PYFUNCTYPE(thing, address, thing, address)(
         ("PyCFunction_NewEx", ctypes.pythonapi)

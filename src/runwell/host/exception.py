@@ -12,7 +12,7 @@ from runwell.base.light import final
 from runwell.host.convert import canonical
 from runwell.host.signature import Signature, signature_of
 from runwell.host.tag import Tag, face
-from runwell.runtime.exception import Held, hold
+from runwell.runtime.exception import Held, hold, untracked
 from runwell.runtime.native import native
 from runwell.runtime.store import Store
 
@@ -96,7 +96,7 @@ def _new_exception(tag: Tag, values: tuple[object, ...]) -> Held:
     address = native.exception_new(tag.native.address, at, refs)
     if not address:
         raise MemoryError("no room for an exception")
-    return Held(address)
+    return untracked(address)
 
 
 def hold_exception(store: Store, value: object) -> Held:

@@ -162,6 +162,7 @@ class HostFunction:
         if not address:
             raise MemoryError("no room for a host function")
         self._block = Lease(address)
+        native.untrack(self._block)
         self.ref: int = address + REF
         self._number = signature.number
         waits = is_async(function)

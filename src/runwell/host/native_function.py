@@ -105,6 +105,7 @@ class NativeFunction:
         if not address:
             raise MemoryError("no room for a host function")
         self._block = Lease(address)
+        native.untrack(self._block)
         host: Any = ctype_of(NativeFunc).from_address(address)
         host.target = foreign.address
         room = FEW if stack <= FEW else MANY

@@ -278,6 +278,8 @@ class Manager:
                     tier.is_loaded = True
                     tier.load(module)
                 index = (hot.code - module.code_address(0)) // _FUNC_CODE
+                if not 0 <= index < module.n_functions:
+                    continue  # a finalizer ran a module that is gone, from whose place this is
                 unit = tier.look(module, index, hot.loop)
                 if unit is not None:
                     self._start(module, unit)

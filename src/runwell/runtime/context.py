@@ -94,6 +94,7 @@ class Context:
         if not native.add_context(self.address):
             raise MemoryError("too many threads run guests")
         self._lease = _Lease(self.address)
+        native.untrack(self._lease)
 
     def __del__(self, is_finalizing: Callable[[], bool] = is_finalizing) -> None:
         if is_finalizing():

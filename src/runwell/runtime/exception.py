@@ -13,7 +13,7 @@ from runwell.runtime.tag import Tag, tag_at
 class Held(int):
     """The address of an exception that lives as long as this number (why an int: see ``Mapping``).
 
-    The constructor takes over a hold that its caller has.
+    The constructor takes over a hold that its caller has; see ``untracked``.
     """
 
     __slots__ = ()
@@ -38,13 +38,20 @@ class Held(int):
         return self.values + int(ctype_of(layout.Tag).from_address(object_.tag).value_bytes)
 
 
+def untracked(address: int) -> Held:
+    """Take over a hold."""
+    held = Held(address)
+    native.untrack(held)
+    return held
+
+
 def hold(address: int) -> Held:
     """Keep an exception that a guest has hold of."""
     native.exception_hold(address)
-    return Held(address)
+    return untracked(address)
 
 
 def read_cell(cell: int) -> Held | None:
     """What a cell of a table or global refers to."""
     address = native.exception_take(cell)
-    return Held(address) if address else None
+    return untracked(address) if address else None

@@ -50,6 +50,7 @@ class HeapBody:
         if not address:
             raise MemoryError("no room for a heap")
         self.address = _Lease(address)
+        native.untrack(self.address)
         self.store: ref[Store]
         self.native.object = id(self)
 

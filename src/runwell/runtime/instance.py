@@ -198,6 +198,7 @@ class Instance:
         if not address:
             raise MemoryError("no room for an instance")
         self.address: int = _Lease(address)
+        native.untrack(self.address)
         body.address = self.address
         body.tables = [(t.address, t.type) for t in tables]
         body.globals = [(g.address, g.type, ref(g.store.root)) for g in self._imported_globals]

@@ -10,6 +10,7 @@ from functools import cache
 from sys import maxsize, platform
 
 from runwell.base.light import final
+from runwell.runtime.native import native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,9 +50,9 @@ def round_up(size: int) -> int:
 class Mapping(int):
     """A range of address space, unmapped when its last owner goes; the number is its address.
 
-    An int without attributes is not tracked by the cycle collector.  So if the owners are a cycle,
-    the range outlives all finalizers in it, and a finalizer may still use what the range holds.
-    Everything that frees native memory in this package is made this way.
+    The cycle collector does not know of it: it refers to nothing, and is untracked.  So if the
+    owners are a cycle, the range outlives all finalizers in it, and a finalizer may still use what
+    the range holds.  Everything that frees native memory in this package is made this way.
     """
 
     __slots__ = ()
@@ -68,7 +69,9 @@ class Mapping(int):
         if address == (1 << 64) - 1:
             raise MemoryError(f"cannot reserve {size} bytes of address space")
         _sizes[address] = size
-        return super().__new__(cls, address)
+        self = super().__new__(cls, address)
+        native.untrack(self)
+        return self
 
     @property
     def size(self) -> int:

@@ -106,6 +106,7 @@ class Memory:
         if not address:
             raise MemoryError(f"no room for {type_}")
         self.address = _Lease(address)
+        native.untrack(self.address)
         self._native = ctype_of(layout.Memory).from_address(address)
         self.base = int(self._native.base)
         self.type = type_

@@ -100,6 +100,7 @@ def make_with_ctypes(
         "u64": ctypes.c_uint64,
         "u32": ctypes.c_uint32,
         "None": None,
+        "object": ctypes.py_object,
     }
     prototype = ctypes.PYFUNCTYPE(*(kinds[word] for word in signature.split()))
     return prototype(address_of(name))
@@ -112,7 +113,11 @@ class Native:
     Attributes:
         address_of: finds a symbol's address; None until a core is installed.
         maker: makes a callable from a name, a signature and ``address_of``.
+        untrack: hides an object from the cycle collector, which else calls the finalizers of a
+            cycle in any order, those of what the others use not last.
     """
+
+    untrack: Callable[[object], None]
 
     def __init__(self) -> None:
         self.address_of: Callable[[str], int] | None = None
@@ -147,7 +152,19 @@ class Native:
             raise InternalError("the native core is not loaded")
         return self.address_of(symbol)
 
+    def _find(self, symbol: str) -> int:
+        """Address of a symbol of the core, or of a function of CPython."""
+        if not symbol.startswith("Py"):
+            return self.address(symbol)
+        import ctypes
+
+        return ctypes.cast(getattr(ctypes.pythonapi, symbol), ctypes.c_void_p).value or 0
+
     def __getattr__(self, name: str) -> Callable[..., int]:
+        if name == "untrack":
+            untrack = self.maker("PyObject_GC_UnTrack", "None object", self._find)
+            self.__dict__[name] = untrack
+            return untrack
         if name not in SIGNATURES:
             raise AttributeError(name)
         found = self.__dict__[name] = self.maker(name, SIGNATURES[name], self.address)

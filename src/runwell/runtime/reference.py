@@ -137,6 +137,7 @@ def ref_at(cell: int, *, is_extern: bool) -> object:
         raise MemoryError("no room for a reference")
     # Another thread may have written something else; the handle is of what it is.
     lease = _Lease(handle)
+    native.untrack(lease)
     word = _handle_word(handle)
     region = ctype_of(Region).from_address(word & -REGION)
     heap = ctype_of(Heap).from_address(region.heap)

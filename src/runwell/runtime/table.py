@@ -91,6 +91,7 @@ class Table:
         if not address:
             raise MemoryError(f"no room for {type_}")
         self.address: int = _Lease(address)
+        native.untrack(self.address)
         self.store.keep(self.address)
         self._native = ctype_of(layout.Table).from_address(address)
         self.type = type_

@@ -42,10 +42,10 @@ def make_trap(context: Context, code: int) -> RunwellError | InternalError:
     if trap == TrapCode.INVALID_FUNCTION and hooks.validate_function is not None:
         return _invalid(context, hooks.validate_function)
     if trap == TrapCode.UNCAUGHT_EXCEPTION and hooks.make_exception is not None:
-        from runwell.runtime.exception import Held
+        from runwell.runtime.exception import untracked
 
         # Whatever runs now may throw, too.
-        held = Held(context.native.exception)
+        held = untracked(context.native.exception)
         context.native.exception = 0
         return hooks.make_exception(held, backtrace(context))
     frames = Walk(context)

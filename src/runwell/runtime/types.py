@@ -16,6 +16,7 @@ from array import array
 from runwell.base.light import final
 from runwell.base.types import INDEX_SHIFT, OBJECT_CODES, FuncType, ValType
 from runwell.module.types import SubType
+from runwell.runtime.native import native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ class TypeNumber(int):
             if group is None:
                 group = _add_group(type_, (SubType(type_),), [t for ts in type_ for t in ts])
             group.holders += 1
-            return super().__new__(cls, group.first)
+            self = super().__new__(cls, group.first)
+            native.untrack(self)
+            return self
 
     @property
     def type(self) -> FuncType:
@@ -103,7 +106,9 @@ class TypeNumber(int):
 def _hold(number: int) -> TypeNumber:
     """Hold a number that has a holder; the lock is held."""
     _by_number[number].holders += 1
-    return int.__new__(TypeNumber, number)
+    held = int.__new__(TypeNumber, number)
+    native.untrack(held)
+    return held
 
 
 def _give_up(number: int) -> None:

@@ -26,6 +26,25 @@ def test_an_impossible_mapping_is_refused():
         Mapping(1 << 60)
 
 
+def test_a_mapping_outlives_the_finalizers_of_a_cycle_that_owns_it():
+    from ctypes import c_uint64
+
+    class Owner:
+        def __init__(self):
+            self.mapping, self.me = Mapping(PAGE), self
+            c_uint64.from_address(self.mapping).value = 7
+
+        def __del__(self):
+            # A crash, if it were unmapped by now.
+            seen.append((gc.is_tracked(self.mapping), c_uint64.from_address(self.mapping).value))
+
+    seen = []
+    for _ in range(5):
+        Owner()
+    gc.collect()
+    assert seen == [(False, 7)] * 5
+
+
 def test_mappings_are_given_back():
     for _ in range(100):
         Mapping(1 << 44)  # a hundred of them would not fit
