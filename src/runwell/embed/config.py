@@ -38,6 +38,10 @@ class Config:
             limit.  A call that a host function makes is within the time of the one around it.
         features: WebAssembly features to turn on, or off with a ``-`` before the name, e.g.
             ``"-simd"``.
+        deterministic: let the same module with the same imports do the same in every run, engine
+            and machine, bit for bit: every NaN that an instruction makes is the positive canonical
+            one (the specification's deterministic profile), and WASI gives guests a virtual clock
+            and the random numbers of seed 0, unless the ``WasiConfig`` has others.
         compiler: what compiles: ``"process"``, processes of its own, which can be killed; or
             ``"thread"``, a thread, for hosts that may not start processes.
         jobs: compiler processes at most; None for one less than there are processors.
@@ -57,6 +61,7 @@ class Config:
         fuel: what an instance starts with; None if nothing is metered.
         deadline_s: as given.
         features: as given.
+        deterministic: as given.
         compiler: as given.
         jobs: as given.
     """
@@ -65,6 +70,7 @@ class Config:
         "bounds",
         "compiler",
         "deadline_s",
+        "deterministic",
         "engine",
         "feature_bits",
         "features",
@@ -90,6 +96,7 @@ class Config:
         fuel: bool | int = False,
         deadline_s: float | None = None,
         features: str = "",
+        deterministic: bool = False,
         compiler: str = "process",
         jobs: int | None = None,
     ) -> None:
@@ -112,12 +119,14 @@ class Config:
                 raise TypeError(f"{name} must be an int or None, not {type(limit).__name__}")
             if limit is not None and limit < 0:
                 raise ValueError(f"{name} cannot be negative")
+        if not isinstance(deterministic, bool):
+            raise TypeError(f"deterministic is a bool, not {type(deterministic).__name__}")
         if compiler not in _COMPILERS:
             raise ValueError(f"compiler is {' or '.join(map(repr, _COMPILERS))}, not {compiler!r}")
         if jobs == 0:
             raise ValueError("jobs is at least 1, not 0")
         self.engine, self.bounds, self.features = engine, bounds, features
-        self.compiler, self.jobs = compiler, jobs
+        self.deterministic, self.compiler, self.jobs = deterministic, compiler, jobs
         if max_frames is not None and max_frames > FRAMES:
             raise ValueError(f"max_frames is at most {FRAMES}, not {max_frames}")
         self.max_memory_bytes, self.max_table_elements = max_memory_bytes, max_table_elements
@@ -170,13 +179,20 @@ class Config:
             "fuel": False if self.fuel is None else self.fuel or True,
             "deadline_s": self.deadline_s,
             "features": self.features,
+            "deterministic": self.deterministic,
             "compiler": self.compiler,
             "jobs": self.jobs,
         }
 
     def code_key(self) -> tuple[object, ...]:
         """What prepared code depends on."""
-        return self.engine, self.bounds, self.feature_bits, self.fuel is not None
+        return (
+            self.engine,
+            self.bounds,
+            self.feature_bits,
+            self.fuel is not None,
+            self.deterministic,
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Config):

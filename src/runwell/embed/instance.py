@@ -80,7 +80,7 @@ class Instance:
         if wasi is not None:
             from runwell.wasi import preview1
 
-            self._wasi = preview1.Wasi(wasi)
+            self._wasi = preview1.Wasi(wasi, deterministic=module.engine.config.deterministic)
             functions = self._wasi.modules
         if fuel is not None:
             _check_metered(module)

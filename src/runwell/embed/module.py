@@ -81,6 +81,7 @@ class Module:
             features=config.feature_bits,
             max_frames=config.max_frames,
             metered=config.fuel is not None,
+            deterministic=config.deterministic,
             heat=FIRST_LOOK if config.engine == "tiered" else 0,
         )
         self.code.compiler = config.compiler, config.jobs

@@ -230,7 +230,10 @@ def _sample(data: bytes) -> int:
 
 
 def _options(module: ModuleCode) -> str:
-    return f"explicit {module.explicit} metered {module.metered} features {module.features:x}"
+    return (
+        f"explicit {module.explicit} metered {module.metered} "
+        f"deterministic {module.deterministic} features {module.features:x}"
+    )
 
 
 _caches: WeakSet[CodeCache] = WeakSet()

@@ -81,6 +81,7 @@ class ModuleCode:
         compiled: machine code of its functions, which goes with it.
         compiler: what compiles it, and in how many processes; see ``jit.compiler``.
         tier: what is compiled of it; see ``jit.tier``.
+        deterministic: every NaN that its code makes is the canonical one.
         explicit: every memory access is checked, none relies on guard pages.
         features: bit set of what the module may use.
         max_frames: frames that a call from the host may have; None for no limit but the context's.
@@ -102,6 +103,7 @@ class ModuleCode:
         "address",
         "compiled",
         "compiler",
+        "deterministic",
         "embedding",
         "explicit",
         "features",
@@ -122,6 +124,7 @@ class ModuleCode:
         features: int = feature_bits.ALL,
         max_frames: int | None = None,
         metered: bool = False,
+        deterministic: bool = False,
         heat: int = 0,
     ) -> None:
         """Describe a module; functions are translated when they are first called.
@@ -132,6 +135,7 @@ class ModuleCode:
             features: bit set of what the module may use.
             max_frames: frames that a call from the host may have.
             metered: let the code consume fuel.
+            deterministic: let the code make canonical NaNs only.
             heat: turns after which a function is reported as hot; 0 for never.
 
         Raises:
@@ -139,6 +143,7 @@ class ModuleCode:
         """
         self.module, self.explicit, self.max_frames = module, explicit, max_frames
         self.metered, self.features = metered, features
+        self.deterministic = deterministic
         self.compiled: list[object] = []
         self.compiler: tuple[str, int | None] = ("process", None)
         self.tier: Any = None
@@ -202,6 +207,7 @@ class ModuleCode:
         n.tag_types, n.n_tags = self._tag_types.buffer_info()[0], len(module.tag_types)
         n.explicit_bounds = explicit
         n.metered = metered
+        n.deterministic = deterministic
         n.heat = heat
         n.object = id(self)
         n.source = address_of(module.data)

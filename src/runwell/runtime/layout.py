@@ -425,6 +425,7 @@ class ModuleCode:
     handlers: Ptr[Ptr[HandlerTable]]  # by function index; null if it catches nothing
     heat: i32  # the heat that functions begin with; 0 if nobody wants to know
     metered: u32  # its code consumes fuel
+    deterministic: u32  # its code makes canonical NaNs only
 
 
 @struct

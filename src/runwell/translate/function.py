@@ -321,6 +321,7 @@ def use_module(w: Work, module: ModuleCode) -> None:
     w.module = addr(module)
     w.features = module.features
     w.metered = 0
+    w.deterministic = module.deterministic
     w.paid = null
     w.first_mode = mode_of(w, 0) if module.n_memories != 0 else u32(NO_MEMORY)
 

@@ -1,7 +1,7 @@
 """Instructions that only compute: the row says all that there is to know."""
 
 from runwell.base.types import I64, ValType
-from runwell.kernel import i32, i64, kernel, u32, u64
+from runwell.kernel import i32, i64, kernel, u32, u64, unlikely
 from runwell.translate.emit import (
     ACC,
     finish,
@@ -18,6 +18,7 @@ from runwell.translate.tables import (
     ARITY_SHIFT,
     BASES,
     BYTE,
+    CANONICAL,
     MIRRORS,
     OP_SHIFT,
     RESULT_SHIFT,
@@ -88,6 +89,18 @@ def ternary(w: Work, row: u64) -> None:
         result(w, operate_3(w, BASES[row >> OP_SHIFT]), result_type(row))
 
 
+@kernel
+def canonical(w: Work, row: u64) -> None:
+    """In deterministic code: if the instruction may have made a NaN, let it be the canonical one.
+
+    That is no instruction of the guest's, and costs no fuel.
+    """
+    forms = CANONICAL[row >> OP_SHIFT]
+    if forms != 0 and w.dead == 0:
+        t = result_type(row)
+        result(w, operate_1(w, forms, pop_value(w, t), t), t)
+
+
 @kernel(inline=True)
 def plain(w: Work, row: u64) -> None:
     """A plain instruction."""
@@ -98,6 +111,8 @@ def plain(w: Work, row: u64) -> None:
             binary(w, row)
         case _:
             ternary(w, row)
+    if unlikely(w.deterministic != 0):
+        canonical(w, row)
 
 
 @kernel

@@ -10,7 +10,8 @@ number to base ``KINDS`` that is added.  Form 0 means that there is none.
 from itertools import product
 
 from runwell.base.features import FEATURES
-from runwell.base.types import F32, F64, FEATURE_OF_TYPE, HEAP_NAMES, I32, I64
+from runwell.base.types import F32, F64, FEATURE_OF_TYPE, HEAP_NAMES, I32, I64, V128
+from runwell.isa.facts import facts
 from runwell.isa.form import FORM_BY_KEY, FORM_BY_NAME, FORMS, Dst, Form, FusedForm, Mode, Src
 from runwell.isa.op import Op, Rule
 from runwell.isa.register import BY_NAME, NEAR_LINKS, REG_OPS, Kind
@@ -186,6 +187,20 @@ def _mirror(op: Op) -> int:
 # swapped, or 0.
 BASES = const_array("translate_bases", u32, lambda: [_BASES.get(op.mnemonic, 0) for op in TABLE])
 MIRRORS = const_array("translate_mirrors", u32, lambda: [_mirror(op) for op in TABLE])
+
+
+def _canonical(op: Op) -> int:
+    width = facts(op).nan_width
+    if not width:
+        return 0
+    # Only plain instructions look.
+    assert op.rule == Rule.PLAIN, op.mnemonic
+    lanes = f"x{128 // width}" if op.results == (V128,) else ""
+    return _BASES[f"canonical_f{width}{lanes}"]
+
+
+# By instruction: the base of what makes a NaN in its result canonical, 0 if it makes none.
+CANONICAL = const_array("translate_canonical", u32, lambda: [_canonical(op) for op in TABLE])
 
 
 def _lanes(op: Op) -> int:

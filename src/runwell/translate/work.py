@@ -185,6 +185,7 @@ class Work:
     n_ranges: u32
     n_clauses: u32
     open_range: u32  # the innermost, plus 1; or 0
+    deterministic: u32  # the code is to make canonical NaNs only
     metered: u32  # the code is to consume fuel
     count: u32  # instructions of the paid block so far
     paid: Ptr[u32]  # where that is to be written; null outside of such blocks

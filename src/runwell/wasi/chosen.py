@@ -12,17 +12,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def clock(choice: str | Clock) -> Clock:
-    """The clock of a configuration: one by its name, or a user's own."""
+def clock(choice: str | Clock | None, *, deterministic: bool = False) -> Clock:
+    """The clock of a configuration: one by its name, or a user's own.
+
+    Args:
+        choice: what the configuration has; None if nothing was chosen.
+        deterministic: is that the virtual one, not the system's?
+    """
+    if choice is None:
+        choice = "virtual" if deterministic else "real"
     if isinstance(choice, str):
         return VirtualClock() if choice == "virtual" else SystemClock()
     return choice
 
 
-def source(choice: int | Callable[[int], bytes] | None) -> Callable[[int], bytes]:
-    """What makes random bytes: the system, a seed, or a user's own callable."""
+def source(
+    choice: int | Callable[[int], bytes] | None, *, deterministic: bool = False
+) -> Callable[[int], bytes]:
+    """What makes random bytes: the system, a seed, or a user's own callable.
+
+    Args:
+        choice: what the configuration has; None if nothing was chosen.
+        deterministic: is that the seed 0, not the system?
+    """
     if choice is None:
-        return os.urandom
+        return _seeded(0) if deterministic else os.urandom
     return choice if callable(choice) else _seeded(choice)
 
 

@@ -45,9 +45,10 @@ class WasiConfig:
             file to make anew, a binary file object, a callable that takes bytes, or None to
             discard.
         stderr: like ``stdout``.
-        clock: ``"real"``, ``"virtual"``, or a ``Clock``, e.g. ``VirtualClock(start_ns, tick_ns)``.
-        random: None for the system's random bytes, a seed, or a callable that takes how many bytes
-            are wanted.
+        clock: ``"real"``, ``"virtual"``, or a ``Clock``, e.g. ``VirtualClock(start_ns, tick_ns)``;
+            None for the virtual one in a deterministic engine and the real one in others.
+        random: a seed, or a callable that takes how many bytes are wanted, e.g. ``os.urandom``;
+            None for the seed 0 in a deterministic engine and the system's random bytes in others.
         listeners: what the guest can accept connections from, as descriptors after those of the
             preopens: sockets that listen, or addresses ``"HOST:PORT"``.
         max_captured: bytes of each stream that are captured; then the guest is told that the
@@ -76,7 +77,7 @@ class WasiConfig:
         stdout: Sink = "inherit",
         stderr: Sink = "inherit",
         *,
-        clock: Literal["real", "virtual"] | Clock = "real",
+        clock: Literal["real", "virtual"] | Clock | None = None,
         random: int | Callable[[int], bytes] | None = None,
         listeners: Iterable[str | socket.socket] = (),
         max_captured: int = CAPTURED,
@@ -111,7 +112,7 @@ class WasiConfig:
         self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
         if isinstance(clock, str) and clock not in ("real", "virtual"):
             raise ValueError(f'clock is "real", "virtual" or a Clock, not {clock!r}')
-        if not isinstance(clock, str) and not hasattr(clock, "now"):
+        if not (clock is None or isinstance(clock, str) or hasattr(clock, "now")):
             raise TypeError(f"a {type(clock).__name__} is not a Clock: it has no method now")
         if not (random is None or isinstance(random, int) or callable(random)):
             raise TypeError(f"random is a seed or a callable, not a {type(random).__name__}")

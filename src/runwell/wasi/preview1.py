@@ -39,13 +39,17 @@ class Wasi:
 
     __slots__ = ("_world",)
 
-    def __init__(self, config: WasiConfig) -> None:
+    def __init__(self, config: WasiConfig, *, deterministic: bool = False) -> None:
         """Open what ``config`` names.
+
+        Args:
+            config: the world.
+            deterministic: time and random numbers are the same in each run, if it says nothing.
 
         Raises:
             OSError: a preopened directory cannot be opened.
         """
-        self._world = World(config)
+        self._world = World(config, deterministic=deterministic)
 
     def function(self, name: str) -> Callable[..., Any] | None:
         """The host function of a name, to be imported by the guest; None if there is none."""

@@ -48,8 +48,12 @@ class World:
 
     __slots__ = ("_memory", "_view", "args", "captured", "clock", "descriptors", "env", "random")
 
-    def __init__(self, config: WasiConfig) -> None:
+    def __init__(self, config: WasiConfig, *, deterministic: bool = False) -> None:
         """Open the streams and directories of ``config``.
+
+        Args:
+            config: the world.
+            deterministic: time and random numbers are the same in each run, if it says nothing.
 
         Raises:
             OSError: a preopened directory cannot be opened.
@@ -60,10 +64,11 @@ class World:
         ]
         self.clock: Clock = SystemClock()
         self.random: Callable[[int], bytes] = os.urandom
-        if config.clock != "real" or config.random is not None:
+        if deterministic or config.clock is not None or config.random is not None:
             from runwell.wasi.chosen import clock, source
 
-            self.clock, self.random = clock(config.clock), source(config.random)
+            self.clock = clock(config.clock, deterministic=deterministic)
+            self.random = source(config.random, deterministic=deterministic)
         self.descriptors = Descriptors(config, self.clock)
         self.captured = [self.descriptors.get(i).captured for i in range(3)]
         self._memory: Buffer | None = None

@@ -65,7 +65,14 @@ def test_nothing_is_written_for_nothing(cache, directory):
 
 
 @pytest.mark.parametrize(
-    "other", [{"number": 2}, {"bounds": "explicit"}, {"fuel": True}, {"features": "-simd"}]
+    "other",
+    [
+        {"number": 2},
+        {"bounds": "explicit"},
+        {"fuel": True},
+        {"deterministic": True},
+        {"features": "-simd"},
+    ],
 )
 def test_other_modules_and_options(cache, other):
     cache.add(code_of(), record("f0"))

@@ -2,6 +2,10 @@
 
 import pytest
 
+from runwell.isa.facts import facts
+from runwell.isa.table import TABLE
+from runwell.translate import tables
+
 CASES = {
     "reading a local is free": (
         """
@@ -150,3 +154,56 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_code(name, check_code):
     check_code(*CASES[name])
+
+
+DETERMINISTIC = {
+    "results stay in the accumulator": (
+        """
+        (func (param f64 f64) (result f64)
+          (f64.neg (f64.mul (f64.add (local.get 0) (local.get 1)) (local.get 1))))
+        """,
+        """
+          f64.add [0], [8] -> acc
+          canonical_f64 acc -> acc
+          f64.mul acc, [8] -> acc
+          canonical_f64 acc -> acc
+          f64.neg acc -> acc
+          return_value_16_f64 acc
+        """,
+    ),
+    "into a local": (
+        """
+        (func (param f32) (local.set 0 (f32.sqrt (local.get 0))))
+        """,
+        """
+          f32.sqrt [0] -> acc
+          canonical_f32 acc -> [0]
+          return_8
+        """,
+    ),
+    "what cannot make a NaN": (
+        """
+        (func (param f64) (result i32) (f64.lt (f64.abs (local.get 0)) (f64.const 1)))
+        """,
+        """
+          f64.abs [0] -> acc
+          f64.lt acc, 0x3ff0000000000000L -> acc
+          return_value_8 acc
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DETERMINISTIC)
+def test_deterministic_code(name, check_code):
+    check_code(*DETERMINISTIC[name], deterministic=True)
+
+
+def test_other_code_leaves_nans_alone(code):
+    for text, _ in DETERMINISTIC.values():
+        assert "canonical" not in code(text)
+
+
+def test_all_that_make_nans_are_known():
+    made = tables.CANONICAL.values()
+    assert [cell != 0 for cell in made] == [facts(op).nan_width != 0 for op in TABLE]

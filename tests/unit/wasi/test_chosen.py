@@ -12,6 +12,10 @@ def test_clocks_have_names():
     assert isinstance(clock("virtual"), VirtualClock)
     own = VirtualClock()
     assert clock(own) is own
+    assert clock(own, deterministic=True) is own
+    assert isinstance(clock(None), SystemClock)
+    assert isinstance(clock(None, deterministic=True), VirtualClock)
+    assert isinstance(clock("real", deterministic=True), SystemClock)
 
 
 def test_a_seed_is_that_of_the_module_random():
@@ -23,4 +27,6 @@ def test_a_seed_is_that_of_the_module_random():
 
 def test_other_sources():
     assert source(None) is os.urandom
+    assert source(None, deterministic=True)(16) == source(0)(16)
+    assert source(os.urandom, deterministic=True) is os.urandom
     assert source(bytes)(3) == bytes(3)
