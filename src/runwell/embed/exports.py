@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from runwell.base.errors import ClosedError
 from runwell.base.light import final
+from runwell.embed import globals as global_faces
+from runwell.embed import table as table_faces
 from runwell.host import func as func_faces
 from runwell.host import memory as memory_faces
+from runwell.host import tag as tag_faces
 from runwell.host.closed import CLOSED
 from runwell.host.func import FuncInfo
 from runwell.module.module import Export
@@ -172,15 +175,9 @@ def _face(exports: Exports, entry: Export) -> Any:
     if entry.kind == ExternKind.MEMORY:
         return memory_faces.face(native.memories[entry.item])
     if entry.kind == ExternKind.TAG:
-        from runwell.host.tag import face
-
-        return face(native.tags[entry.item])
+        return tag_faces.face(native.tags[entry.item])
     extern = native.extern(entry.kind, entry.item)
     if isinstance(extern, NativeTable):
-        from runwell.embed import table
-
-        return table.face(extern)
-    from runwell.embed import globals as global_
-
+        return table_faces.face(extern)
     assert isinstance(extern, NativeGlobal)
-    return global_.face(extern)
+    return global_faces.face(extern)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from runwell.base.errors import ClosedError, ExhaustionError, ThreadError, WasmException
-from runwell.host import closed, func, memory
+from runwell.host import closed, func, memory, references
+from runwell.host.convert import canonical_arguments, canonical_results
 from runwell.host.function import HostFunction
 from runwell.host.layout import THREAD_SLOTS, Hooks, PyObject, ThreadSlot
 from runwell.host.native_type import types
@@ -112,16 +113,12 @@ def _arguments(callee: func.Func, args: tuple[object, ...], keywords: object) ->
         raise func.gone(callee)
     if not args and not callee.type.params:
         return ()  # the first call of a thread comes here, to get its context
-    from runwell.host.convert import canonical_arguments
-
     store = owner if isinstance(owner, Store) else owner.store
     return canonical_arguments(callee.name, callee.type, args, store)
 
 
 def _results(host: HostFunction, result: object, body: int) -> tuple[object, ...]:
     """Convert what a host function returned to the instance whose body is at an address."""
-    from runwell.host.convert import canonical_results
-
     store = object_at(body).store() if body else None
     return canonical_results(host.name, host.signature.type, result, store or host.store)
 
@@ -248,6 +245,7 @@ def _ref_at(cell: int, is_extern: int) -> object:
 
 def _know_refs(ref_type: type, word_type: type) -> None:
     """Let the kernels know the types of what stands for references."""
+    references.known[:] = [sys.modules["runwell.runtime.reference"]]
     hooks = ctype_of(Hooks).from_address(native.address("python_hooks"))
     hooks.ref_type, hooks.word_type = id(ref_type), id(word_type)
 

@@ -14,6 +14,7 @@ from runwell.runtime.types import type_text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from runwell.runtime.store import Store
 
@@ -22,11 +23,16 @@ _I31_BITS = 31
 _OF_NUMBERS = (ValType.ANYREF, ValType.EQREF, ValType.I31REF)
 
 
+# The module of ``Ref`` once it is imported; before, there is no such object.  Nothing is imported
+# here: a signal handler in the middle of that could convert nothing.
+known: list[Any] = []
+
+
 def to_external(value: object, store: Store) -> object:
     """What the kernels take for an external reference."""
-    from runwell.runtime.reference import Ref, admit_ref
-
-    return admit_ref(store, value) if isinstance(value, Ref) else value
+    if known and isinstance(value, known[0].Ref):
+        return known[0].admit_ref(store, value)
+    return value
 
 
 def to_internal(type_: ValType, value: object, store: Store, what: Callable[[], str]) -> Word:
@@ -42,14 +48,13 @@ def to_internal(type_: ValType, value: object, store: Store, what: Callable[[], 
         TypeError: ``value`` cannot be of the type.
         OverflowError: a number does not fit ``i31``.
     """
-    from runwell.runtime.reference import Ref, admit_ref, is_of
-
     abstract = type_ & 0xFF
     if type(value) is int and abstract in _OF_NUMBERS:
         return Word(_i31(value, what))
-    if isinstance(value, Ref):
-        if is_of(value, type_):
-            return admit_ref(store, value)
+    if known and isinstance(value, known[0].Ref):
+        if known[0].is_of(value, type_):
+            word: Word = known[0].admit_ref(store, value)
+            return word
         raise TypeError(f"{what()} must be of type {type_text(type_)}, not {value!r}")
     if abstract == ValType.ANYREF:
         return Word(store.hold(value))

@@ -139,6 +139,9 @@ class Store:
         Raises:
             MemoryError: the system has no room.
         """
+        # The latter now, and not when a guest gives out its first object: a signal handler in the
+        # middle of that import would find half a module.
+        import runwell.runtime.reference  # noqa: F401
         from runwell.runtime.heap import HeapBody
 
         with _lock:
