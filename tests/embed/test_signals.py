@@ -225,8 +225,8 @@ def test_forked_processes_listen_too() -> None:
         guest.exports.count(1_000_000)
         child = os.fork()
         if child == 0:
-            send(signal.SIGINT, 0.02)
             try:
+                send(signal.SIGINT, 0.02)
                 guest.exports.loop()
             except KeyboardInterrupt:
                 guest.deadline_s = 0.02
