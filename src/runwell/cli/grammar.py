@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
     from typing import Any
 
-ENGINES = ("interpreter", "tiered", "jit")
+ENGINES = ("tiered", "interpreter", "jit")
 WIDTH = 80  # of the help: to ask the terminal takes its time
 
 

@@ -18,9 +18,9 @@ class Config:
     """How modules are run, and within what limits.
 
     Args:
-        engine: how to execute: ``"interpreter"``; ``"tiered"``, which interprets, and compiles what
-            runs long to machine code meanwhile; or ``"jit"``, which compiles all of a module before
-            anything of it runs.
+        engine: how to execute: ``"tiered"``, which interprets, and compiles what runs long to
+            machine code meanwhile, unless it is metered; ``"interpreter"``, which never compiles;
+            or ``"jit"``, which compiles all of a module before anything of it runs.
         bounds: how memory accesses are kept inside: ``"guard"`` pages, or ``"explicit"`` checks of
             each, for systems where address space is scarce or signals cannot be used.
         max_memory_bytes: no memory of an instance grows beyond; None for no limit but the format's.
@@ -86,7 +86,7 @@ class Config:
     def __init__(
         self,
         *,
-        engine: str = "interpreter",
+        engine: str = "tiered",
         bounds: str = "guard",
         max_memory_bytes: int | None = None,
         max_table_elements: int | None = None,

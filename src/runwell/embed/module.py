@@ -81,8 +81,9 @@ class Module:
             features=config.feature_bits,
             max_frames=config.max_frames,
             metered=config.fuel is not None,
+            # A guest that is out of fuel can go on only where no compiled code is on its stack.
+            heat=FIRST_LOOK if config.engine == "tiered" and config.fuel is None else 0,
             deterministic=config.deterministic,
-            heat=FIRST_LOOK if config.engine == "tiered" else 0,
         )
         self.code.compiler = config.compiler, config.jobs
         if config.compiler == "thread" and config.engine != "interpreter":

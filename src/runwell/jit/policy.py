@@ -30,6 +30,8 @@ CREDIT = 4.0
 # A compilation is killed when it has taken so many times what was predicted, and what any takes.
 OVERRUN = 4.0
 OVERRUN_S = 0.15
+# So many compilations of a module may be killed or fail; after that nothing more of it is compiled.
+MOST_KILLED = 8
 # Functions whose compilation would take longer are compiled at the lowest level, or not at all.
 LONGEST_S = 2.0
 # Register code of the functions that become one unit, and of one callee that is worth taking in.

@@ -124,7 +124,8 @@ class ModuleTier:
         f = self.function(index)
         f.earned_s += f.armed * policy.TURN_S
         f.armed = 0
-        if f.is_pending or (f.level is not None and (loop is None or loop in f.entries)):
+        is_done = f.level is not None and (loop is None or loop in f.entries)
+        if f.is_pending or is_done or self.killed >= policy.MOST_KILLED:
             return None
         sizes = self.sizes_of(module, index)
         if sizes is None:

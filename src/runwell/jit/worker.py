@@ -15,8 +15,6 @@ from threading import Thread
 from runwell.codegen.worker import read_message, write_message
 from runwell.jit.process import ANSWER, READY, REFUSAL
 
-NICE = 5
-
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _MOST_FILES = 1 << 16
 _PRINTED_BYTES = 1 << 20
@@ -60,7 +58,6 @@ def _restrict(host: int, memory_bytes: int) -> None:
     if os.getppid() != host:  # it was gone before we asked
         sys.exit(0)
     prctl(_PR_SET_NAME, b"runwell-jit", 0, 0, 0)
-    os.nice(NICE)
     limits = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: _PRINTED_BYTES,
