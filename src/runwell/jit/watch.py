@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 
 @final
 class Watch:
-    """The thread, and the modules that it looks after."""
+    """The thread, and the modules that it looks after.
 
-    __slots__ = ("_lock", "_manager", "_modules", "_queue")
+    Attributes:
+        is_busy: held by the thread while it does anything.  A fork waits for it: what is being
+            imported just then could never be imported in the child.
+    """
+
+    __slots__ = ("_lock", "_manager", "_modules", "_queue", "is_busy")
 
     def __init__(self) -> None:
-        self._lock = allocate_lock()
+        self._lock, self.is_busy = allocate_lock(), allocate_lock()
         self._modules: dict[int, ref[ModuleCode]] = {}
         self._queue: HotQueue | None = None
         self._manager: Manager | None = None
@@ -69,11 +74,12 @@ class Watch:
             hots = queue.wait()
             if self._queue is not queue:
                 return
-            if self._manager is None:
-                from runwell.jit.tier import Manager
+            with self.is_busy:
+                if self._manager is None:
+                    from runwell.jit.tier import Manager
 
-                self._manager = Manager(self)
-            self._manager.work(hots)
+                    self._manager = Manager(self)
+                self._manager.work(hots)
 
     def close(self) -> None:
         """End the compilers, and look after nothing until a module is added."""
@@ -87,6 +93,7 @@ class Watch:
 
     def in_child(self) -> None:
         """Start anew after a fork."""
+        self.is_busy.release()
         self._lock = allocate_lock()
         modules = [module for known in self._modules.values() if (module := known()) is not None]
         had_queue, self._queue, self._manager = self._queue is not None, None, None
@@ -98,4 +105,8 @@ class Watch:
 
 
 watch = Watch()
-os.register_at_fork(after_in_child=watch.in_child)
+os.register_at_fork(
+    before=watch.is_busy.acquire,
+    after_in_parent=watch.is_busy.release,
+    after_in_child=watch.in_child,
+)

@@ -12,15 +12,14 @@ SOURCES = Path(runwell.__file__).parents[1]
 
 def test_what_is_reported():
     code = """
-    import runwell
     from runwell.binary.decoder import decode
     from runwell.embed.core import load
+    from runwell.embed.exports import LazyExports
     from runwell.runtime.code import ModuleCode
     from runwell.runtime.heat import HotQueue
     from runwell.runtime.instance import Instance
     from runwell.runtime.native import native
     from runwell.text.parser import parse
-    from runwell.host.func import face
     load()
     queue = HotQueue()
     data = parse('''(module
@@ -32,15 +31,11 @@ def test_what_is_reported():
         (loop (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
       (func (export "ten") (drop (call $f (i32.const 1))) (drop (call $f (i32.const 1)))
         (drop (call $f (i32.const 1))) (drop (call $f (i32.const 1)))))''')
-    made = runwell.Module(data)
     code = ModuleCode(decode(data), heat=3)
     instance = Instance(code)
     import runwell.translate.translator as translator
     translator.validate(code)
-    def call(index, *arguments):
-        from runwell.runtime.func import Func
-        return face(instance.func(index))(*arguments) if hasattr(instance, "func") else None
-    exports = runwell.embed.exports.LazyExports(
+    exports = LazyExports(
         instance, {e.name: e for e in code.module.exports}, {})
     exports.ten()
     queue.wake()
