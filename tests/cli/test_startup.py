@@ -39,7 +39,6 @@ COLD = (
     "runwell.codegen.target",
     "runwell.codegen.unit",
     "runwell.elf",
-    "runwell.host.convert",
     "runwell.isa",
     "runwell.kernel.compiler",
     "runwell.kernel.declare",
