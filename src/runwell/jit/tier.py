@@ -92,12 +92,10 @@ class ModuleTier:
     """
 
     __slots__ = (
-        "_header", "_module", "compiled_s", "functions", "is_loaded", "killed", "n_loaded",
-        "tickets",
+        "_header", "compiled_s", "functions", "is_loaded", "killed", "n_loaded", "tickets",
     )  # fmt: skip
 
-    def __init__(self, module: ModuleCode) -> None:
-        self._module = ref(module)
+    def __init__(self) -> None:
         self._header = b""
         self.functions: dict[int, _Function] = {}
         self.compiled_s = 0.0
@@ -105,6 +103,11 @@ class ModuleTier:
         self.is_loaded = False
         self.n_loaded = 0
         self.tickets: dict[Unit, Ticket] = {}
+
+    def __del__(self) -> None:
+        # The module is gone.  Only a flag: this thread may be a compiler that holds its lock.
+        for ticket in self.tickets.values():
+            ticket.is_cancelled = True
 
     def function(self, index: int) -> _Function:
         """What is known of a function."""
@@ -225,16 +228,17 @@ class ModuleTier:
             _cache.add(module, Record(int(unit.level), names, code))
         return bool(code)
 
-    def load(self, module: ModuleCode) -> int:
-        """Use what earlier runs compiled; how many pieces there were."""
-        records = _cache.load(module)
-        for record in records:
+    def load(self, module: ModuleCode) -> None:
+        """Use what earlier runs compiled, once."""
+        if self.is_loaded:
+            return
+        self.is_loaded = True
+        for record in _cache.load(module):
             level = Level(record.level)
             if record.code:
                 self.n_loaded += self._use(module, level, record.code)
             else:
                 self._note_failure(level, record.names[0])
-        return len(records)
 
     def _use(self, module: ModuleCode, level: Level, data: bytes) -> bool:
         """Install code; can it be used?"""
@@ -275,9 +279,7 @@ class Manager:
             module = self._watch.module_at(hot.module)
             if module is not None:
                 tier = tier_of(module)
-                if not tier.is_loaded:
-                    tier.is_loaded = True
-                    tier.load(module)
+                tier.load(module)
                 index = (hot.code - module.code_address(0)) // _FUNC_CODE
                 if not 0 <= index < module.n_functions:
                     continue  # a finalizer ran a module that is gone, from whose place this is
@@ -317,7 +319,7 @@ class Manager:
 def tier_of(module: ModuleCode) -> ModuleTier:
     """What is compiled of a module."""
     if module.tier is None:
-        module.tier = ModuleTier(module)
+        module.tier = ModuleTier()
     found: ModuleTier = module.tier
     return found
 

@@ -54,10 +54,14 @@ class Watch:
 
         self._modules[address] = ref(module, forget)
         if self._queue is None:
-            with self._lock:
-                if self._queue is None:
-                    self._queue = HotQueue()
-                    start_new_thread(self._run, (self._queue,))
+            self._begin()
+
+    def _begin(self) -> None:
+        """Start the thread, if nobody else does."""
+        with self._lock:
+            if self._queue is None:
+                self._queue = HotQueue()
+                start_new_thread(self._run, (self._queue,))
 
     def module_at(self, address: int) -> ModuleCode | None:
         """The module whose native struct is at an address, if it lives."""
@@ -73,6 +77,7 @@ class Watch:
         while True:
             hots = queue.wait()
             if self._queue is not queue:
+                queue.close()
                 return
             with self.is_busy:
                 if self._manager is None:
@@ -86,6 +91,7 @@ class Watch:
         queue, self._queue = self._queue, None
         self._manager = None
         if queue is not None:
+            queue.stop()
             queue.wake()
             from runwell.jit.compiler import close_shared
 
@@ -95,13 +101,18 @@ class Watch:
         """Start anew after a fork."""
         self.is_busy.release()
         self._lock = allocate_lock()
+        queue, self._queue, self._manager = self._queue, None, None
+        if queue is None:
+            return
+        # Its files are the parent's as well.
+        queue.stop()
+        queue.close()
         modules = [module for known in self._modules.values() if (module := known()) is not None]
-        had_queue, self._queue, self._manager = self._queue is not None, None, None
         for module in modules:
             if module.tier is not None:
                 module.tier.abandon()
-        if had_queue and modules:
-            self.add(modules[0])
+        if modules:
+            self._begin()
 
 
 watch = Watch()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+from _queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from runwell.jit import policy
@@ -25,10 +25,10 @@ def compile_module(
 
     Args:
         module: the module, which must be valid.
-        progress: is told how many functions of how many are done.
+        progress: is told how many units of how many are done, and once more for those that are
+            compiled again.
     """
     tier = tier_of(module)
-    tier.is_loaded = True
     tier.load(module)
     compiler = shared_compiler(*module.compiler)
     allowance = policy.WHOLE_S + policy.WHOLE_BYTE_S * len(module.module.data)
@@ -43,10 +43,9 @@ def compile_module(
 
 def _units(module: ModuleCode, tier: ModuleTier) -> Iterator[Unit]:
     """All functions in units: neighbours together, as linkers put callers near callees."""
-    decoded = module.module
     group: list[int] = []
     size, cost = 0, 0.0
-    for x in range(decoded.n_imported_functions, len(decoded.function_types)):
+    for x in range(module.module.n_imported_functions, module.n_functions):
         if tier.function(x).level is not None:
             continue
         sizes = tier.sizes_of(module, x)
@@ -86,31 +85,21 @@ def _compile(
         else:
             allowance -= unit.predicted_s
             chosen.append(unit)
-    outcomes: list[tuple[Unit, Outcome]] = []
-    arrived = allocate_lock()
-    arrived.acquire()
+    outcomes: SimpleQueue[tuple[Unit, Outcome]] = SimpleQueue()
 
     def submit(unit: Unit) -> Ticket:
-        def done(outcome: Outcome) -> None:
-            outcomes.append((unit, outcome))
-            if arrived.locked():
-                arrived.release()
-
         data = tier.job(module, unit).encode()
-        return compiler.submit(data, policy.budget(unit.predicted_s), done)
+        budget = policy.budget(unit.predicted_s)
+        return compiler.submit(data, budget, lambda outcome: outcomes.put((unit, outcome)))
 
     tickets = [submit(unit) for unit in chosen]
-    finished = 0
     try:
-        while finished < len(chosen):
-            arrived.acquire()
-            while len(outcomes) > finished:
-                unit, outcome = outcomes[finished]
-                finished += 1
-                if not tier.finish(module, unit, outcome):
-                    left.append(unit)
-                if progress is not None:
-                    progress(finished, len(chosen))
+        for finished in range(1, len(chosen) + 1):
+            unit, outcome = outcomes.get()
+            if not tier.finish(module, unit, outcome):
+                left.append(unit)
+            if progress is not None:
+                progress(finished, len(chosen))
     except BaseException:
         for ticket in tickets:
             compiler.cancel(ticket)

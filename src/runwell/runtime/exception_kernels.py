@@ -15,8 +15,6 @@ from runwell.kernel import (
     Ptr,
     addr,
     atomic_add,
-    atomic_cas,
-    atomic_store,
     kernel,
     null,
     sizeof,
@@ -25,8 +23,9 @@ from runwell.kernel import (
     u32,
     u64,
 )
-from runwell.runtime.c_library import calloc, free, malloc, memmove, sched_yield
+from runwell.runtime.c_library import calloc, free, malloc, memmove
 from runwell.runtime.layout import Context, ExceptionObject, Instance, Tag
+from runwell.runtime.lock_kernels import give_lock, take_lock
 
 # Exceptions that a context holds before it looks whether it must, at least.
 LEAST_ROOM = 256
@@ -61,14 +60,13 @@ def is_exception_type(type_: u32) -> bool:
 @kernel
 def lock_exceptions() -> None:
     """Wait until nobody else is between reading or writing a cell and counting."""
-    while not atomic_cas(exceptions_lock, u32(0), u32(1)):
-        sched_yield()
+    take_lock(exceptions_lock)
 
 
 @kernel
 def unlock_exceptions() -> None:
     """Let others go on."""
-    atomic_store(exceptions_lock, u32(0))
+    give_lock(exceptions_lock)
 
 
 @kernel(export=True)

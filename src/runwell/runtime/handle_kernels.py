@@ -3,8 +3,6 @@
 from runwell.base.objects import TAG, TAG_MASK
 from runwell.kernel import (
     Ptr,
-    atomic_cas,
-    atomic_store,
     kernel,
     null,
     sizeof,
@@ -13,8 +11,9 @@ from runwell.kernel import (
     u32,
     u64,
 )
-from runwell.runtime.c_library import calloc, free, sched_yield
+from runwell.runtime.c_library import calloc, free
 from runwell.runtime.heap_layout import Handle, Heap
+from runwell.runtime.lock_kernels import give_lock, take_lock
 from runwell.runtime.region_kernels import region_of
 
 handles_lock = static("handles_lock", u32)
@@ -23,14 +22,13 @@ handles_lock = static("handles_lock", u32)
 @kernel
 def lock_handles() -> None:
     """Wait until nobody else reads or changes a list of handles."""
-    while not atomic_cas(handles_lock, u32(0), u32(1)):
-        sched_yield()
+    take_lock(handles_lock)
 
 
 @kernel
 def unlock_handles() -> None:
     """Let others go on."""
-    atomic_store(handles_lock, u32(0))
+    give_lock(handles_lock)
 
 
 @kernel(export=True)

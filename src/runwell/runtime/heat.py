@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 from runwell.base.light import NamedTuple, final
 from runwell.base.limits import HOT_FUNCTIONS
@@ -49,9 +48,10 @@ class HotQueue:
 
     def wake(self) -> None:
         """Let ``wait`` return."""
-        # It may be full: then it returns anyway.
-        with suppress(BlockingIOError):
+        try:
             os.write(self._writer, b"\0")
+        except BlockingIOError:
+            return  # it is full, and ``wait`` returns anyway; `contextlib` takes long to import
 
     def wait(self) -> list[Hot]:
         """Wait until something is hot, or somebody calls ``wake``; what is hot."""
@@ -61,11 +61,16 @@ class HotQueue:
         count = native.take_hot(addressof(self._entries))
         return [Hot(e.code, e.module, e.at - 1 if e.at else None) for e in self._entries[:count]]
 
+    def stop(self) -> None:
+        """Have guests put nothing here any more; another queue may begin."""
+        native.set_hot_pipe(NOBODY)
+
     def close(self) -> None:
-        """Stop listening; nobody may be waiting."""
-        native.set_hot_pipe(0xFFFF_FFFF)
+        """Close the files of a queue that was stopped; nobody may be waiting."""
         os.close(self._reader)
         os.close(self._writer)
 
 
+# In place of a file.
+NOBODY = 0xFFFF_FFFF
 assert sizeof(layout.HotFunction) == 24

@@ -10,8 +10,6 @@ once, until somebody heats it again.
 from runwell.base.limits import COLD, HOT_FUNCTIONS
 from runwell.kernel import (
     Ptr,
-    atomic_cas,
-    atomic_store,
     extern,
     i32,
     i64,
@@ -24,6 +22,7 @@ from runwell.kernel import (
     u64,
 )
 from runwell.runtime.layout import FuncCode, HotFunction, ModuleCode
+from runwell.runtime.lock_kernels import give_lock, take_lock
 
 hot_lock = static("hot_lock", u32)
 hot_count = static("hot_count", u32)
@@ -36,19 +35,6 @@ def write(file: i32, data: Ptr[u8], size: u64) -> i64:  # noqa: D103
     ...
 
 
-@kernel
-def lock_hot() -> None:
-    """Have the queue to oneself."""
-    while not atomic_cas(hot_lock, u32(0), u32(1)):
-        pass
-
-
-@kernel
-def unlock_hot() -> None:
-    """Let others have the queue."""
-    atomic_store(hot_lock, u32(0))
-
-
 @kernel(export=True)
 def on_hot(code: Ptr[FuncCode], at: Ptr[u8]) -> None:
     """A function's heat is spent; ``at`` is the loop it is in, or null."""
@@ -56,7 +42,7 @@ def on_hot(code: Ptr[FuncCode], at: Ptr[u8]) -> None:
     module = Ptr[ModuleCode](code.module)
     if module == null or module.heat == 0:
         return
-    lock_hot()
+    take_lock(hot_lock)
     count = hot_count[0]
     if count < HOT_FUNCTIONS:
         hot = hot_queue + count
@@ -67,7 +53,7 @@ def on_hot(code: Ptr[FuncCode], at: Ptr[u8]) -> None:
     else:
         # Try again later.
         code.heat = module.heat
-    unlock_hot()
+    give_lock(hot_lock)
     if count == 0:
         byte = local_array(u8, 1)
         byte[0] = u8(0)
@@ -79,32 +65,32 @@ def set_hot_pipe(file: u32) -> None:
     """Write a byte to this file when the queue is no longer empty; forget what is in it."""
     hot_pipe[0] = i32(file)
     hot_count[0] = u32(0)
-    unlock_hot()
+    give_lock(hot_lock)
 
 
 @kernel(export=True)
 def take_hot(out: Ptr[HotFunction]) -> u32:
     """Empty the queue into ``out``, which has room for all; gives how many there were."""
-    lock_hot()
+    take_lock(hot_lock)
     count = hot_count[0]
     for i in range(count):
         out[i] = hot_queue[i]
     hot_count[0] = u32(0)
-    unlock_hot()
+    give_lock(hot_lock)
     return count
 
 
 @kernel(export=True)
 def forget_hot(module: Ptr[u8]) -> None:
     """Take a module's functions out of the queue: the module is about to be freed."""
-    lock_hot()
+    take_lock(hot_lock)
     kept: u32 = 0
     for i in range(hot_count[0]):
         if hot_queue[i].module != module:
             hot_queue[kept] = hot_queue[i]
             kept += 1
     hot_count[0] = kept
-    unlock_hot()
+    give_lock(hot_lock)
 
 
 @kernel

@@ -32,10 +32,10 @@ from runwell.runtime.c_library import (
     mmap,
     mprotect,
     munmap,
-    sched_yield,
 )
 from runwell.runtime.interrupt_kernels import is_wanted, poll, trapped
 from runwell.runtime.layout import Context, Instance, Memory
+from runwell.runtime.lock_kernels import give_lock, take_lock
 
 # Bytes that are copied without a look at what is wanted of the guest, in about a millisecond.
 PIECE = 1 << 20
@@ -167,8 +167,7 @@ def memory_free(memory: Ptr[Memory]) -> None:
 @kernel(export=True)
 def memory_grow_by(memory: Ptr[Memory], delta_pages: u64) -> u64:
     """Grow a memory; its old size in pages, or all ones if a limit or the host refuses."""
-    while not atomic_cas(addr(memory.lock), u32(0), u32(1)):
-        sched_yield()
+    take_lock(addr(memory.lock))
     old: u64 = memory.pages
     result = old
     if delta_pages > memory.max_pages - old:
@@ -186,7 +185,7 @@ def memory_grow_by(memory: Ptr[Memory], delta_pages: u64) -> u64:
             # Other threads may look at any time.
             atomic_store(addr(memory.pages), old + delta_pages)
             atomic_store(addr(memory.bytes), size)
-    atomic_store(addr(memory.lock), u32(0))
+    give_lock(addr(memory.lock))
     return result
 
 

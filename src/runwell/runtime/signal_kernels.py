@@ -47,6 +47,7 @@ from runwell.runtime.c_library import (
     syscall,
 )
 from runwell.runtime.layout import Context, NativeSegment
+from runwell.runtime.lock_kernels import give_lock, take_lock
 from runwell.runtime.memory_kernels import is_guest_address
 from runwell.runtime.native_stack_kernels import (
     free_native_stack,
@@ -124,14 +125,13 @@ def is_first_thread() -> bool:
 @kernel
 def lock_contexts() -> None:
     """Keep all known contexts known."""
-    while not atomic_cas(known_lock, u32(0), u32(1)):
-        sched_yield()
+    take_lock(known_lock)
 
 
 @kernel
 def unlock_contexts() -> None:
     """Let contexts go again."""
-    atomic_store(known_lock, u32(0))
+    give_lock(known_lock)
 
 
 @kernel(export=True)

@@ -16,7 +16,6 @@ from runwell.kernel import (
     Array,
     Ptr,
     addr,
-    atomic_cas,
     atomic_load,
     atomic_store,
     i64,
@@ -29,9 +28,9 @@ from runwell.kernel import (
     u32,
     u64,
 )
-from runwell.runtime.c_library import sched_yield
 from runwell.runtime.interrupt_kernels import is_wanted, poll, trapped
 from runwell.runtime.layout import Context, Instance, Memory
+from runwell.runtime.lock_kernels import give_lock, take_lock
 from runwell.runtime.pause_kernels import park, unpark
 from runwell.runtime.sleep_kernels import monotonic, nap, wake_context
 
@@ -69,15 +68,14 @@ def lock_queue(address: Ptr[u8]) -> Ptr[Queue]:
     """The queue of an address, locked."""
     x = u64(address) >> 2
     queue = wait_queues + ((x ^ x >> 10 ^ x >> 20) & u64(QUEUES - 1))
-    while not atomic_cas(addr(queue.lock), u32(0), u32(1)):
-        sched_yield()
+    take_lock(addr(queue.lock))
     return queue
 
 
 @kernel
 def unlock_queue(queue: Ptr[Queue]) -> None:
     """Unlock a queue."""
-    atomic_store(addr(queue.lock), u32(0))
+    give_lock(addr(queue.lock))
 
 
 @kernel

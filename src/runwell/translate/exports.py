@@ -4,7 +4,6 @@ from runwell.base.traps import TrapCode
 from runwell.kernel import (
     Ptr,
     addr,
-    atomic_cas,
     atomic_store,
     kernel,
     null,
@@ -13,8 +12,8 @@ from runwell.kernel import (
     u32,
     u64,
 )
-from runwell.runtime.c_library import sched_yield
 from runwell.runtime.layout import REF_FRAME_UNIT, Context, FuncCode, ModuleCode
+from runwell.runtime.lock_kernels import give_lock, take_lock
 from runwell.translate.constant import translate_expression
 from runwell.translate.control import unset_from
 from runwell.translate.errors import Error, Invalid
@@ -32,8 +31,7 @@ INVALID_FUNCTION, INTERNAL = int(TrapCode.INVALID_FUNCTION), int(TrapCode.INTERN
 @kernel
 def lock_module(module: ModuleCode) -> None:
     """Wait until nobody else translates code of the module."""
-    while not atomic_cas(addr(module.lock), u32(0), u32(1)):
-        sched_yield()
+    take_lock(addr(module.lock))
 
 
 @kernel
@@ -148,7 +146,7 @@ def translate_functions(module: ModuleCode, first: u32, last: u32) -> u32:
     for i in range(first, last):
         if trap == 0 and module.codes[i].frame_bytes == 0:
             trap = translate_for_keeps(w, module, module.codes[i])
-    atomic_store(addr(module.lock), u32(0))
+    give_lock(addr(module.lock))
     give_work_back(w)
     return trap
 
@@ -227,7 +225,7 @@ def translate_constant(module: ModuleCode, span: Span, code: FuncCode) -> u32:
     except Invalid as failure:
         forget(w)
         trap = u32(INTERNAL) if failure.code == Error.OUT_OF_SPACE else u32(INVALID_FUNCTION)
-    atomic_store(addr(module.lock), u32(0))
+    give_lock(addr(module.lock))
     give_work_back(w)
     return trap
 

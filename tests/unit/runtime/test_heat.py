@@ -51,6 +51,7 @@ def test_what_is_reported():
     native.forget_hot(code.address)
     queue.wake()
     assert queue.wait() == []
+    queue.stop()
     queue.close()
     print("done")
     """

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from runwell.compat.wasmtime.engine import Engine
 from runwell.compat.wasmtime.errors import WasmtimeError, translated
+from runwell.compat.wasmtime.face import Extern
 from runwell.compat.wasmtime.func import Func
 from runwell.compat.wasmtime.store import Storelike
 from runwell.compat.wasmtime.types import (
@@ -22,33 +23,22 @@ from runwell.host.tag import Tag as NativeTag
 from runwell.runtime.memory import Memory as MemoryOwner
 
 
-class Global:
+class Global(Extern):
     """A global.
 
     Raises:
         TypeError: an argument is of a wrong type.
     """
 
-    __slots__ = ("native",)
+    __slots__ = ()
+
+    native: NativeGlobal
 
     def __init__(self, store: Storelike, ty: GlobalType, val: Any) -> None:
         store.store._check_open()
         if not isinstance(ty, GlobalType):
             raise TypeError("expected a GlobalType")
         self.native = NativeGlobal(ty.native, to_native(ty.native.type, val))
-
-    @classmethod
-    def of(cls, native: NativeGlobal) -> "Global":
-        """The global that Runwell knows as ``native``."""
-        made = cls.__new__(cls)
-        made.native = native
-        return made
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Global) and self.native is other.native
-
-    def __hash__(self) -> int:
-        return hash(self.native)
 
     def type(self, store: Storelike) -> GlobalType:
         """Its type."""
@@ -71,7 +61,7 @@ class Global:
         self.native.value = value
 
 
-class Table:
+class Table(Extern):
     """A table.
 
     Raises:
@@ -79,7 +69,9 @@ class Table:
         WasmtimeError: it would be beyond a limit.
     """
 
-    __slots__ = ("native",)
+    __slots__ = ()
+
+    native: NativeTable
 
     def __init__(self, store: Storelike, ty: TableType, init: Any) -> None:
         owner = store.store
@@ -90,19 +82,6 @@ class Table:
         owner.count("tables")
         with translated():
             self.native = NativeTable(type_, init=to_native(type_.element, init))
-
-    @classmethod
-    def of(cls, native: NativeTable) -> "Table":
-        """The table that Runwell knows as ``native``."""
-        made = cls.__new__(cls)
-        made.native = native
-        return made
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Table) and self.native is other.native
-
-    def __hash__(self) -> int:
-        return hash(self.native)
 
     def type(self, store: Storelike) -> TableType:
         """Its type."""
@@ -153,18 +132,10 @@ class Table:
         return self.native.size
 
 
-class _Bytes:
+class _Bytes(Extern):
     """What memories and shared memories have in common."""
 
-    __slots__ = ("native",)
-
-    native: Any
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Bytes) and self.native is other.native
-
-    def __hash__(self) -> int:
-        return hash(self.native)
+    __slots__ = ()
 
     def _grow(self, delta: int) -> int:
         if not isinstance(delta, int):
@@ -204,13 +175,6 @@ class Memory(_Bytes):
         owner.count("memories")
         with translated():
             self.native = face(MemoryOwner(type_, limit_bytes=limit))
-
-    @classmethod
-    def of(cls, native: NativeMemory) -> "Memory":
-        """The memory that Runwell knows as ``native``."""
-        made = cls.__new__(cls)
-        made.native = native
-        return made
 
     def type(self, store: Storelike) -> MemoryType:
         """Its type."""
@@ -296,13 +260,6 @@ class SharedMemory(_Bytes):
         with translated():
             self.native = face(MemoryOwner(ty.native))
 
-    @classmethod
-    def of(cls, native: NativeMemory) -> "SharedMemory":
-        """The memory that Runwell knows as ``native``."""
-        made = cls.__new__(cls)
-        made.native = native
-        return made
-
     def type(self) -> MemoryType:
         """Its type."""
         return MemoryType.of(self.native.type)
@@ -329,33 +286,22 @@ class SharedMemory(_Bytes):
         return self._size
 
 
-class Tag:
+class Tag(Extern):
     """An exception tag.
 
     Raises:
         TypeError: ``ty`` is no ``TagType``.
     """
 
-    __slots__ = ("native",)
+    __slots__ = ()
+
+    native: NativeTag
 
     def __init__(self, store: Storelike, ty: TagType) -> None:
         store.store._check_open()
         if not isinstance(ty, TagType):
             raise TypeError("expected a TagType")
         self.native = NativeTag(ty.native)
-
-    @classmethod
-    def of(cls, native: NativeTag) -> "Tag":
-        """The tag that Runwell knows as ``native``."""
-        made = cls.__new__(cls)
-        made.native = native
-        return made
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Tag) and self.native is other.native
-
-    def __hash__(self) -> int:
-        return hash(self.native)
 
     def type(self, store: Storelike) -> TagType:
         """Its type."""

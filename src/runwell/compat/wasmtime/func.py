@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Union
 from runwell.base.errors import RunwellError
 from runwell.base.types import FuncType as NativeFuncType
 from runwell.compat.wasmtime.errors import WasmtimeError
+from runwell.compat.wasmtime.face import Extern
 from runwell.compat.wasmtime.store import Store, StoreContext, Storelike
 from runwell.compat.wasmtime.types import FuncType
 from runwell.compat.wasmtime.value import from_native, to_native
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from runwell.compat.wasmtime.externs import AsExtern
 
 
-class Func:
+class Func(Extern):
     """A function.
 
     Args:
@@ -34,7 +35,7 @@ class Func:
         native: the function of Runwell.
     """
 
-    __slots__ = ("native",)
+    __slots__ = ()
 
     def __init__(
         self,
@@ -49,19 +50,6 @@ class Func:
             raise TypeError("expected a FuncType")
         owner = store.store
         self.native = NativeFunc(host_function(lambda: owner, ty, func, access_caller), ty.native)
-
-    @classmethod
-    def of(cls, native: Any) -> "Func":
-        """The function that Runwell knows as ``native``."""
-        made = cls.__new__(cls)
-        made.native = native
-        return made
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Func) and self.native is other.native
-
-    def __hash__(self) -> int:
-        return hash(self.native)
 
     def type(self, store: Storelike) -> FuncType:
         """Its type."""

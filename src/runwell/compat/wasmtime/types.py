@@ -4,25 +4,19 @@ from typing import Any, NamedTuple, TypeAlias
 
 from runwell.base import types as base
 from runwell.compat.wasmtime.errors import WasmtimeError
+from runwell.compat.wasmtime.face import Face
 from runwell.module import types as native
 
 
-class ValType:
+class ValType(Face):
     """A value type; made by the class methods named after the types."""
 
-    __slots__ = ("native",)
+    __slots__ = ()
 
     native: base.ValType
 
     def __init__(self) -> None:
         raise WasmtimeError("cannot construct directly: use ValType.i32() and the like")
-
-    @classmethod
-    def of(cls, type_: base.ValType) -> "ValType":
-        """The type that Runwell knows as ``type_``."""
-        made = cls.__new__(cls)
-        made.native = type_
-        return made
 
     @classmethod
     def i32(cls) -> "ValType":
@@ -75,22 +69,17 @@ def checked_valtype(type_: object) -> base.ValType:
     return type_.native
 
 
-class FuncType:
+class FuncType(Face):
     """A function type."""
 
-    __slots__ = ("native",)
+    __slots__ = ()
+
+    native: base.FuncType
 
     def __init__(self, params: list[ValType], results: list[ValType]) -> None:
         self.native = base.FuncType(
             tuple(map(checked_valtype, params)), tuple(map(checked_valtype, results))
         )
-
-    @classmethod
-    def of(cls, type_: base.FuncType) -> "FuncType":
-        """The type that Runwell knows as ``type_``."""
-        made = cls.__new__(cls)
-        made.native = type_
-        return made
 
     @property
     def params(self) -> list[ValType]:
@@ -103,20 +92,15 @@ class FuncType:
         return [ValType.of(t) for t in self.native.results]
 
 
-class GlobalType:
+class GlobalType(Face):
     """The type of a global."""
 
-    __slots__ = ("native",)
+    __slots__ = ()
+
+    native: native.GlobalType
 
     def __init__(self, valtype: ValType, mutable: bool) -> None:
         self.native = native.GlobalType(checked_valtype(valtype), mutable)
-
-    @classmethod
-    def of(cls, type_: native.GlobalType) -> "GlobalType":
-        """The type that Runwell knows as ``type_``."""
-        made = cls.__new__(cls)
-        made.native = type_
-        return made
 
     @property
     def content(self) -> ValType:
@@ -136,20 +120,15 @@ class Limits(NamedTuple):
     max: int | None = None
 
 
-class TableType:
+class TableType(Face):
     """The type of a table."""
 
-    __slots__ = ("native",)
+    __slots__ = ()
+
+    native: native.TableType
 
     def __init__(self, valtype: ValType, limits: Limits) -> None:
         self.native = native.TableType(checked_valtype(valtype), limits.min, limits.max)
-
-    @classmethod
-    def of(cls, type_: native.TableType) -> "TableType":
-        """The type that Runwell knows as ``type_``."""
-        made = cls.__new__(cls)
-        made.native = type_
-        return made
 
     @property
     def element(self) -> ValType:
@@ -162,14 +141,16 @@ class TableType:
         return Limits(self.native.minimum, self.native.maximum)
 
 
-class MemoryType:
+class MemoryType(Face):
     """The type of a memory.
 
     Raises:
         WasmtimeError: the limits are beyond what such a memory may have.
     """
 
-    __slots__ = ("native",)
+    __slots__ = ()
+
+    native: native.MemoryType
 
     def __init__(
         self,
@@ -189,13 +170,6 @@ class MemoryType:
         if shared and limits.max is None:
             raise WasmtimeError("a shared memory needs a maximum")
         self.native = native.MemoryType(limits.min, limits.max, is_64, shared, page_size_log2)
-
-    @classmethod
-    def of(cls, type_: native.MemoryType) -> "MemoryType":
-        """The type that Runwell knows as ``type_``."""
-        made = cls.__new__(cls)
-        made.native = type_
-        return made
 
     @property
     def limits(self) -> Limits:
@@ -223,22 +197,17 @@ class MemoryType:
         return self.native.page_bits
 
 
-class TagType:
+class TagType(Face):
     """The type of an exception tag."""
 
-    __slots__ = ("native",)
+    __slots__ = ()
+
+    native: native.TagType
 
     def __init__(self, functype: FuncType) -> None:
         if not isinstance(functype, FuncType):
             raise TypeError("expected a FuncType")
         self.native = native.TagType(functype.native)
-
-    @classmethod
-    def of(cls, type_: native.TagType) -> "TagType":
-        """The type that Runwell knows as ``type_``."""
-        made = cls.__new__(cls)
-        made.native = type_
-        return made
 
     @property
     def functype(self) -> FuncType:
