@@ -434,9 +434,9 @@ def test_a_killed_builder_blocks_nobody(cache, builder, tmp_path):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    started = time.monotonic()
-    assert contents(cache.load_or_build("core", "key", builder)) == DATA
-    assert time.monotonic() - started < 5
+    waits = []
+    assert contents(cache.load_or_build("core", "key", builder, waits.append)) == DATA
+    assert not waits
 
 
 def test_a_hanging_builder_is_not_waited_for_forever(cache, builder, monkeypatch):
@@ -511,15 +511,12 @@ def test_a_linked_object_loads_with_its_footer(cache):
     assert ctypes.CDLL(path).answer() == 42
 
 
-def test_a_warm_lookup_is_cheap(cache):
+def test_a_warm_lookup_takes_no_lock(cache, monkeypatch):
     builder = Builder(bytes(500_000))
-    cache.load_or_build("core", "key", builder)
-    best = 1e9
-    for _ in range(20):
-        started = time.perf_counter()
-        cache.load_or_build("core", "key", builder)
-        best = min(best, time.perf_counter() - started)
-    assert best < 1e-3
+    path = cache.load_or_build("core", "key", builder)
+    monkeypatch.setattr("runwell.codegen.cache.lock", None)
+    assert cache.load_or_build("core", "key", builder) == path
+    assert builder.count == 1
 
 
 def test_importing_is_cheap():

@@ -158,9 +158,7 @@ def test_types_that_are_not_of_functions(core):
 
 
 @pytest.mark.parametrize("functions", [46_000])
-def test_many_functions_are_described_quickly(core, functions):
-    from time import perf_counter
-
+def test_many_functions_are_described(core, functions):
     body = b"\0\x0b"
     bodies = array("I", [x for i in range(functions) for x in (2 * i, 2 * i + 2)])
     module = Module(
@@ -169,12 +167,11 @@ def test_many_functions_are_described_quickly(core, functions):
         functions=array("I", [0]) * functions,
         bodies=bodies,
     )
-    start = perf_counter()
     code = ModuleCode(module)
-    seconds = perf_counter() - start
-    last = fields(code, layout.FuncCode, code.code_address(functions - 1))
-    assert at(last.body, 2) == body
-    assert seconds < 0.1
+    assert code.n_functions == functions
+    for x in (0, functions // 2, functions - 1):
+        described = fields(code, layout.FuncCode, code.code_address(x))
+        assert at(described.body, 2) == body
 
 
 def test_modules_are_given_back(prepare):

@@ -162,14 +162,10 @@ def test_errors(stack, code, error):
 
 def test_walking_is_bounded(prepare):
     """Many functions that call each other in turn, in a deep recursion."""
-    from time import perf_counter
-
     code = prepare("(module " + "(func)" * 40_000 + ")")
     stack = Stack(code, Instance(code), range(40_000))
     for n in range(90_000):
         stack.call(n % 40_000, 4 + n % 17)
-    start = perf_counter()
     frames = backtrace(stack.stop())
-    assert perf_counter() - start < 1
     assert [f.function for f in frames[:3]] == [9999, 9998, 9997]
     assert frames[INNERMOST].name == f"... {90_000 - INNERMOST - OUTERMOST} more frames ..."

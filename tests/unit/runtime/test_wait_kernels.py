@@ -118,8 +118,7 @@ def test_memory_is_not_as_expected(guests, width):
 def test_timeout(guests, timeout):
     start = time.monotonic_ns()
     assert guests.wait(8, 0, timeout) == TIMED_OUT
-    took = time.monotonic_ns() - start
-    assert timeout <= took < timeout + 1000 * MILLISECOND
+    assert time.monotonic_ns() - start >= timeout
     assert guests.queued() == 0
 
 
@@ -175,12 +174,10 @@ def test_interrupt(guests):
     """It stops the one context, at once, and not by looking around from time to time."""
     guests.start(0)
     guests.start(0)
-    start = time.monotonic()
     context = guests.contexts[0]
     context.native.interrupt = int(TrapCode.INTERRUPTED)
     guests.kernels.wake_context(context.address)
     guests.await_that(lambda: 0 in guests.outcomes)
-    assert time.monotonic() - start < 5
     assert guests.outcomes == {0: TrapCode.INTERRUPTED << 32}
     assert context.native.interrupt == 0
     assert guests.notify(0) == 1
@@ -197,10 +194,8 @@ def test_waking_for_no_reason(guests):
 
 def test_nap_ends_when_the_word_changed(guests):
     word = ctypes.c_uint32(3)
-    start = time.monotonic()
-    guests.kernels.nap(word, 2, 10**10)
+    guests.kernels.nap(word, 2, 10**18)  # or for ever
     guests.kernels.nap(word, 3, 1000)
-    assert time.monotonic() - start < 5
 
 
 @pytest.mark.parametrize(
