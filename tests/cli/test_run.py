@@ -1,6 +1,7 @@
 """``runwell`` as a user meets it: whole processes, their output and their exit codes."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -313,3 +314,39 @@ def test_compiled_code_can_be_seen():
     assert "urem i64" in done.stdout
     done = runwell("inspect", "--llvm", "gcd", "--asm", "gcd", EXAMPLES / "gcd.wat")
     assert done.returncode == 2
+
+
+def test_messages_of_runwell_itself(tmp_path):
+    file = wat(tmp_path, '(module $plugin (func (export "f") unreachable))')
+    quiet = runwell("run", "--invoke", "f", file)
+    assert quiet.stderr == "runwell: trap: unreachable\n  0: plugin!f at 0x1e\n"
+    said = runwell("run", "-v", "--invoke", "f", file)
+    assert said.returncode == 134
+    assert re.search(r"^ +\d+\.\d ms runwell\.module: plugin: 1 functions, ready in", said.stderr)
+    assert "runwell.trap" not in said.stderr
+    for options in ["--log-level", "debug"], ["--verbose", "--log-level=debug"]:
+        said = runwell("run", *options, "--invoke", "f", file)
+        assert "ms runwell.trap: stopped: unreachable\n" in said.stderr
+
+
+TERMINAL = """
+import os, pty, sys
+code = pty.spawn([sys.executable, "-m", "runwell", *sys.argv[1:]])
+sys.exit(os.waitstatus_to_exitcode(code))
+"""
+
+
+def test_a_terminal_sees_how_far_a_long_preparation_is(tmp_path):
+    """That of the native core takes seconds."""
+    environment = {**os.environ, "RUNWELL_CACHE_DIR": str(tmp_path / "cache")}
+    hello = str(EXAMPLES / "hello.wasm")
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", TERMINAL, "run", hello],
+            capture_output=True, env=environment, stdin=subprocess.DEVNULL, check=True,
+        ).stdout
+        for _ in range(2)
+    ]  # fmt: skip
+    line, _, rest = outputs[0].rpartition(b"\r\x1b[K")
+    assert b"runwell: building the native core (once)" in line
+    assert rest == outputs[1] == b"Hello from WebAssembly.\r\n"

@@ -32,6 +32,7 @@ class Argument(NamedTuple):
             positional argument "store", "?" if it may be left out, "+" for one or more, and "..."
             for all that is left.
         choices: the values that are allowed; the first is the default.
+        short: of an option, a name with one dash.
     """
 
     name: str
@@ -39,11 +40,12 @@ class Argument(NamedTuple):
     help: str | None = None
     how: str = "store"
     choices: tuple[str, ...] | None = None
+    short: str | None = None
 
     @property
     def key(self) -> str:
         """The attribute of its value."""
-        return self.name.removeprefix("--")
+        return self.name.removeprefix("--").replace("-", "_")
 
     @property
     def is_option(self) -> bool:
@@ -96,6 +98,9 @@ COMMANDS = {
                      "real (default), or virtual[:START][,tick=NS], which starts at START (seconds "
                      "since 1970, or a date) and passes only when the guest looks or sleeps"),
             Argument("--seed", "N", "random numbers that are the same in each run"),
+            Argument("--deterministic", how="store_true",
+                     help="do the same in each run, engine and machine: canonical NaNs, a virtual "
+                     "clock, and the random numbers of --seed, or of seed 0"),
             Argument("--listen", "HOST:PORT",
                      "a socket for the guest to accept connections from", "append"),
             Argument("--fuel", "N", "stop after about so many instructions, exactly reproducible"),
@@ -107,6 +112,10 @@ COMMANDS = {
             Argument("--lazy", help="validate functions at first call", how="store_true"),
             Argument("--stats", how="store_true",
                      help="say at the end what was compiled and where the time went"),
+            Argument("--verbose", how="store_true", short="-v",
+                     help="say what is prepared, compiled and limited: --log-level info"),
+            Argument("--log-level", choices=("off", "debug", "info", "warning"),
+                     help="which messages of Runwell itself go to the standard error"),
             _FILE,
             Argument("args", "ARGS", "the guest's arguments", "..."),
         ),
@@ -165,6 +174,7 @@ def parse(argv: list[str]) -> SimpleNamespace:
 def read_plain(command: Command, argv: list[str]) -> dict[str, Any] | None:
     """The values of a command's arguments, or None if there is more to them than their order."""
     options = {a.name: a for a in command.arguments if a.is_option}
+    options |= {a.short: a for a in command.arguments if a.short is not None}
     values = {a.key: a.default for a in command.arguments}
     at = 0
     while at < len(argv) and argv[at].startswith("-"):
@@ -245,4 +255,5 @@ def _declare(command: Command, parser: ArgumentParser) -> None:
             settings["action"] = a.how
         if a.how != "store_true":
             settings |= {"metavar": a.metavar, "choices": a.choices}
-        (group if a.name in command.exclusive else parser).add_argument(a.name, **settings)
+        names = (a.name,) if a.short is None else (a.short, a.name)
+        (group if a.name in command.exclusive else parser).add_argument(*names, **settings)

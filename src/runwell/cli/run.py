@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     import signal
     from types import SimpleNamespace
     from typing import Any
+
+    from runwell.base.progress import Line
 else:
     import _signal as signal  # without the enumerations that ``signal`` wraps around it
 
 # As ``timeout`` of the shell has it.
 STOPPED = 124
+# Seconds that somebody waits without being told what for.
+PATIENCE_S = 0.5
 
 
 def run(args: SimpleNamespace) -> int:
@@ -34,12 +38,22 @@ def run(args: SimpleNamespace) -> int:
     except ValueError as e:
         print(f"runwell: {e}", file=sys.stderr)
         return 64
-    config = runwell.Config(engine=args.engine, bounds=args.bounds, **limits)
-    module = runwell.Module(
-        os.fspath(args.file),
-        engine=runwell.Engine(config),
-        validation="lazy" if args.lazy else "eager",
+    if args.verbose or args.log_level != "off":
+        show_messages(args.log_level if args.log_level != "off" else "info")
+    config = runwell.Config(
+        engine=args.engine, bounds=args.bounds, deterministic=args.deterministic, **limits
     )
+    line = progress_line()
+    try:
+        module = runwell.Module(
+            os.fspath(args.file),
+            engine=runwell.Engine(config),
+            validation="lazy" if args.lazy else "eager",
+            progress=line,
+        )
+    finally:
+        if line is not None:
+            line.clear()
     try:
         wasi = _world(args)
     except ValueError as e:
@@ -118,6 +132,31 @@ def _world(args: SimpleNamespace) -> runwell.WasiConfig:
         listeners=args.listen,
         **options,
     )
+
+
+def progress_line() -> Line | None:
+    """What tells a terminal how far a preparation is that takes long."""
+    if not os.isatty(2) and "RUNWELL_PROGRESS" not in os.environ:
+        return None
+    from runwell.base.progress import Line
+
+    return Line(PATIENCE_S)
+
+
+def show_messages(level: str) -> None:
+    """Write what Runwell logs to the standard error, with milliseconds since now.
+
+    Args:
+        level: the lowest that counts, as ``logging`` calls it.
+    """
+    import logging
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(relativeCreated)8.1f ms %(name)s: %(message)s"))
+    logger = logging.getLogger("runwell")
+    logger.addHandler(handler)
+    logger.setLevel(level.upper())
+    logger.propagate = False
 
 
 def behave_like_a_program() -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 
 import runwell
+from runwell.cli.run import progress_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,9 +16,14 @@ if TYPE_CHECKING:
 def run(args: SimpleNamespace) -> int:
     """Validate ``args.files``; 0 if all are valid, 65 otherwise, 66 if one cannot be read."""
     worst = 0
+    line = progress_line()
     for name in args.files:
         try:
-            runwell.Module(os.fspath(name))
+            try:
+                runwell.Module(os.fspath(name), progress=line)
+            finally:
+                if line is not None:
+                    line.clear()
         except runwell.RunwellError as e:
             print(f"{name}: {e}", file=sys.stderr)
             worst = max(worst, 65)

@@ -105,7 +105,7 @@ class NativeCache:
         name: str,
         key: str,
         build: Callable[[], bytes],
-        progress: Callable[[str], None] | None = None,
+        progress: Callable[[str], object] | None = None,
     ) -> str:
         """Path of an object for ``dlopen``, building it if there is no good one.
 

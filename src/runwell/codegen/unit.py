@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import final
 
+from runwell.base.progress import TICK_S
 from runwell.codegen.python import command, find_python
 from runwell.kernel.compiler import Program
 from runwell.kernel.declare import Data, Kernel
@@ -23,7 +24,7 @@ class Unit:
     """What is compiled into one object.
 
     Attributes:
-        name: for progress messages.
+        name: what to call it.
         level: optimisation level, 0 to 3, unless None.
     """
 
@@ -40,7 +41,7 @@ class Unit:
         """Describe a unit; nothing is compiled yet.
 
         Args:
-            name: for progress messages.
+            name: what to call it.
             kernels: kernels, and tables, that the unit defines for others; what they need and
                 nobody else defines comes along.
             extra: adds text of its own to the module.
@@ -103,7 +104,7 @@ def _declared(thing: object) -> Kernel | Data:
 def compile_units(
     units: Sequence[Unit],
     jobs: int = 2,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
     *,
     level: int = 2,
 ) -> list[bytes]:
@@ -112,7 +113,8 @@ def compile_units(
     Args:
         units: what to compile; the order of the answer.
         jobs: how many processes at most; 0 compiles in this one.
-        progress: is told, in this thread, what was done.
+        progress: is told, in this thread, how many are done and how many there are, and at least
+            ten times a second while nothing changes; what it raises ends the work.
         level: optimisation level, 0 to 3, of units that have none of their own.
 
     Raises:
@@ -124,13 +126,18 @@ def compile_units(
     try:
         for n, unit in enumerate(units):
             pool.submit(n, unit.text(), level if unit.level is None else unit.level)
+            if progress is not None:
+                progress(0, len(units))
         for done in range(1, len(units) + 1):
-            n, result = pool.take()
+            while (answer := pool.take(None if progress is None else TICK_S)) is None:
+                assert progress is not None
+                progress(done - 1, len(units))
+            n, result = answer
             if isinstance(result, Exception):
                 raise result
             objects[n] = result
             if progress is not None:
-                progress(f"compiled {units[n].name} ({done} of {len(units)})")
+                progress(done, len(units))
     finally:
         pool.close()
     return objects
@@ -155,9 +162,12 @@ class _Pool:
         """Queue a text."""
         self.todo.put((n, text, level))
 
-    def take(self) -> tuple[int, bytes | Exception]:
-        """Wait for an answer."""
-        return self.done.get()
+    def take(self, patience_s: float | None) -> tuple[int, bytes | Exception] | None:
+        """Wait for an answer; None if there is none in that time."""
+        try:
+            return self.done.get(timeout=patience_s)
+        except queue.Empty:
+            return None
 
     def feed(self, worker: subprocess.Popen[bytes] | None) -> None:
         """Give queued texts to one worker; do the work here once it is no use."""

@@ -294,7 +294,9 @@ class Engine:
         ticket = Ticket(self._census)
         if len(self._census) > most:
             from runwell.base.errors import LinkError
+            from runwell.base.log import INFO, log
 
+            log("limit", INFO, "refused an instance: the engine allows %d at once", most)
             raise LinkError(f"too many instances: the engine allows {most} at once")
         return ticket
 

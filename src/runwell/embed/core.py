@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+from _thread import allocate_lock, get_ident
 
 from runwell.runtime.native import hooks, native
 
@@ -10,12 +10,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from runwell.base.progress import Progress
     from runwell.module.module import Module
     from runwell.runtime.func import Func
     from runwell.runtime.instance import InstanceBody
 
 _lock = allocate_lock()
 _loaded: list[bool] = []
+# The thread that is at it.
+_loading: list[int] = []
 
 
 def _source_of(module: Module, offset: int) -> str:
@@ -53,16 +56,22 @@ def _check_interpreter() -> None:
         raise ImportError("Runwell works in Python's main interpreter, not in a subinterpreter")
 
 
-def load() -> None:
+def load(progress: Progress | None = None) -> None:
     """Make sure that the core is loaded and the native types exist.
 
     The first use of a version on a machine builds the core, which takes some seconds.
 
+    Args:
+        progress: is told how far a build is; what it raises ends that.
+
     Raises:
         ImportError: this is a subinterpreter, or a Python whose objects the kernels do not know.
+        RuntimeError: a progress callback, or what a build logs, uses what is being built.
     """
     if _loaded:
         return
+    if get_ident() in _loading:
+        raise RuntimeError("the native core is being built: nothing can run before that is done")
     with _lock:
         if _loaded:
             return
@@ -70,7 +79,11 @@ def load() -> None:
         if not native.installed:
             from runwell.interp.core import load_core
 
-            load_core()
+            _loading.append(get_ident())
+            try:
+                load_core(progress)
+            finally:
+                _loading.clear()
         from runwell.host.caller import instance_makers
         from runwell.host.install import install
 

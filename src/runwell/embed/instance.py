@@ -6,6 +6,7 @@ from _weakref import ref
 
 from runwell.base.errors import ClosedError, RunwellError
 from runwell.base.light import final
+from runwell.base.log import DEBUG, log
 from runwell.embed.closing import close_faces, linger
 from runwell.embed.config import check_deadline, check_fuel
 from runwell.embed.exports import Exports, LazyExports, close
@@ -161,6 +162,13 @@ class Instance:
             self._native, self._slot = CLOSED, None
             slot.give_back(self)
             return
+        log(
+            "instance",
+            DEBUG,
+            "closing the instance at %#x of %s",
+            int(native.address),  # and not its owner
+            native.code.module,
+        )
         if self._wasi is not None:
             self._wasi.close()
         self._native = CLOSED

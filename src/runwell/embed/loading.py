@@ -7,6 +7,7 @@ from runwell.embed.module import Module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from runwell.base.progress import Progress
     from runwell.embed.config import Engine
     from runwell.embed.imports import Imports
     from runwell.embed.module import Source
@@ -19,6 +20,7 @@ def load(
     *,
     wasi: WasiConfig | None = None,
     engine: Engine | None = None,
+    progress: Progress | None = None,
 ) -> Instance:
     """Load a module and make an instance of it.
 
@@ -30,6 +32,7 @@ def load(
         imports: as ``Instance`` takes them.
         wasi: what it gets from WASI.
         engine: where it runs; None for one of the default configuration.
+        progress: is told how far the preparation is, as for ``Module``.
 
     Returns:
         The instance; its ``exports`` are what there is to call.
@@ -41,7 +44,7 @@ def load(
         OSError: the file cannot be read.
         Trap: the start function trapped.
     """
-    module = Module(source, engine=engine)
+    module = Module(source, engine=engine, progress=progress)
     if wasi is None and _imports_wasi(module):
         from runwell.wasi.config import WasiConfig
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runwell.base.light import final
+from runwell.base.log import INFO, log, logs
 from runwell.embed.config import Engine
 from runwell.embed.core import load
 from runwell.embed.imports import Wanted
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
+    from runwell.base.progress import Progress
     from runwell.embed.imports import Imports
     from runwell.embed.instance import Instance
     from runwell.embed.pool import InstancePool
@@ -45,12 +47,17 @@ class Module:
         engine: where it will run; None for an engine of the default configuration.
         validation: when function bodies are validated: ``"eager"``, now, or ``"lazy"``, each before
             its first call, where an invalid one then traps.
+        progress: is called with a phase, how much of it is done, and how much there is, or 0 if
+            that is not known yet: ``"core"`` while Runwell's native core is built, once for each
+            version, or ``"wait"`` while another process does; ``"parse"``, the text format;
+            ``"validate"``; with ``engine="jit"``, ``"measure"`` and ``"compile"``.  While nothing
+            changes it may be called again.  What it raises ends the preparation, and is raised.
 
     Raises:
         MalformedError: the bytes or the text are not a module.
         InvalidError: the module is invalid.
         OSError: the file cannot be read.
-        TypeError: ``source`` or ``engine`` is of a wrong type.
+        TypeError: ``source``, ``engine`` or ``progress`` is of a wrong type.
         ValueError: ``validation`` is neither.
 
     Attributes:
@@ -64,21 +71,30 @@ class Module:
     __slots__ = ("__weakref__", "_validation", "code", "engine", "entries", "infos", "wanted")
 
     def __init__(
-        self, source: Source, *, engine: Engine | None = None, validation: str = "eager"
+        self,
+        source: Source,
+        *,
+        engine: Engine | None = None,
+        validation: str = "eager",
+        progress: Progress | None = None,
     ) -> None:
         if engine is not None and not isinstance(engine, Engine):
             raise TypeError(f"engine must be a runwell.Engine, not {type(engine).__name__}")
         if validation not in _VALIDATION:
             raise ValueError(f"validation is 'eager' or 'lazy', not {validation!r}")
+        if progress is not None and not callable(progress):
+            raise TypeError(f"progress must be callable, not {type(progress).__name__}")
+        started_s = _now_s() if logs("module", INFO) else 0.0
         self.engine = engine if engine is not None else Engine()
         self._validation = validation
         config = self.engine.config
-        decoded = _decode(_binary(source, config.feature_bits), config.feature_bits)
-        load()
+        features = config.feature_bits
+        decoded = _decode(_binary(source, features, progress), features)
+        load(progress)
         self.code = ModuleCode(
             decoded,
             explicit=config.bounds == "explicit",
-            features=config.feature_bits,
+            features=features,
             max_frames=config.max_frames,
             metered=config.fuel is not None,
             # A guest that is out of fuel can go on only where no compiled code is on its stack.
@@ -97,15 +113,20 @@ class Module:
         from runwell.translate import translator
 
         if validation == "eager":
-            translator.validate(self.code)
+            translator.validate(self.code, phase(progress, "validate"))
         else:
             translator.validate_constants(self.code)  # instantiation relies on them
         if config.engine == "jit":
             from runwell.jit.whole import compile_module
 
-            compile_module(self.code)
+            compile_module(self.code, progress)
         elif config.engine == "tiered":
             watch.add(self.code)
+        if started_s:
+            log(
+                "module", INFO, "%s: %d functions, ready in %.1f ms",
+                decoded, len(decoded.bodies) // 2, (_now_s() - started_s) * 1e3,
+            )  # fmt: skip
 
     @classmethod
     def of(cls, code: ModuleCode) -> Module:
@@ -253,19 +274,32 @@ def _decode(data: bytes, features: int) -> Decoded:
     return decoded
 
 
-def _binary(source: Any, features: int) -> bytes:
+def phase(progress: Progress | None, name: str) -> Callable[[int, int], object] | None:
+    """What is told how far one phase is."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(name, done, total)
+
+
+def _now_s() -> float:
+    from time import perf_counter
+
+    return perf_counter()
+
+
+def _binary(source: Any, features: int, progress: Progress | None = None) -> bytes:
     """The binary format of whatever was given."""
     if isinstance(source, bytes):
         return source
     if isinstance(source, str) and source.lstrip()[:1] in ("(", ";"):
-        return _from_text(source, features)
+        return _from_text(source, features, progress)
     if isinstance(source, bytearray | memoryview):
         return bytes(source)
     if isinstance(source, str) or hasattr(source, "__fspath__"):
         with open(source, "rb") as file:
             data = file.read()
         if not data.startswith(_MAGIC) and str(source).endswith((".wat", ".wast")):
-            return _from_text(data, features)
+            return _from_text(data, features, progress)
         return data
     try:
         return bytes(memoryview(source))
@@ -275,7 +309,7 @@ def _binary(source: Any, features: int) -> bytes:
         ) from None
 
 
-def _from_text(text: str | bytes, features: int) -> bytes:
+def _from_text(text: str | bytes, features: int, progress: Progress | None) -> bytes:
     from runwell.text.parser import parse
 
-    return parse(text, features)
+    return parse(text, features, progress=phase(progress, "parse"))

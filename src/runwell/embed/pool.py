@@ -9,6 +9,7 @@ from sys import getrefcount
 
 from runwell.base.errors import ClosedError
 from runwell.base.light import final
+from runwell.base.log import DEBUG, INFO, log
 from runwell.embed.closing import close_faces, linger
 from runwell.embed.exports import CLOSED_EXPORTS, Exports, LazyExports, close
 from runwell.embed.imports import find_imports
@@ -184,6 +185,7 @@ class InstancePool:
         )
         for _ in range(size):
             self._free.put(self._make())
+        log("pool", DEBUG, "made %d instances of %s", size, module.code.module)
 
     def acquire(self, timeout_s: float | None = None) -> Instance:
         """An instance, until it is closed.
@@ -203,6 +205,7 @@ class InstancePool:
         try:
             slot = self._free.get(True, timeout_s)
         except Empty:
+            log("limit", INFO, "all %d instances of a pool are in use", self.size)
             raise TimeoutError(f"all {self.size} instances are in use") from None
         if slot is None:
             if self.closed:
@@ -225,6 +228,11 @@ class InstancePool:
 
     def _replace(self) -> None:
         """An instance cannot be used again: the next user gets a new one."""
+        if not self._closed:
+            log(
+                "pool", DEBUG, "an instance of %s cannot be used again: something of it is in use",
+                self.module.code.module,
+            )  # fmt: skip
         self._free.put(None)
 
     @property

@@ -10,12 +10,11 @@ import os
 import sys
 
 from runwell.base.light import final
+from runwell.base.log import DEBUG, INFO, log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Progress = Callable[[str], None]
+    from runwell.base.progress import Line, Progress
 
 # What native code is made from: packages, and the modules in them, or what they end in; all if none
 # is named.  A test compares this with what a build imports.
@@ -75,8 +74,9 @@ def load_core(progress: Progress | None = None) -> Core:
     """The core, loaded at the first call and built if it is not in the cache.
 
     Args:
-        progress: is told what a build does; by default a terminal's standard error is, and any if
-            ``RUNWELL_PROGRESS`` is set.
+        progress: is told how far a build is (phases ``"core"``, and ``"wait"`` for one of another
+            process), and again and again meanwhile; by default a terminal's standard error is, and
+            any if ``RUNWELL_PROGRESS`` is set.  What it raises ends the build.
 
     Raises:
         OSError: the object cannot be loaded.
@@ -88,11 +88,25 @@ def load_core(progress: Progress | None = None) -> Core:
     from runwell.runtime import signals
     from runwell.runtime.native import native
 
-    tell = progress or _Line()
+    lines: list[Line] = []
+
+    def show(phase: str, done: int, total: int) -> None:
+        if not lines:
+            from runwell.base.progress import Line
+
+            lines.append(Line())
+        lines[0](phase, done, total)
+
+    tell = progress or show
     wanted = key()
-    path = NativeCache().load_or_build("core", wanted, lambda: build(tell), tell)
-    if isinstance(tell, _Line):
-        tell.clear()
+    try:
+        path = NativeCache().load_or_build(
+            "core", wanted, lambda: build(tell), lambda _: tell("wait", 0, 0)
+        )
+    finally:
+        for line in lines:
+            line.clear()
+    log("core", DEBUG, "the native core is %s", path)
     core = Core(path, wanted)
     native.install(core.address_of, make_builtin)
     signals.install(
@@ -139,41 +153,21 @@ def stamps_of(package: str, modules: tuple[str, ...] = ()) -> list[str]:
 
 def build(progress: Progress) -> bytes:
     """Compile and link the core."""
+    from time import perf_counter
+
     from runwell.codegen.unit import compile_units
     from runwell.elf.linker import link
     from runwell.interp.unit import core_exports, core_units
 
-    progress("building the native core (once)")
+    progress("core", 0, 0)
+    started_s = perf_counter()
     units = core_units()
     jobs = min(len(os.sched_getaffinity(0)), len(units))
-    objects = compile_units(units, jobs, progress, level=_LEVEL)
-    return link(objects, exports=core_exports(units), soname="librunwell-core.so")
 
+    def tell(done: int, total: int) -> None:
+        progress("core", done, total)
 
-@final
-class _Line:
-    """A line on standard error that is written over again and again, for people."""
-
-    _ERASE = "\r\x1b[K"
-
-    def __init__(self) -> None:
-        self._written = False
-
-    def __call__(self, text: str) -> None:
-        if self._is_tty():
-            self._write(f"{self._ERASE}runwell: {text}")
-            self._written = True
-        elif os.environ.get("RUNWELL_PROGRESS"):
-            self._write(f"runwell: {text}\n")
-
-    def clear(self) -> None:
-        """Leave no trace."""
-        if self._written:
-            self._write(self._ERASE)
-
-    def _is_tty(self) -> bool:
-        return sys.stderr is not None and sys.stderr.isatty()
-
-    def _write(self, text: str) -> None:
-        sys.stderr.write(text)
-        sys.stderr.flush()
+    objects = compile_units(units, jobs, tell, level=_LEVEL)
+    linked = link(objects, exports=core_exports(units), soname="librunwell-core.so")
+    log("core", INFO, "built the native core in %.1f s", perf_counter() - started_s)
+    return linked

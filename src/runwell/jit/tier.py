@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, final
 from weakref import ref
 
 from runwell.base.limits import COLD
+from runwell.base.log import DEBUG, INFO, log_later
 from runwell.elf.format import ElfError
 from runwell.elf.movable import Movable
 from runwell.jit import policy
@@ -220,9 +221,18 @@ class ModuleTier:
         code = b""
         if outcome.status == Status.DONE and self._use(module, unit.level, outcome.code):
             code = outcome.code
+            log_later(
+                "jit", DEBUG, "compiled %s at %s in %.3f s of processor time: %d bytes",
+                Names(module, unit.functions), unit.level.name, outcome.cpu_s, len(code),
+            )  # fmt: skip
         else:
             self.killed += 1
             self._note_failure(unit.level, first)
+            log_later(
+                "jit", INFO, "gave up on %s at %s after %.3f s of processor time: %s",
+                Names(module, unit.functions), unit.level.name, outcome.cpu_s,
+                outcome.message or outcome.status.value,
+            )  # fmt: skip
         if code or outcome.status == Status.OVERRUN:
             names = tuple(symbol.name for symbol in Movable(code).symbols) if code else (first,)
             _cache.add(module, Record(int(unit.level), names, code))
@@ -239,6 +249,11 @@ class ModuleTier:
                 self.n_loaded += self._use(module, level, record.code)
             else:
                 self._note_failure(level, record.names[0])
+        if self.n_loaded:
+            log_later(
+                "jit", INFO, "%s: %d pieces of compiled code from the cache",
+                module.module, self.n_loaded,
+            )  # fmt: skip
 
     def _use(self, module: ModuleCode, level: Level, data: bytes) -> bool:
         """Install code; can it be used?"""
@@ -256,6 +271,23 @@ class ModuleTier:
     def _note_failure(self, level: Level, name: str) -> None:
         f = self.function(int(name.removeprefix("f")))
         f.failed |= {level}
+
+
+@final
+class Names:
+    """Functions, for a message that may never be read."""
+
+    __slots__ = ("_functions", "_module")
+
+    def __init__(self, module: ModuleCode, functions: tuple[int, ...]) -> None:
+        self._module, self._functions = module.module, functions
+
+    def __str__(self) -> str:
+        first = self._functions[0]
+        name = self._module.function_name(first) or f"function {first}"
+        others = len(self._functions) - 1
+        where = f" of {self._module}"
+        return f"{name} and {others} more{where}" if others else f"{name}{where}"
 
 
 @final

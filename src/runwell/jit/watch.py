@@ -10,6 +10,7 @@ from _thread import allocate_lock, start_new_thread
 from _weakref import ref
 
 from runwell.base.light import final
+from runwell.base.log import flush
 from runwell.runtime.heat import HotQueue
 from runwell.runtime.native import native
 
@@ -85,6 +86,7 @@ class Watch:
 
                     self._manager = Manager(self)
                 self._manager.work(hots)
+            flush()  # outside: who forks holds the locks of ``logging`` and waits for this one
 
     def close(self) -> None:
         """End the compilers, and look after nothing until a module is added."""

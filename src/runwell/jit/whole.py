@@ -2,50 +2,64 @@
 
 from __future__ import annotations
 
-from _queue import SimpleQueue
+from _queue import Empty, SimpleQueue
+from time import perf_counter
 from typing import TYPE_CHECKING
 
+from runwell.base.log import INFO, flush, log
+from runwell.base.progress import TICK_S
 from runwell.jit import policy
 from runwell.jit.compiler import shared_compiler
 from runwell.jit.policy import Level
 from runwell.jit.tier import Unit, save_code, tier_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
+    from runwell.base.progress import Progress
     from runwell.jit.compiler import Compiler, Outcome, Ticket
     from runwell.jit.tier import ModuleTier
     from runwell.runtime.code import ModuleCode
 
+# How often somebody who wants to know is told how far it is.
+_TELL_FUNCTIONS = 200
 
-def compile_module(
-    module: ModuleCode, progress: Callable[[int, int], object] | None = None
-) -> None:
+
+def compile_module(module: ModuleCode, progress: Progress | None = None) -> None:
     """Compile all functions of a module; those that cannot be compiled stay interpreted.
 
     Args:
         module: the module, which must be valid.
-        progress: is told how many units of how many are done, and once more for those that are
-            compiled again.
+        progress: is told how many functions of how many are measured, the phase ``"measure"``; then
+            how many units of how many are compiled, ``"compile"``, at least ten times a second, and
+            once more for those that are compiled again; what it raises ends the work.
     """
+    started_s = perf_counter()
     tier = tier_of(module)
     tier.load(module)
     compiler = shared_compiler(*module.compiler)
     allowance = policy.WHOLE_S + policy.WHOLE_BYTE_S * len(module.module.data)
     try:
-        left = _compile(module, tier, compiler, list(_units(module, tier)), allowance, progress)
+        left = _compile(module, tier, compiler, _units(module, tier, progress), allowance, progress)
         # What failed, or there was no time for, is tried at the level that takes the least.
         again = [_at_level(module, tier, unit, Level.FAST) for unit in left]
         _compile(module, tier, compiler, again, float("inf"), progress)
     finally:
         save_code()
+        flush()
+    log(
+        "jit", INFO, "%s: compiled all that can be in %.3f s, %.3f s of processor time",
+        module.module, perf_counter() - started_s, tier.compiled_s,
+    )  # fmt: skip
 
 
-def _units(module: ModuleCode, tier: ModuleTier) -> Iterator[Unit]:
+def _units(module: ModuleCode, tier: ModuleTier, progress: Progress | None) -> list[Unit]:
     """All functions in units: neighbours together, as linkers put callers near callees."""
+    units: list[Unit] = []
     group: list[int] = []
     size, cost = 0, 0.0
-    for x in range(module.module.n_imported_functions, module.n_functions):
+    first = module.module.n_imported_functions
+    for x in range(first, module.n_functions):
+        if progress is not None and (x - first) % _TELL_FUNCTIONS == 0:
+            progress("measure", x - first, module.n_functions - first)
         if tier.function(x).level is not None:
             continue
         sizes = tier.sizes_of(module, x)
@@ -53,13 +67,14 @@ def _units(module: ModuleCode, tier: ModuleTier) -> Iterator[Unit]:
             continue  # it is invalid
         own = policy.predict(sizes, Level.BEST)
         if group and (size + sizes.bytes > policy.UNIT_BYTES or cost + own > policy.UNIT_S):
-            yield Unit(tuple(group), Level.BEST, frozenset(), cost)
+            units.append(Unit(tuple(group), Level.BEST, frozenset(), cost))
             group, size, cost = [], 0, 0.0
         group.append(x)
         size += sizes.bytes
         cost += own
     if group:
-        yield Unit(tuple(group), Level.BEST, frozenset(), cost)
+        units.append(Unit(tuple(group), Level.BEST, frozenset(), cost))
+    return units
 
 
 def _at_level(module: ModuleCode, tier: ModuleTier, unit: Unit, level: Level) -> Unit:
@@ -73,7 +88,7 @@ def _compile(
     compiler: Compiler,
     units: list[Unit],
     allowance: float,
-    progress: Callable[[int, int], object] | None,
+    progress: Progress | None,
 ) -> list[Unit]:
     """Compile units, as far as the allowance goes; gives those that are left."""
     left: list[Unit] = []
@@ -92,16 +107,32 @@ def _compile(
         budget = policy.budget(unit.predicted_s)
         return compiler.submit(data, budget, lambda outcome: outcomes.put((unit, outcome)))
 
-    tickets = [submit(unit) for unit in chosen]
+    tickets: list[Ticket] = []
     try:
+        if progress is not None and chosen:
+            progress("compile", 0, len(chosen))
+        tickets.extend(map(submit, chosen))
         for finished in range(1, len(chosen) + 1):
-            unit, outcome = outcomes.get()
+            while (answer := _take(outcomes, progress)) is None:
+                assert progress is not None
+                progress("compile", finished - 1, len(chosen))
+            unit, outcome = answer
             if not tier.finish(module, unit, outcome):
                 left.append(unit)
             if progress is not None:
-                progress(finished, len(chosen))
+                progress("compile", finished, len(chosen))
     except BaseException:
         for ticket in tickets:
             compiler.cancel(ticket)
         raise
     return left
+
+
+def _take(
+    outcomes: SimpleQueue[tuple[Unit, Outcome]], progress: Progress | None
+) -> tuple[Unit, Outcome] | None:
+    """The next outcome; None if it is time to tell that there is none yet."""
+    try:
+        return outcomes.get(timeout=None if progress is None else TICK_S)
+    except Empty:
+        return None

@@ -24,6 +24,7 @@ from time import monotonic
 from weakref import WeakSet
 
 from runwell.base.light import final
+from runwell.base.log import DEBUG, WARNING, log
 from runwell.codegen.python import command, find_python
 from runwell.jit.compiler import Compiler, Outcome, Status, Ticket
 from runwell.jit.process import Process
@@ -193,8 +194,8 @@ class Workers(Compiler):
                 self._wait()
                 self._look_after()
         finally:
-            for process in self._processes:
-                process.kill()
+            for process in list(self._processes):
+                self._end(process)
             with self._lock:
                 for waker in self._wakers or ():
                     waker.close()
@@ -248,11 +249,13 @@ class Workers(Compiler):
             self._note_failed_start(f"{python} cannot be started: {error.strerror}")
             return None
         self.started += 1
+        log("jit.workers", DEBUG, "started compiler process %d", process.pid)
         return process
 
     def _give_up(self, problem: str) -> None:
         """Compile in a thread from now on."""
         self.problem = problem
+        log("jit.workers", WARNING, "%s; code is compiled in a thread from now on", problem)
         self._fallback = ThreadCompiler(self._function)
         self._start_and_assign()
 
@@ -350,7 +353,9 @@ class Workers(Compiler):
     def _end(self, process: Process) -> str:
         """Kill a process; how it ended and what it said."""
         self._processes.remove(process)
-        return process.kill()
+        message = process.kill()
+        log("jit.workers", DEBUG, "ended compiler process %d: %s", process.pid, message)
+        return message
 
 
 _pools: WeakSet[Workers] = WeakSet()

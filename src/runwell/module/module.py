@@ -252,6 +252,10 @@ class Module:
             self._names = self._read_names(self) if self._read_names is not None else Names()
         return self._names
 
+    def __str__(self) -> str:
+        """Its name; what else tells it apart if it has none."""
+        return self.names.module or f"a module of {len(self.data)} bytes"
+
     def body(self, function: int) -> Span | None:
         """Where the body of a function is; None for an import."""
         x = (function - self.n_imported_functions) * 2

@@ -11,9 +11,11 @@ from __future__ import annotations
 from _bisect import bisect_left
 from _weakref import ref
 from array import array
+from sys import modules
 
 from runwell.base.errors import InternalError, LinkError, Trap, unknown_imports, unlinkable
 from runwell.base.light import final
+from runwell.base.log import DEBUG, log
 from runwell.base.types import I32, I64, FuncType, ValType
 from runwell.kernel.types import ctype_of, sizeof, u64
 from runwell.module.module import Import
@@ -35,7 +37,7 @@ from runwell.runtime.types import relation, type_of_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any, TypeAlias
 
     from runwell.runtime.tag import Tag
@@ -50,8 +52,10 @@ class _Lease(int):
 
     __slots__ = ()
 
-    def __del__(self, native: Native = native) -> None:
+    def __del__(self, native: Native = native, modules: Mapping[str, object] = modules) -> None:
         native.instance_free(self)
+        if "logging" in modules:
+            log("instance", DEBUG, "freed the instance at %#x", int(self))
 
 
 @final

@@ -15,6 +15,7 @@ from runwell.base.errors import (
     Trap,
 )
 from runwell.base.light import final
+from runwell.base.log import DEBUG, INFO, log
 from runwell.base.traps import TrapCode
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.runtime import layout
@@ -29,6 +30,15 @@ if TYPE_CHECKING:
 
 # Frames that a backtrace shows: the innermost and the outermost ones of a deep recursion.
 INNERMOST, OUTERMOST = 48, 16
+
+_LIMITS = frozenset(
+    (
+        TrapCode.OUT_OF_FUEL,
+        TrapCode.DEADLINE,
+        TrapCode.STACK_EXHAUSTED,
+        TrapCode.HEAP_EXHAUSTED,
+    )
+)
 
 # In the result of ``walk_frames``.
 HAS_NATIVE = 1 << 63
@@ -49,6 +59,8 @@ def make_trap(context: Context, code: int) -> RunwellError | InternalError:
         context.native.exception = 0
         return hooks.make_exception(held, backtrace(context))
     frames = Walk(context)
+    level = INFO if trap in _LIMITS else DEBUG
+    log("limit" if trap in _LIMITS else "trap", level, "stopped: %s", trap.message)
     if trap == TrapCode.INTERNAL:
         innermost = frames()[:1]
         where = f" in {innermost[0]}" if innermost else ""
@@ -57,7 +69,7 @@ def make_trap(context: Context, code: int) -> RunwellError | InternalError:
         return OutOfFuel(trap, frames)
     if trap == TrapCode.DEADLINE:
         return DeadlineExceeded(trap, frames)
-    if trap in (TrapCode.STACK_EXHAUSTED, TrapCode.HEAP_EXHAUSTED):
+    if trap in _LIMITS:
         return ExhaustionError(trap, frames)
     return Trap(trap, frames)
 

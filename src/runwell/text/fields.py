@@ -1,6 +1,7 @@
 """Fields of a module in the text format."""
 
 from array import array
+from collections.abc import Callable
 from typing import final
 
 from runwell.base.leb128 import encode_unsigned
@@ -31,6 +32,8 @@ _EXTERNS = {kind.text: kind for kind in ExternKind}
 _DEFINITIONS = tuple(_EXTERNS)
 _CONST = {op.ty: op for op in TABLE if op.rule == Rule.CONST}
 _REF_FUNC = next(op for op in TABLE if op.rule == Rule.REF_FUNC)
+# How often somebody who wants to know is told how far it is.
+_TELL_TOKENS = 20_000
 (_END,) = [op for op in TABLE if op.rule == Rule.END]
 
 
@@ -59,14 +62,15 @@ class FieldParser:
         self._hints: dict[int, list[tuple[int, int]]] = {}
         self._datas: list[DataSegment] = []
 
-    def parse(self, anonymous: bool) -> None:
+    def parse(self, anonymous: bool, progress: Callable[[int, int], object] | None = None) -> None:
         """Parse all fields up to the parenthesis that closes the module, or the end.
 
         Args:
             anonymous: there is no keyword before them, hence no identifier.
+            progress: is told now and then how many tokens of how many are parsed.
         """
         c = self.cursor
-        self._begin = c.at
+        self._begin = told = c.at
         if not anonymous:
             self.names.bind_module()
         while c.take("("):
@@ -81,6 +85,9 @@ class FieldParser:
                 c.at = at
                 _PARSERS[word](self)
                 c.expect(")")
+                if progress is not None and c.at - told > _TELL_TOKENS:
+                    told = c.at
+                    progress(told, len(c.items))
         c.at = end
 
     # First pass: identifiers.

@@ -8,6 +8,8 @@ bodies, which the encoder writes.
 Source: core spec 3.0, text format of modules.
 """
 
+from collections.abc import Callable
+
 from runwell.base.errors import MalformedError
 from runwell.base.features import DEFAULT
 from runwell.binary.encoder import encode
@@ -23,23 +25,29 @@ from runwell.text.types import TypeParser
 ANNOTATIONS = frozenset(("name", "custom", BRANCH_HINT))
 
 
-def parse(source: str | bytes, features: int = DEFAULT, names: bool = True) -> bytes:
+def parse(
+    source: str | bytes,
+    features: int = DEFAULT,
+    names: bool = True,
+    progress: Callable[[int, int], object] | None = None,
+) -> bytes:
     """The binary of a module in the text format.
 
     Args:
         source: the text; bytes are UTF-8.
         features: the set of features that are on.
         names: write identifiers to a name section.
+        progress: is told now and then how many tokens of how many are parsed.
 
     Raises:
         MalformedError: the text is no module.
     """
     cursor = Cursor(Tokens(decode_text(source), ANNOTATIONS))
     if cursor.take_open("module"):
-        module = parse_fields(cursor, features, names)
+        module = parse_fields(cursor, features, names, progress=progress)
         cursor.expect(")")
     else:
-        module = parse_fields(cursor, features, names, anonymous=True)
+        module = parse_fields(cursor, features, names, anonymous=True, progress=progress)
     if not cursor.has(""):
         raise cursor.unexpected()
     return encode(module)
@@ -62,7 +70,11 @@ def decode_text(source: str | bytes) -> str:
 
 
 def parse_fields(
-    cursor: Cursor, features: int = DEFAULT, names: bool = True, anonymous: bool = False
+    cursor: Cursor,
+    features: int = DEFAULT,
+    names: bool = True,
+    anonymous: bool = False,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Module:
     """The module at a cursor, behind its keyword, without the last parenthesis.
 
@@ -71,8 +83,9 @@ def parse_fields(
         features: the set of features that are on.
         names: add identifiers as a name section.
         anonymous: there is no keyword, hence no identifier.
+        progress: is told now and then how many tokens of how many are parsed.
     """
     types = TypeParser(cursor, features)
     fields = FieldParser(cursor, types, BodyParser(cursor, types))
-    fields.parse(anonymous)
+    fields.parse(anonymous, progress)
     return fields.module(names)

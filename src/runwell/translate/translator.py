@@ -21,6 +21,7 @@ from runwell.translate.layout import Trouble
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 # Address space for the code of one function, for each byte of its body and beside that.
@@ -28,24 +29,34 @@ _ROOM_FACTOR, _ROOM = 64, 8 << 20
 _NOTE_BYTES = 8
 # Bytes of code that are worth a thread; checking them takes some ten milliseconds.
 _PART_BYTES, _MOST_PARTS = 4 << 20, 8
+# How often somebody who wants to know is told how far it is.
+_TELL_BYTES = 1 << 20
 # Functions whose origins are remembered, for backtraces.
 _REMEMBERED = 64
 _UNKNOWN_TYPE, _UNKNOWN_HEAP = 0x80, 0x68
 
 
-def validate(code: ModuleCode) -> None:
+def validate(code: ModuleCode, progress: Callable[[int, int], object] | None = None) -> None:
     """Check all function bodies and constant expressions of a module.
+
+    Args:
+        code: the module.
+        progress: is told how many bytes of code of how many are checked; what it raises ends that.
 
     Raises:
         InvalidError: the first that is invalid.
         MalformedError: the first whose bytes are no instructions.
     """
     validate_constants(code)
-    parts = _parts(code)
-    if len(parts) == 1:
-        _check(code, *parts[0])
+    size = _code_bytes(code)
+    threads = _threads(size)
+    if progress is not None:
+        progress(0, size)
+        _check_together(code, _parts(code, size // _TELL_BYTES + 1), threads, progress)
+    elif threads == 1:
+        _check(code, code.module.n_imported_functions, code.n_functions)
     else:
-        _check_together(code, parts)
+        _check_together(code, _parts(code, threads), threads, None)
 
 
 def validate_function(code: ModuleCode, function: int) -> None:
@@ -73,34 +84,67 @@ def _find_trouble(code: ModuleCode, first: int, last: int) -> Any:
     return trouble if entry(code.address, first, last, addressof(trouble)) else None
 
 
-def _parts(code: ModuleCode) -> list[tuple[int, int]]:
-    """Ranges of functions for several processors, about equal in bytes; one unless it pays."""
+def _code_bytes(code: ModuleCode) -> int:
+    bodies = code.module.bodies
+    return bodies[-1] - bodies[0] if bodies else 0
+
+
+def _threads(size: int) -> int:
+    """How many threads are worth it for so many bytes of code."""
+    if size < 2 * _PART_BYTES:
+        return 1
+    from os import sched_getaffinity
+
+    return min(len(sched_getaffinity(0)), size // _PART_BYTES, _MOST_PARTS)
+
+
+def _parts(code: ModuleCode, count: int) -> list[tuple[int, int]]:
+    """Ranges of functions, about equal in bytes."""
     from bisect import bisect_right
 
     bodies, first = code.module.bodies, code.module.n_imported_functions
-    size = bodies[-1] - bodies[0] if bodies else 0
-    count = 1
-    if size >= 2 * _PART_BYTES:
-        from os import sched_getaffinity
-
-        count = min(len(sched_getaffinity(0)), size // _PART_BYTES, _MOST_PARTS)
     starts = bodies[::2]
+    size = _code_bytes(code)
     ends = [bisect_right(starts, bodies[0] + size * i // count) for i in range(1, count)]
     bounds = [first, *(first + end for end in ends), code.n_functions]
     return list(pairwise(bounds))
 
 
-def _check_together(code: ModuleCode, parts: list[tuple[int, int]]) -> None:
-    """Check parts at the same time; what is raised is what checking one by one would raise."""
+def _check_together(
+    code: ModuleCode,
+    parts: list[tuple[int, int]],
+    threads: int,
+    progress: Callable[[int, int], object] | None,
+) -> None:
+    """Check parts, in several threads; what is raised is what checking one by one would raise."""
+    if threads == 1:
+        troubles: Iterable[Any] = (_find_trouble(code, *part) for part in parts)
+        _await(code, parts, troubles, progress)
+        return
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(len(parts) - 1) as pool:
-        others = [pool.submit(_find_trouble, code, *part) for part in parts[1:]]
-        _check(code, *parts[0])
-        for other in others:
-            trouble = other.result()
-            if trouble is not None:
-                raise _error(code.module, trouble, int(trouble.function))
+    with ThreadPoolExecutor(threads) as pool:
+        found = [pool.submit(_find_trouble, code, *part) for part in parts]
+        try:
+            _await(code, parts, (future.result() for future in found), progress)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _await(
+    code: ModuleCode,
+    parts: list[tuple[int, int]],
+    troubles: Iterable[Any],
+    progress: Callable[[int, int], object] | None,
+) -> None:
+    """Raise the first trouble of the parts, in their order, or tell that they are done."""
+    bodies, size = code.module.bodies, _code_bytes(code)
+    for (_, last), trouble in zip(parts, troubles, strict=True):
+        if trouble is not None:
+            raise _error(code.module, trouble, int(trouble.function))
+        if progress is not None:
+            x = (last - code.module.n_imported_functions) * 2
+            progress(bodies[x - 1] - bodies[0] if x else 0, size)
 
 
 def validate_constants(code: ModuleCode) -> None:

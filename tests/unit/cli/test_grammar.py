@@ -15,6 +15,8 @@ run --arg0 n --invoke g f -3 +4
 run --tmpfs /t:1M --overlay a::/a --zip z::/ --stdin f --clock virtual --seed 7 --listen h:1 f
 run --engine interpreter --bounds=explicit f
 run --stats --engine jit f -x
+run -v --deterministic f
+run --verbose --log-level debug f -v
 validate a
 validate a b c
 inspect f
@@ -30,6 +32,9 @@ run
 run -h
 run --lazy
 run --laz f
+run -v=1 f
+run -w f
+run --log-level loud f
 run --lazy=1 f
 run --dir
 run --dir -x f

@@ -38,8 +38,22 @@ def test_progress_is_told():
     module = runwell.Module(unseen).code
     module.compiler = "thread", None
     seen = []
-    compile_module(module, lambda done, total: seen.append((done, total)))
-    assert seen == [(1, 1)]
+    compile_module(module, lambda *step: step in seen or seen.append(step))
+    assert seen == [("measure", 0, 2), ("compile", 0, 1), ("compile", 1, 1)]
+
+
+@pytest.mark.parametrize("phase", ["measure", "compile"])
+def test_what_is_told_may_refuse(phase):
+    unseen = f'(module (@custom "unique" "{uuid4()}")' + TEXT.removeprefix("(module")
+
+    def refuse(now, _done, _total):
+        if now == phase:
+            raise LookupError(phase)
+
+    engine = runwell.Engine(runwell.Config(engine="jit"))
+    with pytest.raises(LookupError, match=phase):
+        runwell.Module(unseen, engine=engine, progress=refuse)
+    assert runwell.Instance(runwell.Module(unseen, engine=engine)).exports.b(40) == 42
 
 
 def test_invalid_functions_stay_as_they_are():

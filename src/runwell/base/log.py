@@ -1,0 +1,91 @@
+"""Messages for ``logging``, if the program uses that: nothing here imports or configures it.
+
+A program that has not imported it pays a look at ``sys.modules`` where something would be logged,
+which is nowhere that is hot.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from logging import Logger
+    from typing import Final
+
+# As ``logging`` has them.
+DEBUG: Final = 10
+INFO: Final = 20
+WARNING: Final = 30
+
+_loggers: dict[str, Logger] = {}
+_waiting: list[tuple[str, int, str, tuple[object, ...]]] = []
+# More can hardly come together before somebody who may log passes by, and are forgotten.
+_MOST_WAITING: Final = 1000
+
+
+def logs(name: str, level: int) -> bool:
+    """Would a message be looked at?  For those that it costs something to make.
+
+    Args:
+        name: of the logger, without ``runwell.``.
+        level: of the message.
+    """
+    logger = _logger(name)
+    return logger is not None and logger.isEnabledFor(level)
+
+
+def log(name: str, level: int, text: str, *values: object) -> None:
+    """Log a message.
+
+    What handlers raise is printed, as ``logging`` itself does it: many threads that log must not
+    end with a message.
+
+    Args:
+        name: of the logger, without ``runwell.``.
+        level: of the message.
+        text: with a ``%s`` for each value.
+        values: are made text only if somebody reads it.
+    """
+    logger = _logger(name)
+    if logger is None:
+        return
+    try:
+        if logger.isEnabledFor(level):
+            logger.log(level, text, *values, stacklevel=2)
+    except Exception:  # noqa: BLE001 - it is the program's
+        sys.excepthook(*sys.exc_info())
+
+
+def log_later(name: str, level: int, text: str, *values: object) -> None:
+    """Keep a message for ``flush``, without taking any lock: for those who hold others.
+
+    Args:
+        name: of the logger, without ``runwell.``.
+        level: of the message.
+        text: with a ``%s`` for each value.
+        values: must not change.
+    """
+    if "logging" in sys.modules and len(_waiting) < _MOST_WAITING:
+        _waiting.append((name, level, text, values))
+
+
+def flush() -> None:
+    """Log what was kept."""
+    while _waiting:
+        try:
+            name, level, text, values = _waiting.pop(0)
+        except IndexError:  # another thread was faster
+            return
+        log(name, level, text, *values)
+
+
+def _logger(name: str) -> Logger | None:
+    found = _loggers.get(name)
+    if found is None:
+        # Another thread may just be importing it.
+        get = getattr(sys.modules.get("logging"), "getLogger", None)
+        if get is None:
+            return None
+        found = _loggers[name] = get(f"runwell.{name}")
+    return found
