@@ -75,8 +75,8 @@ def in_parts(monkeypatch):
 
 def test_parts_cover_all_functions(prepare, in_parts):
     code = prepare(parse('(module (import "" "" (func)) ' + "(func nop nop nop) " * 50 + ")"))
-    parts = subject._parts(code)
-    assert len(parts) == 3
+    assert subject._threads(subject._code_bytes(code)) == 3
+    parts = subject._parts(code, 3)
     assert [x for part in parts for x in range(*part)] == list(range(1, 51))
     assert max(b - a for a, b in parts) - min(b - a for a, b in parts) <= 2
     subject.validate(code)
@@ -85,8 +85,28 @@ def test_parts_cover_all_functions(prepare, in_parts):
 @pytest.mark.parametrize("bad", [(7,), (29,), (44,), (21, 44), (3, 29), (17, 18, 49)])
 def test_the_first_of_several_errors_is_raised(bad, prepare, in_parts):
     functions = ["(func drop)" if x in bad else "(func nop nop nop)" for x in range(50)]
-    error = refused(prepare, f"(module {' '.join(functions)})")
-    assert error.function == bad[0]
+    text = f"(module {' '.join(functions)})"
+    assert refused(prepare, text).function == bad[0]
+    with pytest.raises(InvalidError) as caught:
+        subject.validate(prepare(parse(text)), lambda done, total: None)
+    assert caught.value.function == bad[0]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_is_told(threads, prepare, monkeypatch):
+    monkeypatch.setattr(subject, "_PART_BYTES", 20)
+    monkeypatch.setattr(subject, "_TELL_BYTES", 50)
+    monkeypatch.setattr(subject, "_threads", lambda _: threads)
+    code = prepare(parse('(module (import "" "" (func)) ' + "(func nop nop nop) " * 50 + ")"))
+    steps = []
+    subject.validate(code, lambda done, total: steps.append((done, total)))
+    size = subject._code_bytes(code)
+    assert steps[0] == (0, size)
+    assert steps[-1] == (size, size)
+    assert steps == sorted(steps)
+    assert len(steps) == size // 50 + 2
+    with pytest.raises(LookupError):
+        subject.validate(code, lambda done, total: {}[done])
 
 
 CONSTANTS = {
