@@ -53,7 +53,10 @@ class Assembly:
         # Code that handles exceptions is entered in ways that LLVM does not see, so it must not
         # conclude from what it sees what the function does: "weak" says that it may be another.
         linkage = "weak dso_local" if self.low.catches else "dso_local"
-        head = f"define {linkage} {CC} {RESULT} {symbol(self.low.name)}({args}) {notes.FUNCTION}"
+        attributes = notes.FUNCTION
+        if self.low.is_copy:
+            linkage, attributes = "internal", f"{notes.FUNCTION} alwaysinline"
+        head = f"define {linkage} {CC} {RESULT} {symbol(self.low.name)}({args}) {attributes}"
         beginning = self._beginning()
         lines = [f"{head} !dbg {self.low.scope.node} {{", "entry:", *self.low.variables.allocate()]
         lines += beginning

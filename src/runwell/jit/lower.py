@@ -55,7 +55,12 @@ class Lowering:
     """A function on its way to text."""
 
     def __init__(
-        self, around: Surroundings, function: JobFunction, entry: int | None = None
+        self,
+        around: Surroundings,
+        function: JobFunction,
+        entry: int | None = None,
+        *,
+        copy: int = 0,
     ) -> None:
         """Begin.
 
@@ -63,9 +68,13 @@ class Lowering:
             around: the module.
             function: what to lower.
             entry: where it is entered, an offset in its code; None for its beginning.
+            copy: number of the copy that only others of the same function call; 0 for itself.
         """
         self.around, self.function, self.entry = around, function, entry
-        self.name = f"f{function.function}" + ("" if entry is None else f"_at_{entry}")
+        self.is_copy = bool(copy)
+        self.name = self.name_of(function.function, entry=entry, copy=copy)
+        # Whom it calls for itself, and in how many places.
+        self.again, self.recursions = f"f{function.function}", 0
         self.own = around.signature(function.function)
         self.variables = Variables(self.own, function.locals)
         self.words: Sequence[int] = array("I", function.code)
@@ -98,6 +107,13 @@ class Lowering:
                 found = [Place(p.letter, clause.slot + p.slot) for p in carried]
                 self.landings.setdefault(clause.target, []).extend(found)
             self.forward.add(clause.target)
+
+    @staticmethod
+    def name_of(function: int, *, entry: int | None = None, copy: int = 0) -> str:
+        """The symbol of a function, of an entry to it, or of a copy of it."""
+        if copy:
+            return f"f{function}_copy_{copy}"
+        return f"f{function}" if entry is None else f"f{function}_at_{entry}"
 
     # The pass.
 
@@ -377,7 +393,7 @@ class Lowering:
                 m.callee = self.around.type_signature(tag)
             elif kind == Word.FUNC:
                 m.callee = self.around.signature(self.words[i])
-                m.symbol = symbol(f"f{self.words[i]}") if self.words[i] in self.around.here else ""
+                m.symbol = self._callee(self.words[i], op.name)
             elif kind == Word.TYPE:
                 m.callee = self.around.type_signature(self.around.type_index(self.words[i]))
             i += kind.words
@@ -395,6 +411,13 @@ class Lowering:
         if m.f.live and op.kind == Kind.LEAVE:
             self.acc, self.facc = [], []
         return i
+
+    def _callee(self, function: int, how: str) -> str:
+        """The symbol of a function that is called; "" if it is elsewhere."""
+        if how == "call" and function == self.function.function:
+            self.recursions += 1
+            return symbol(self.again)
+        return symbol(f"f{function}") if function in self.around.here else ""
 
     def _move(self, m: FrameMachine, form: Form, i: int) -> int:
         """An operation that does not say of which type the value is that it moves."""

@@ -4,6 +4,7 @@ from runwell.jit import notes
 from runwell.jit.handlers import clauses
 from runwell.jit.job import Job, JobFunction, decode_header
 from runwell.jit.lower import Lowering
+from runwell.jit.recursion import lower
 from runwell.jit.surroundings import Surroundings
 from runwell.kernel.types import as_struct
 from runwell.runtime.layout import Context
@@ -19,7 +20,7 @@ def job_text(job: Job, arch: str) -> str:
     around = Surroundings(decode_header(job.header), here, arch)
     bodies = []
     for function in job.functions:
-        bodies.append(Lowering(around, function).run())
+        bodies += lower(around, function) if job.level else [Lowering(around, function).run()]
         bodies += [Lowering(around, function, at).run() for at in entries_of(function)]
     scope = around.positions.scope("check_limit")
     before = around.positions.before(scope)
