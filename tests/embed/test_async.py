@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
+from tests.embed.engines import ENGINES, module_for
 
 import runwell
 
@@ -43,10 +44,6 @@ WAT = """
   (func (export "count") (param i32)
     (loop $l (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))
 """
-MODULE = {
-    fuel: runwell.Module(WAT, engine=runwell.Engine(runwell.Config(fuel=fuel)))
-    for fuel in (False, 1 << 60)
-}
 TAG = runwell.Tag("i32")
 
 
@@ -64,7 +61,22 @@ def make(
     get: Any = get_later, sync: Any = abs, pair: Any = pair_later, *, fuel: bool | int = False
 ) -> runwell.Instance:
     imports = {"env": {"get": get, "sync": sync, "pair": pair, "tag": TAG}}
-    return runwell.Instance(MODULE[fuel], imports)
+    return runwell.Instance(_module(_engine[0], fuel), imports)
+
+
+@functools.cache
+def _module(engine: str, fuel: bool | int) -> runwell.Module:
+    return module_for(WAT, engine, fuel=fuel)
+
+
+_engine = [""]
+
+
+@pytest.fixture(autouse=True, params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each test is done in each engine."""
+    _engine[0] = request.param
+    return str(request.param)
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -1,6 +1,7 @@
 """Fuel, as a user sees it: exact, the same in every configuration, per instance."""
 
 import pytest
+from tests.embed.engines import ENGINES, module_for
 
 import runwell
 from runwell.base.limits import FUEL_BYTES_SHIFT, FUEL_ELEMENTS_SHIFT
@@ -93,10 +94,15 @@ COSTS = [
 ]
 
 
-@pytest.fixture(params=["guard", "explicit"])
-def instance(request: pytest.FixtureRequest) -> runwell.Instance:
-    engine = runwell.Engine(runwell.Config(fuel=True, bounds=request.param))
-    return runwell.Instance(runwell.Module(WAT, engine=engine))
+@pytest.fixture(scope="module", params=[(e, b) for b in ("guard", "explicit") for e in ENGINES])
+def module(request: pytest.FixtureRequest) -> runwell.Module:
+    engine, bounds = request.param
+    return module_for(WAT, engine, fuel=True, bounds=bounds)
+
+
+@pytest.fixture
+def instance(module: runwell.Module) -> runwell.Instance:
+    return runwell.Instance(module)
 
 
 @pytest.mark.parametrize(("name", "args", "result", "cost"), COSTS)

@@ -5,6 +5,7 @@ import threading
 import weakref
 
 import pytest
+from tests.embed.engines import ENGINES, module_for
 
 import runwell
 
@@ -58,10 +59,15 @@ CALLS = [
 ]
 
 
-@pytest.fixture(params=["guard", "explicit"])
-def instance(request: pytest.FixtureRequest) -> runwell.Instance:
-    engine = runwell.Engine(runwell.Config(fuel=True, bounds=request.param))
-    return runwell.Instance(runwell.Module(WAT, engine=engine), {"env": {"call": lambda x: x}})
+@pytest.fixture(scope="module", params=[(e, b) for b in ("guard", "explicit") for e in ENGINES])
+def module(request: pytest.FixtureRequest) -> runwell.Module:
+    engine, bounds = request.param
+    return module_for(WAT, engine, fuel=True, bounds=bounds)
+
+
+@pytest.fixture
+def instance(module: runwell.Module) -> runwell.Instance:
+    return runwell.Instance(module, {"env": {"call": lambda x: x}})
 
 
 def finish(instance: runwell.Instance, error: runwell.OutOfFuel, fuel: int) -> tuple[object, int]:
@@ -126,9 +132,7 @@ def test_another_thread_may_let_it_go_on(instance: runwell.Instance) -> None:
     assert instance.exports.fib(5) == 5
 
 
-def test_calls_within_host_functions_go_on() -> None:
-    engine = runwell.Engine(runwell.Config(fuel=True))
-    module = runwell.Module(WAT, engine=engine)
+def test_calls_within_host_functions_go_on(module: runwell.Module) -> None:
     depths = []
 
     def call(n: int) -> int:
@@ -151,10 +155,9 @@ def test_calls_within_host_functions_go_on() -> None:
     assert depths == [5, 4, 3, 2, 1, 0]
 
 
-def test_one_that_left_a_host_function_goes_on_without_it() -> None:
-    engine = runwell.Engine(runwell.Config(fuel=True))
+def test_one_that_left_a_host_function_goes_on_without_it(module: runwell.Module) -> None:
     instance = runwell.Instance(
-        runwell.Module(WAT, engine=engine),
+        module,
         {"env": {"call": lambda n: int(instance.exports.fib(n))}},
     )
     instance.fuel = 50
@@ -173,9 +176,11 @@ def test_other_errors_end_it(instance: runwell.Instance) -> None:
     assert instance.exports.fib(10) == 55
 
 
-def test_a_parked_call_keeps_what_it_needs() -> None:
-    engine = runwell.Engine(runwell.Config(fuel=True))
-    instance = runwell.Instance(runwell.Module(WAT, engine=engine), {"env": {"call": abs}})
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_parked_call_keeps_what_it_needs(engine: str) -> None:
+    module = module_for(WAT, engine, fuel=True)
+    instance = runwell.Instance(module, {"env": {"call": abs}})
+    del module
     gone = weakref.ref(instance)
     with pytest.raises(runwell.OutOfFuel) as caught:
         instance.exports.fib(10)

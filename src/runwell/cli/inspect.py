@@ -122,6 +122,9 @@ def compiled_code(data: bytes, function: int, *, assembly: bool) -> str:
 _NOTES = ("\t.cfi_", "\t.loc\t", "\t.file\t", ".Ltmp", ".Lfunc_begin")
 
 
+_SHARED = tuple([f"\t.type\t{name}," for name in ("check_limit", "is_among", "wait_for_fuel")])
+
+
 def _plain(lines: list[str]) -> Iterator[str]:
     """Assembly without debugging information and the parts that all functions share."""
     is_shared = False
@@ -130,7 +133,7 @@ def _plain(lines: list[str]) -> Iterator[str]:
         if line.startswith("\t.section\t.debug"):
             return
         if line.startswith("\t.type\t") and line.endswith("function"):
-            is_shared = line.startswith(("\t.type\tcheck_limit,", "\t.type\tis_among,"))
+            is_shared = line.startswith(_SHARED)
         if line.startswith(("\t.section\t", "\t.text", "\t.p2align\t")) or not line:
             if is_shared:
                 opening.clear()

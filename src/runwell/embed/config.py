@@ -19,8 +19,8 @@ class Config:
 
     Args:
         engine: how to execute: ``"tiered"``, which interprets, and compiles what runs long to
-            machine code meanwhile, unless it is metered; ``"interpreter"``, which never compiles;
-            or ``"jit"``, which compiles all of a module before anything of it runs.
+            machine code meanwhile; ``"interpreter"``, which never compiles; or ``"jit"``, which
+            compiles all of a module before anything of it runs.
         bounds: how memory accesses are kept inside: ``"guard"`` pages, or ``"explicit"`` checks of
             each, for systems where address space is scarce or signals cannot be used.
         max_memory_bytes: no memory of an instance grows beyond; None for no limit but the format's.

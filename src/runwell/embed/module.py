@@ -97,8 +97,7 @@ class Module:
             features=features,
             max_frames=config.max_frames,
             metered=config.fuel is not None,
-            # A guest that is out of fuel can go on only where no compiled code is on its stack.
-            heat=FIRST_LOOK if config.engine == "tiered" and config.fuel is None else 0,
+            heat=FIRST_LOOK if config.engine == "tiered" else 0,
             deterministic=config.deterministic,
         )
         self.code.compiler = config.compiler, config.jobs

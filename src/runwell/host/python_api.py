@@ -206,10 +206,6 @@ def wake_watcher() -> None: ...
 
 
 @extern
-def is_parkable(ctx: Ptr[Context]) -> u32: ...
-
-
-@extern
 def park_guest(ctx: Ptr[Context]) -> None: ...
 
 

@@ -1,9 +1,11 @@
 """Guests that stop and go on later, as kernels: at an asynchronous host function, or out of fuel.
 
-The interpreter has its frames on the context's own stacks.  So a guest stops by returning from
-native code with the frames left in place, and goes on by jumping back: to the operation that found
-no fuel, or behind the call of the host function, whose results are in place by then.  Such a guest
-has its context for itself; whoever wants to run something meanwhile takes another one.
+The frames of guests are on the context's own stacks.  So a guest stops by returning to the host
+with the frames left in place.  If only the interpreter has some, it goes on by jumping back: to the
+operation that found no fuel, or behind the call of the host function, whose results are in place by
+then.  If there are some on the native stack, whatever has stopped the guest there returns
+(``native_park``).  Such a guest has its context for itself; whoever wants to run something
+meanwhile takes another one.
 """
 
 from runwell.base.traps import TrapCode
@@ -26,7 +28,6 @@ from runwell.host.python_api import (
     PyEval_SaveThread,
     PyLong_FromUnsignedLongLong,
     PyObject_Vectorcall,
-    is_parkable,
     none,
     park_guest,
     throw_from_host,
@@ -74,20 +75,26 @@ def answer_call(func: Ptr[FuncObject], ctx: Ptr[Context], result: Object, error:
         enter(func.ref)
         return call_trapped(func, ctx, TrapCode.OTHER_THREAD)
     host = Ptr[PythonFunc](ctx.pending_host)
-    ctx.ip = ctx.parked_ip
-    ctx.fp = ctx.parked_fp
-    ctx.rp = ctx.parked_rp
+    is_native: bool = ctx.parked_sp != 0
+    if not is_native:
+        ctx.ip = ctx.parked_ip
+        ctx.fp = ctx.parked_fp
+        ctx.rp = ctx.parked_rp
     ctx.instance = ctx.parked_instance
     done = False
     if error == none:
         done = take_results(ctx, host, result, ctx.pending_frame, ctx.pending_refs)
     else:
         PyErr_SetObject(Object(error.type), error)
-    if done:
+    if done and not is_native:
         # The host function's own frame.
         ctx.parked_left += 1
+    if done:
         return resume_call(func, ctx)
     offer_exception(ctx)
+    if is_native:
+        ctx.parked_code = TrapCode.HOST_RAISED
+        return resume_call(func, ctx)
     left = ctx.frames_left
     ctx.frames_left = ctx.parked_left
     trap = throw_from_host(ctx, addr(host.host), TrapCode.HOST_RAISED)
@@ -138,7 +145,7 @@ def call_async(
                 body = ctx.instance.object
             lead = PyLong_FromUnsignedLongLong(body)
         done = call_python(ctx, host, frame, refs, lead, kept)
-        if done and (ctx.suspendable == 0 or is_parkable(ctx) == 0):
+        if done and ctx.suspendable == 0:
             done = await_here(ctx, host, kept[0], frame, refs)
             Py_DecRef(kept[0])
             kept[0] = null

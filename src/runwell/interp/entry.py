@@ -18,11 +18,13 @@ fields in ``SwitchRecord``; the callee's saved frame pointer is the record's add
 
 from runwell.base.traps import TrapCode
 from runwell.codegen.object_machine import NO_OBJECT
-from runwell.interp.host_call import call_host, prepare_host_call
+from runwell.interp.host_call import call_host, prepare_host_call, wait_on_native_stack
 from runwell.interp.native import (
+    declare_native,
     landed,
     stub_leave_native,
     stub_native,
+    stub_resume_native,
 )
 from runwell.interp.native_stubs import add_native
 from runwell.interp.registers import (
@@ -146,19 +148,30 @@ def _slow_heat(module: ModuleText) -> FunctionText:
 def _slow_fuel(module: ModuleText) -> FunctionText:
     """The fuel is spent; the instruction at ``ip`` has done nothing yet and can be repeated."""
     f = handler("slow_fuel", section="")
+    here, away = f.fresh("here"), f.fresh("away")
+    f.end(f"br i1 {_is_on_native_stack(f)}, label %{away}, label %{here}")
+    f.label(away)
+    save_state(f, R)
+    declare_native(module)
+    code = f.ins(f"call i32 @native_park(ptr %ctx, i32 {int(TrapCode.OUT_OF_FUEL)})")
+    trap_unless_zero(f, module, code, R)
+    dispatch(f, R)
+    f.label(here)
     store_field(f, "%ctx", Context, "acc", "%acc")
     facc = f.ins("bitcast <4 x float> %facc to i128")
     f.do(f"store i128 {facc}, ptr {field(f, '%ctx', Context, 'facc')}, align 8")
-    # Compiled code below cannot be left and entered again.
-    segment = f.ins(f"ptrtoint ptr {load_field(f, '%ctx', Context, 'segment')} to i64")
-    native = f.ins(f"or i64 {segment}, {load_field(f, '%ctx', Context, 'host_sp')}")
-    ip = f.ins(f"select i1 {f.ins(f'icmp eq i64 {native}, 0')}, ptr %ip, ptr null")
-    for name, value in (("ip", ip), ("fp", R.fp), ("rp", R.rp), ("instance", R.inst)):
+    store_field(f, "%ctx", Context, "parked_sp", "0")
+    for name, value in (("ip", R.ip), ("fp", R.fp), ("rp", R.rp), ("instance", R.inst)):
         store_field(f, "%ctx", Context, f"parked_{name}", value)
     left = load_field(f, "%ctx", Context, "frames_left")
     store_field(f, "%ctx", Context, "parked_left", left)
     tail_call(f, f"@{trap_handler(TrapCode.OUT_OF_FUEL)}", R)
     return f
+
+
+def _is_on_native_stack(f: FunctionText) -> str:
+    """Does the interpreter run above compiled code?"""
+    return f.ins(f"icmp ne i64 {load_field(f, '%ctx', Context, 'host_sp')}, 0")
 
 
 def _check_room(f: FunctionText, module: ModuleText, frame: str) -> None:
@@ -302,6 +315,7 @@ def stub_call_host(f: FunctionText, module: ModuleText, arch: str) -> None:
     save_state(f, R._replace(ip=ip, fp=fp))
     prepare_host_call(f, host, "%fp", "%rp")
     result = call_host(f, module, host, "%fp", "%rp")
+    result = wait_on_native_stack(f, module, result, f"i1 {_is_on_native_stack(f)}")
     failed, ok = f.fresh("failed"), f.fresh("ok")
     fine = f.ins(f"icmp eq i32 {result}, 0")
     f.end(f"br i1 {fine}, label %{ok}, label %{failed}{module.weights(2000, 1)}")
@@ -333,6 +347,7 @@ STUB_BODIES = {
     "leave_instance": stub_leave_instance,
     "native": stub_native,
     "leave_native": stub_leave_native,
+    "resume_native": stub_resume_native,
 }
 assert set(STUB_BODIES) == set(STUBS)
 

@@ -24,9 +24,19 @@ from runwell.kernel import (
 from runwell.runtime.code_kernels import find_code, place_of
 from runwell.runtime.heat_kernels import heat_loop
 from runwell.runtime.interrupt_kernels import poll, take_interrupt
-from runwell.runtime.layout import REF_FRAME_UNIT, Context, FuncCode, FuncRef, Instance, ModuleCode
+from runwell.runtime.layout import (
+    REF_FRAME_UNIT,
+    Context,
+    FuncCode,
+    FuncRef,
+    Instance,
+    ModuleCode,
+    NativeHandler,
+    NativeSegment,
+)
 from runwell.runtime.native_stack_kernels import close_guard
 from runwell.runtime.pause_kernels import heap_enter, reference_end
+from runwell.runtime.signal_kernels import leave_segments
 
 # Backward branches between two looks at ``interrupt``: some tens of microseconds.
 BUDGET = 4096
@@ -36,6 +46,7 @@ UNKNOWN_FRAME, UNKNOWN_REFS = 1 << 19, 1 << 15
 
 stub_exit = extern_data("stub_exit", u64)
 stub_leave_native = extern_data("stub_leave_native", u64)
+stub_resume_native = extern_data("stub_resume_native", u64)
 
 
 @extern
@@ -190,15 +201,6 @@ def protect_frame(ctx: Ptr[Context]) -> None:
 
 
 @kernel(export=True)
-def is_parkable(ctx: Ptr[Context]) -> u32:
-    """May the guest that runs in this context be left where it is, to go on later?
-
-    Not if frames of the host are among its own, or compiled code, whose frames are the machine's.
-    """
-    return u32(ctx.segment == null and ctx.host_sp == 0)
-
-
-@kernel(export=True)
 def park_guest(ctx: Ptr[Context]) -> None:
     """Note that the guest goes on later where the context says that it is."""
     ctx.parked_ip = ctx.ip
@@ -206,6 +208,31 @@ def park_guest(ctx: Ptr[Context]) -> None:
     ctx.parked_rp = ctx.rp
     ctx.parked_instance = ctx.instance
     ctx.parked_left = ctx.frames_left
+    ctx.parked_sp = 0
+
+
+@kernel(export=True)
+def park_native(ctx: Ptr[Context]) -> None:
+    """As ``park_guest``, of one with frames on its native stack, which is left now."""
+    sp: u64 = ctx.parked_sp
+    park_guest(ctx)
+    ctx.parked_sp = sp
+    ctx.parked_ip = Ptr[u8](stub_resume_native)
+    ctx.parked_segment = Ptr[NativeSegment](ctx.segment)
+    ctx.parked_handlers = Ptr[NativeHandler](ctx.handlers)
+    ctx.parked_code = 0
+    leave_segments(ctx)
+
+
+@kernel
+def unpark_native(ctx: Ptr[Context]) -> None:
+    """Be again where ``park_native`` has left, as far as the context is concerned."""
+    ctx.segment = Ptr[u8](ctx.parked_segment)
+    ctx.handlers = Ptr[u8](ctx.parked_handlers)
+    outer = ctx.parked_segment
+    while outer.inner != 0:
+        outer = Ptr[NativeSegment](outer.previous)
+    ctx.parked_outer = outer
 
 
 @kernel(export=True)
@@ -218,6 +245,8 @@ def resume_guest(ctx: Context) -> u32:
     if ctx.parked_heap != 0:
         heap_enter(addr(ctx), ctx.parked_heap)
     ctx.ip = ctx.parked_ip
+    if ctx.parked_sp != 0:
+        unpark_native(addr(ctx))
     # Whoever stops next says where, if it can go on.
     ctx.parked_ip = null
     resume_code(ctx)

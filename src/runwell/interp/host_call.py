@@ -1,5 +1,6 @@
 """Calling host functions, from the interpreter and from compiled code."""
 
+from runwell.base.traps import TrapCode
 from runwell.interp.registers import field, load_field, offset_by, store_field
 from runwell.kernel.text import FunctionText, ModuleText
 from runwell.runtime.layout import Context, HostFunc
@@ -18,6 +19,30 @@ def call_host(f: FunctionText, module: ModuleText, host: str, fp: str, rp: str) 
     result = f.ins(f"call i32 @call_host(ptr %ctx, ptr {host}, ptr {fp}, ptr {rp}, ptr {entry})")
     _unless(f, module, uses_none, f"call void @heap_enter(ptr %ctx, i64 {heap})")
     return result
+
+
+def wait_on_native_stack(f: FunctionText, module: ModuleText, result: str, is_there: str) -> str:
+    """If a host function has suspended the guest, and its frames are there, stop until it goes on.
+
+    Args:
+        f: what calls the host function.
+        module: its module.
+        result: what that has returned.
+        is_there: are there frames on the native stack?  Else the interpreter leaves its own ways.
+
+    Returns:
+        What the host function returns in the end.
+    """
+    module.declare("native_park", "declare hidden i32 @native_park(ptr, i32)")
+    wait, done, before = f.fresh("wait"), f.fresh("waited"), f.block
+    code = int(TrapCode.SUSPENDED)
+    stops = f.ins(f"icmp eq i32 {result}, {code}")
+    both = f.ins(f"and i1 {stops}, {is_there.removeprefix('i1 ')}")
+    f.end(f"br i1 {both}, label %{wait}, label %{done}{module.weights(1, 2000)}")
+    f.label(wait)
+    later = f.ins(f"call i32 @native_park(ptr %ctx, i32 {code})")
+    f.label(done)
+    return f.ins(f"phi i32 [ {result}, %{before} ], [ {later}, %{wait} ]")
 
 
 def _unless(f: FunctionText, module: ModuleText, usual: str, rare: str) -> None:

@@ -26,8 +26,13 @@ Native frames of guests are on a stack of their own, one a context; the host run
     native_host       calls a host function
     native_trap       stops the guest
     native_throw      throws an exception; ``native_throw_ref`` one that exists
+    native_fuel       stops the guest, which has too little fuel, until it goes on
     native_poll       finds out what is wanted of the guest, when ``ctx.stack_limit`` says so
     native_memory_... kernels that take long, and ask now and then
+
+A guest that is to go on later stops in ``native_park``: that leaves its native stack as it is, and
+the guest by the way of a trap.  ``enter_parked`` goes back there, on whatever thread, and
+``native_park`` returns.
 
 A function that may catch exceptions has a ``NativeHandler`` in ``ctx.handlers`` while it is active.
 When it catches one, its frame is dropped, and the place of its code for the handler is entered as
@@ -83,7 +88,9 @@ def declare_native(module: ModuleText) -> None:
         "call_osr": f"declare hidden {CC} {RESULT} @call_osr({NATIVE_TYPES})",
         "call_interpreter": f"declare hidden {CC} void @call_interpreter({TYPES})",
         "call_host": "declare i32 @call_host(ptr, ptr, ptr, ptr, ptr) nounwind",
+        "enter_parked": f"declare hidden {CC} {RESULT} @enter_parked({NATIVE_TYPES})",
         "native_leave": "declare hidden void @native_leave(ptr)",
+        "native_park": "declare hidden i32 @native_park(ptr, i32)",
         "native_land": "declare hidden void @native_land(ptr)",
     }.items():
         module.declare(name, text)
@@ -92,7 +99,7 @@ def declare_native(module: ModuleText) -> None:
 # From the interpreter.
 
 
-def _segment(f: FunctionText, arch: str, link: tuple[str, str]) -> str:
+def _segment(f: FunctionText, arch: str, code: str, link: tuple[str, str]) -> str:
     """Note where the interpreter goes on; the address.
 
     It is on the guest's native stack: in this handler's frame, or, if that is elsewhere, where
@@ -105,19 +112,16 @@ def _segment(f: FunctionText, arch: str, link: tuple[str, str]) -> str:
     top = f.ins(f"add i64 {load_field(f, '%ctx', Context, 'native_top')}, {size}")
     away = f.ins(f"inttoptr i64 {top} to ptr")
     segment = f.ins(f"select i1 {is_elsewhere}, ptr {away}, ptr {own}")
-    if arch == "x86_64":
-        sp = f.ins("call ptr @llvm.addressofreturnaddress.p0()")
-    else:
-        sp = f.ins("call ptr @llvm.sponentry.p0()")
-        lr = f.ins("call ptr @llvm.returnaddress(i32 0)")
-        store_field(f, segment, NativeSegment, "lr", f.ins(f"ptrtoint ptr {lr} to i64"))
+    _note_stack(f, arch, segment)
     values = {
         "ip": link[0],
         "fp": link[1],
         "rp": "%rp",
         "instance": "%inst",
-        "sp": f.ins(f"ptrtoint ptr {sp} to i64"),
+        "code": code,
+        "frame": "%fp",
         "left": load_field(f, "%ctx", Context, "frames_left"),
+        "inner": f.ins(f"select i1 {is_elsewhere}, i64 0, i64 -1"),
     }
     for name, source in (("previous", "segment"), *((n, n) for n in _KEPT)):
         values[name] = load_field(f, "%ctx", Context, source)
@@ -128,7 +132,18 @@ def _segment(f: FunctionText, arch: str, link: tuple[str, str]) -> str:
     return segment
 
 
-_KEPT = ("handlers", "host_sp", "native_top")
+_KEPT = ("handlers", "native_top")
+
+
+def _note_stack(f: FunctionText, arch: str, segment: str) -> None:
+    """Note in a segment where this handler would return to."""
+    if arch == "x86_64":
+        sp = f.ins("call ptr @llvm.addressofreturnaddress.p0()")
+    else:
+        sp = f.ins("call ptr @llvm.sponentry.p0()")
+        lr = f.ins("call ptr @llvm.returnaddress(i32 0)")
+        store_field(f, segment, NativeSegment, "lr", f.ins(f"ptrtoint ptr {lr} to i64"))
+    store_field(f, segment, NativeSegment, "sp", f.ins(f"ptrtoint ptr {sp} to i64"))
 
 
 def _check_native_stack(f: FunctionText, module: ModuleText, link: tuple[str, str]) -> None:
@@ -161,7 +176,7 @@ def _enter(f: FunctionText, module: ModuleText, arch: str, target: str) -> None:
     link_ip = f.ins(f"load ptr, ptr {where}, align 8")
     link_fp = f.ins(f"load ptr, ptr {offset_by(f, where, '8')}, align 8")
     _check_native_stack(f, module, (link_ip, link_fp))
-    segment = _segment(f, arch, (link_ip, link_fp))
+    segment = _segment(f, arch, code, (link_ip, link_fp))
     left = load_field(f, segment, NativeSegment, "left")
     integers = vectors = ["poison"] * PAIRS
     if target == "call_native":
@@ -174,13 +189,23 @@ def _enter(f: FunctionText, module: ModuleText, arch: str, target: str) -> None:
         *(f"<4 x float> {value}" for value in vectors),
     ]
     both = f.ins(f"call {CC} {RESULT} @{target}({', '.join(arguments)})")
-    # The handler's own values survive in its frame.
-    ctx, inst, fp = "%ctx", "%inst", "%fp"
-    for name, source in (("segment", "previous"), *((n, n) for n in _KEPT[1:])):
+    _leave(f, module, segment, both)
+
+
+def _leave(f: FunctionText, module: ModuleText, segment: str, both: str) -> None:
+    """Compiled code has returned: go on as its segment says."""
+    ctx = "%ctx"
+    inst, fp, code = (
+        load_field(f, segment, NativeSegment, name) for name in ("instance", "frame", "code")
+    )
+    for name, source in (("segment", "previous"), ("native_top", "native_top")):
         store_field(f, ctx, Context, name, load_field(f, segment, NativeSegment, source))
-    ip, back = (load_field(f, segment, NativeSegment, name) for name in ("ip", "fp"))
+    inner = load_field(f, segment, NativeSegment, "inner")
+    host_sp = f.ins(f"and i64 {load_field(f, ctx, Context, 'host_sp')}, {inner}")
+    store_field(f, ctx, Context, "host_sp", host_sp)
+    ip, back, rp = (load_field(f, segment, NativeSegment, name) for name in ("ip", "fp", "rp"))
     mem = load_field(f, inst, Instance, "memory_base")
-    r = R._replace(ip=ip, fp=back, mem=mem, acc="poison", facc="poison")
+    r = R._replace(ip=ip, fp=back, rp=rp, inst=inst, mem=mem, acc="poison", facc="poison")
     tail, returned = f.fresh("tail"), f.fresh("returned")
     next_ = load_field(f, ctx, Context, "tail_code")
     is_tail = f.ins(f"icmp ne ptr {next_}, null")
@@ -270,6 +295,20 @@ def stub_native(f: FunctionText, module: ModuleText, arch: str) -> None:
 def stub_leave_native(f: FunctionText, module: ModuleText, arch: str) -> None:
     """Return to ``native_interpret``."""
     f.end("ret void")
+
+
+def stub_resume_native(f: FunctionText, module: ModuleText, arch: str) -> None:
+    """Go on with a guest that is parked on its native stack.
+
+    This takes the place of the handler that had entered the outermost compiled code: what was on
+    the thread's stack is gone.
+    """
+    declare_native(module)
+    outer = load_field(f, "%ctx", Context, "parked_outer")
+    _note_stack(f, arch, outer)
+    others = [f"{ty} poison" for ty in NATIVE_TYPES.split(", ")[1:]]
+    both = f.ins(f"call {CC} {RESULT} @enter_parked(ptr %ctx, {', '.join(others)})")
+    _leave(f, module, load_field(f, "%ctx", Context, "parked_outer"), both)
 
 
 def enter_osr(module: ModuleText, arch: str) -> FunctionText:

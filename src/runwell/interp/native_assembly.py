@@ -108,6 +108,43 @@ _X86 = {
         movq {native_sp}(%rdi), %rsp
         retq
     """,
+    # Leaves with a trap code, as that does; returns when the guest goes on.
+    "native_park": """
+        pushq %rbp
+        pushq %rbx
+        pushq %r12
+        pushq %r13
+        pushq %r14
+        pushq %r15
+        movl %esi, {trap}(%rdi)
+        movq %rsp, {parked_sp}(%rdi)
+        pushq %rdi
+        callq park_native
+        popq %rdi
+        movq {native_sp}(%rdi), %rsp
+        retq
+    """,
+    # In the frame of ``call_native`` that is at the bottom, as if it had been called from here.
+    "enter_parked": """
+        pushq %rbp
+        movq %rsp, %rbx
+        movq {parked_outer}(%r12), %r10
+        movq 8(%rbx), %rax
+        movq %rbx, -8(%r10)
+        movq %rax, -24(%r10)
+        movq %rbp, -32(%r10)
+        movq %rbx, {host_sp}(%r12)
+        movq {parked_sp}(%r12), %rsp
+        movq $$0, {parked_sp}(%r12)
+        movl {parked_code}(%r12), %eax
+        popq %r15
+        popq %r14
+        popq %r13
+        popq %r12
+        popq %rbx
+        popq %rbp
+        retq
+    """,
     "native_land": """
         movq {land_sp}(%rdi), %rsp
         movq {land_fp}(%rdi), %rbp
@@ -200,6 +237,51 @@ _ARM = {
         mov sp, x9
         ret
     """,
+    "native_park": """
+        stp x29, x30, [sp, #-160]!
+        stp x19, x20, [sp, #16]
+        stp x21, x22, [sp, #32]
+        stp x23, x24, [sp, #48]
+        stp x25, x26, [sp, #64]
+        stp x27, x28, [sp, #80]
+        stp d8, d9, [sp, #96]
+        stp d10, d11, [sp, #112]
+        stp d12, d13, [sp, #128]
+        stp d14, d15, [sp, #144]
+        str w1, [x0, #{trap}]
+        mov x9, sp
+        str x9, [x0, #{parked_sp}]
+        str x0, [sp, #-16]!
+        bl park_native
+        ldr x0, [sp], #16
+        ldr x9, [x0, #{native_sp}]
+        ldr x30, [x0, #{native_lr}]
+        mov sp, x9
+        ret
+    """,
+    "enter_parked": """
+        stp x29, x30, [sp, #-16]!
+        mov x9, sp
+        ldr x10, [x20, #{parked_outer}]
+        stp x29, x30, [x10, #-32]
+        str x9, [x10, #-8]
+        str x9, [x20, #{host_sp}]
+        ldr x9, [x20, #{parked_sp}]
+        str xzr, [x20, #{parked_sp}]
+        ldr w0, [x20, #{parked_code}]
+        mov sp, x9
+        ldp x19, x20, [sp, #16]
+        ldp x21, x22, [sp, #32]
+        ldp x23, x24, [sp, #48]
+        ldp x25, x26, [sp, #64]
+        ldp x27, x28, [sp, #80]
+        ldp d8, d9, [sp, #96]
+        ldp d10, d11, [sp, #112]
+        ldp d12, d13, [sp, #128]
+        ldp d14, d15, [sp, #144]
+        ldp x29, x30, [sp], #160
+        ret
+    """,
     "native_land": """
         ldr x9, [x0, #{land_sp}]
         mov sp, x9
@@ -243,6 +325,8 @@ _PROTOTYPES: dict[str, tuple[list[tuple[str, str]], str, str]] = {
     "call_entry": (HANDLER_PARAMS, "void", CC),
     "call_host": ([("ptr", name) for name in ("ctx", "host", "fp", "rp", "target")], "i32", ""),
     "native_leave": ([("ptr", "ctx")], "void", ""),
+    "native_park": ([("ptr", "ctx"), ("i32", "trap")], "i32", ""),
+    "enter_parked": (PARAMS, RESULT, CC),
     "native_land": ([("ptr", "ctx")], "void", ""),
     "native_return": ([], "void", ""),
 }

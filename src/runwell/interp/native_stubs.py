@@ -4,7 +4,7 @@ What they are for: ``interp.native``.
 """
 
 from runwell.base.traps import TrapCode
-from runwell.interp.host_call import call_host, prepare_host_call
+from runwell.interp.host_call import call_host, prepare_host_call, wait_on_native_stack
 from runwell.interp.native import (
     declare_native,
     enter_osr,
@@ -214,6 +214,7 @@ def _native_host(module: ModuleText) -> FunctionText:
     store_field(f, "%ctx", Context, "frames_left", "%left")
     prepare_host_call(f, host, "%fp", rp)
     result = call_host(f, module, host, "%fp", rp)
+    result = wait_on_native_stack(f, module, result, "i1 true")
     failed, ok = f.fresh("failed"), f.fresh("ok")
     fine = f.ins(f"icmp eq i32 {result}, 0")
     f.end(f"br i1 {fine}, label %{ok}, label %{failed}{module.weights(2000, 1)}")
@@ -267,19 +268,42 @@ def _native_throw_ref() -> FunctionText:
     return f
 
 
+def _native_fuel() -> FunctionText:
+    """``native_fuel(ctx, inst, fp, left, top, ref_top)``: there is too little fuel.
+
+    Returns when the guest goes on, which then looks again.  The others as for ``native_poll``.
+    """
+    f = FunctionText("native_fuel", _POLL_PARAMS, linkage="", attrs=f"noinline {ATTRIBUTES}")
+    _note_ends(f)
+    _stand_at(f, f.ins("call ptr @llvm.frameaddress.p0(i32 0)"))
+    f.do(f"call i32 @native_park(ptr %ctx, i32 {int(TrapCode.OUT_OF_FUEL)})")
+    f.end("ret void")
+    return f
+
+
+_POLL_PARAMS = [
+    *(("ptr", name) for name in ("ctx", "inst", "fp")),
+    ("i32", "left"),
+    *(("ptr", name) for name in ("top", "ref_top")),
+]
+
+
+def _note_ends(f: FunctionText) -> None:
+    """Say in the context where the frames of the function end that has called."""
+    for name, value in (("frames_left", "%left"), ("top", "%top"), ("ref_top", "%ref_top")):
+        store_field(f, "%ctx", Context, name, value)
+
+
 def _native_poll() -> FunctionText:
     """``native_poll(ctx, inst, fp, left, top, ref_top)``: a trap code, or 0 to go on.
 
     What a compiled function calls when it, or a loop in it, finds ``fp`` beyond the limit of the
     stack.  ``top`` and ``ref_top`` are the ends of its frames, as far as they are in use.
     """
-    types = ("ptr", "ptr", "ptr", "i32", "ptr", "ptr")
-    names = ("ctx", "inst", "fp", "left", "top", "ref_top")
-    params = list(zip(types, names, strict=True))
-    f = FunctionText("native_poll", params, "i32", linkage="", attrs=f"noinline {ATTRIBUTES}")
+    attrs = f"noinline {ATTRIBUTES}"
+    f = FunctionText("native_poll", _POLL_PARAMS, "i32", linkage="", attrs=attrs)
     rp = load_field(f, "%ctx", Context, "native_rp")
-    for name, value in (("frames_left", "%left"), ("top", "%top"), ("ref_top", "%ref_top")):
-        store_field(f, "%ctx", Context, name, value)
+    _note_ends(f)
     f.end(f"ret i32 {_poll(f, rp)}")
     return f
 
@@ -343,6 +367,7 @@ STUBS = (
     "native_trap",
     "native_throw",
     "native_throw_ref",
+    "native_fuel",
     "native_poll",
     *(f"native_{_kernel(long).name}" for long in LONG),
 )
@@ -359,6 +384,7 @@ def add_native(module: ModuleText, arch: str) -> None:
         _native_trap(),
         _native_throw(),
         _native_throw_ref(),
+        _native_fuel(),
         _native_poll(),
         *(_native_long(_kernel(long), module) for long in LONG),
         _resume(),

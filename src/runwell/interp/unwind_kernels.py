@@ -226,7 +226,7 @@ def land(ctx: Ptr[Context], landing: Ptr[Landing]) -> None:
         # The interpreter that entered it, or compiled code further out, goes on.
         ctx.segment = segment.previous
         ctx.handlers = segment.handlers
-        ctx.host_sp = segment.host_sp
+        ctx.host_sp = ctx.host_sp & segment.inner
         ctx.native_top = segment.native_top
         ctx.land_entry = null
         ctx.land_sp = segment.sp

@@ -354,7 +354,15 @@ def _stub(name: str) -> Body:
 
 
 # Code that is never translated: the engine's own places.
-STUBS = ("exit", "translate", "call_host", "leave_instance", "native", "leave_native")
+STUBS = (
+    "exit",
+    "translate",
+    "call_host",
+    "leave_instance",
+    "native",
+    "leave_native",
+    "resume_native",
+)
 for _name in STUBS:
     _op(_name, body=_stub(_name), kind=Kind.LEAVE)
 

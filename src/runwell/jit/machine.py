@@ -291,10 +291,23 @@ class NativeMachine(ObjectMachine):
         self.f.label(ok)
 
     def charge(self, amount: Value) -> None:
+        # If there is too little, it is taken again when there is more.
+        self.uses_top = True
         where = self._field("%inst", Instance, "fuel")
+        again, wait, on = self.f.fresh("again"), self.f.fresh("wait"), self.f.fresh("on")
+        self.f.label(again)
         have = self.emit("i64", f"load i64, ptr {where}, align 8{notes.FUEL}")
         left = self.sub(have, amount)
-        self.trap_if(self.lt_s(left, constant(I64, 0)), TrapCode.OUT_OF_FUEL)
+        self.f.end(
+            f"br {self.lt_s(left, constant(I64, 0))}, label %{wait}, label %{on}{notes.UNLIKELY}"
+        )
+        self.f.label(wait)
+        self.f.do(
+            "call preserve_allcc void @wait_for_fuel(ptr %ctx, ptr %inst, ptr %fp, i32 %left, "
+            f"ptr %top, ptr %ref.top) {notes.RARELY}{self.position}"
+        )
+        self.f.end(f"br label %{again}")
+        self.f.label(on)
         self.f.do(f"store {left}, ptr {where}, align 8{notes.FUEL}")
 
     # Exceptions in cells.

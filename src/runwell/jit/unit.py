@@ -22,16 +22,16 @@ def job_text(job: Job, arch: str) -> str:
     for function in job.functions:
         bodies += lower(around, function) if job.level else [Lowering(around, function).run()]
         bodies += [Lowering(around, function, at).run() for at in entries_of(function)]
-    scope = around.positions.scope("check_limit")
-    before = around.positions.before(scope)
+    scopes = [around.positions.scope(name) for name in ("check_limit", "wait_for_fuel")]
     helpers = _HELPERS.format(
         function=notes.FUNCTION,
         stop=notes.STOP,
-        scope=scope.node,
-        before=f"!dbg !{before}",
+        scopes=[scope.node for scope in scopes],
+        before=[f"!dbg !{around.positions.before(scope)}" for scope in scopes],
         native_rp=as_struct(Context).offset("native_rp"),
     )
     around.module.declare("native_trap", "declare void @native_trap(ptr, ptr, ptr, i32)")
+    around.module.declare("native_fuel", "declare void @native_fuel(ptr, ptr, ptr, i32, ptr, ptr)")
     around.module.declare("native_poll", "declare i32 @native_poll(ptr, ptr, ptr, i32, ptr, ptr)")
     return "\n".join([around.module.text(), *bodies, helpers, around.positions.text(), ""])
 
@@ -43,22 +43,29 @@ def entries_of(function: JobFunction) -> list[int]:
 
 
 # ``check_limit``: a frame is beyond the limit of the stack, or somebody wants the guest to stop.
+# ``wait_for_fuel``: there is too little; the guest stops until it goes on.
 # ``is_among``: is a type none of those in a list that ends with 0?
 _HELPERS = """
 define internal preserve_allcc void @check_limit(ptr %ctx, ptr %inst, ptr %fp, i32 %left, \
-i64 %size, i64 %ref.size) noinline cold {function} !dbg {scope} {{
+i64 %size, i64 %ref.size) noinline cold {function} !dbg {scopes[0]} {{
   %top = getelementptr i8, ptr %fp, i64 %size
   %rp.at = getelementptr i8, ptr %ctx, i64 {native_rp}
   %rp = load ptr, ptr %rp.at, align 8
   %ref.top = getelementptr i8, ptr %rp, i64 %ref.size
   %code = call i32 @native_poll(ptr %ctx, ptr %inst, ptr %fp, i32 %left, ptr %top, ptr %ref.top), \
-{before}
+{before[0]}
   %fine = icmp eq i32 %code, 0
   br i1 %fine, label %on, label %stop
 stop:
-  call void @native_trap(ptr %ctx, ptr %inst, ptr %fp, i32 %code) {stop}, {before}
+  call void @native_trap(ptr %ctx, ptr %inst, ptr %fp, i32 %code) {stop}, {before[0]}
   unreachable
 on:
+  ret void
+}}
+define internal preserve_allcc void @wait_for_fuel(ptr %ctx, ptr %inst, ptr %fp, i32 %left, \
+ptr %top, ptr %ref.top) noinline cold {function} !dbg {scopes[1]} {{
+  call void @native_fuel(ptr %ctx, ptr %inst, ptr %fp, i32 %left, ptr %top, ptr %ref.top), \
+{before[1]}
   ret void
 }}
 define internal i1 @is_among(i32 %type, ptr %supers) noinline cold {function} {{

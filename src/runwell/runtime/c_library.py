@@ -90,6 +90,18 @@ def pthread_self() -> u64: ...
 def pthread_kill(thread: u64, signal: i32) -> i32: ...
 
 
+@extern
+def pthread_key_create(key: Ptr[u32], drop: Fn[[Ptr[u8]], None]) -> i32: ...
+
+
+@extern
+def pthread_getspecific(key: u32) -> Ptr[u8]: ...
+
+
+@extern
+def pthread_setspecific(key: u32, value: Ptr[u8]) -> i32: ...
+
+
 @struct
 class Action:
     """struct sigaction."""

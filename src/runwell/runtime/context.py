@@ -171,6 +171,7 @@ def _new_context() -> Context:
     else:
         # It has parted with one.
         context = take_context()
+        native.lend_context(context.address)
     n = context.native
     n.holder, n.is_main = _current.holder, _current.is_main
     return context
@@ -217,5 +218,6 @@ def lend(context: Context) -> None:
     Where only one thread may run it counts as this thread.
     """
     current_context()
+    native.lend_context(context.address)
     n = context.native
     n.holder, n.is_main = _current.holder, _current.is_main

@@ -260,10 +260,12 @@ class NativeSegment:
     fp: Ptr[u8]
     rp: Ptr[u8]
     instance: Ptr[Instance]
+    code: Ptr[FuncCode]  # that function, and its frame
+    frame: Ptr[u8]
     handlers: Ptr[u8]  # ``Context.handlers`` before
     sp: u64  # native stack of the interpreter, and the return address where that is in a register
     lr: u64
-    host_sp: u64  # ``Context.host_sp`` before
+    inner: u64  # all bits are set if the interpreter is on the guest's native stack, too; else 0
     native_top: u64  # ``Context.native_top`` before
     left: i32  # frames left for the callees of the function
 
@@ -334,6 +336,13 @@ class Context:
     facc: Array[u64, Literal[2]]
     parked_left: i32  # ``frames_left``
     suspendable: u32  # may a host function stop it so?
+    # The same if it has frames on its native stack: where that ends, 0 if it has none; what the
+    # context said of compiled code; and what ``native_park`` returns when it goes on.
+    parked_sp: u64
+    parked_segment: Ptr[NativeSegment]
+    parked_handlers: Ptr[NativeHandler]
+    parked_outer: Ptr[NativeSegment]  # the outermost, which the thread's own stack leads to
+    parked_code: u32
     # The host function that did, and where its results belong.
     pending_host: Ptr[HostFunc]
     pending_frame: Ptr[u64]

@@ -53,6 +53,7 @@ SIGNATURES: dict[str, str] = {
     "take_hot": "u32 u64",
     "forget_hot": "None u64",
     "add_context": "u32 u64",
+    "lend_context": "None u64",
     "remove_context": "None u64",
     "set_guest_code": "None u64 u64 u64 u64",
     "install_fault_handler": "u32",

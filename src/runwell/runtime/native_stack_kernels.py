@@ -5,13 +5,15 @@ It is reserved when compiled code is first entered, and unmapped with the contex
     barrier   64 KiB   never accessible
     guard      1 MiB   inaccessible, unless a kernel that compiled code called ran into it
     the stack          grows down
-    signals   64 KiB   the thread's stack for signal handlers, if it had none
+
+A thread that runs guests has a stack for signal handlers, as those cannot run on one that is
+exhausted.  It belongs to the thread, because a parked guest takes its native stack to others.
 
 Compiled code that runs into the guard traps.  A kernel cannot be stopped anywhere: the guard is
 opened for it, and the next function that is called, or loop that goes round, traps.
 """
 
-from runwell.kernel import Ptr, kernel, local_array, null, u8, u64
+from runwell.kernel import Ptr, addr, kernel, local_array, null, static, struct, u8, u32, u64
 from runwell.runtime.c_library import (
     MAP_RESERVE,
     PROT_NONE,
@@ -21,9 +23,13 @@ from runwell.runtime.c_library import (
     mmap,
     mprotect,
     munmap,
+    pthread_getspecific,
+    pthread_key_create,
+    pthread_setspecific,
     sigaltstack,
 )
 from runwell.runtime.layout import Context
+from runwell.runtime.lock_kernels import give_lock, take_lock
 
 BARRIER, GUARD, SIGNALS = 1 << 16, 1 << 20, 1 << 16
 # The first that the system has room for.  Frames of compiled code are a few times as large as those
@@ -34,6 +40,18 @@ SS_DISABLE = 2
 # Of a stack for signals that somebody else has set up.
 ENOUGH = 1 << 14
 FAILED = (1 << 64) - 1
+
+
+@struct
+class SignalKey:
+    """How a thread remembers its signal stack."""
+
+    key: u32
+    is_made: u32
+
+
+signal_key = static("signal_key", SignalKey)
+signal_key_lock = static("signal_key_lock", u32)
 
 
 @kernel
@@ -53,15 +71,46 @@ def make_native_stack(ctx: Ptr[Context]) -> bool:
         return False
     ctx.native_low = u64(at)
     ctx.native_high = u64(at) + size
-    top = ctx.native_high - SIGNALS
-    ctx.native_top = top
-    stack = local_array(SignalStack, 1)
-    if sigaltstack(null, stack) == 0 and (stack.flags & SS_DISABLE != 0 or stack.size < ENOUGH):
-        stack.at = Ptr[u8](top)
-        stack.flags = 0
-        stack.size = u64(SIGNALS)
-        sigaltstack(stack, null)
+    ctx.native_top = ctx.native_high
+    have_signal_stack()
     return True
+
+
+@kernel(export=True)
+def drop_signal_stack(at: Ptr[u8]) -> None:
+    """The thread ends that has its signal stack there."""
+    stack = local_array(SignalStack, 1)
+    if sigaltstack(null, stack) == 0 and stack.at == at:
+        stack.flags = SS_DISABLE
+        sigaltstack(stack, null)
+    munmap(at, SIGNALS)
+
+
+@kernel(export=True)
+def have_signal_stack() -> None:
+    """Give the calling thread a stack for signal handlers, unless it has one."""
+    stack = local_array(SignalStack, 1)
+    if sigaltstack(null, stack) != 0:
+        return
+    if stack.flags & SS_DISABLE == 0 and stack.size >= ENOUGH:
+        return
+    take_lock(signal_key_lock)
+    if signal_key[0].is_made == 0:
+        made = pthread_key_create(addr(signal_key[0].key), drop_signal_stack) == 0
+        signal_key[0].is_made = u32(made)
+    give_lock(signal_key_lock)
+    if signal_key[0].is_made == 0:
+        return
+    # It is there already if somebody has put something else in its place meanwhile.
+    at = pthread_getspecific(signal_key[0].key)
+    if at == null:
+        at = mmap(null, SIGNALS, PROT_RW, MAP_RESERVE | MAP_STACK, -1, 0)
+        if u64(at) == FAILED or pthread_setspecific(signal_key[0].key, at) != 0:
+            return
+    stack.at = at
+    stack.flags = 0
+    stack.size = u64(SIGNALS)
+    sigaltstack(stack, null)
 
 
 @kernel
@@ -70,10 +119,6 @@ def free_native_stack(ctx: Ptr[Context]) -> None:
     low = ctx.native_low
     if low == 0:
         return
-    stack = local_array(SignalStack, 1)
-    if sigaltstack(null, stack) == 0 and u64(stack.at) == ctx.native_high - SIGNALS:
-        stack.flags = SS_DISABLE
-        sigaltstack(stack, null)
     munmap(Ptr[u8](low), ctx.native_high - low)
     ctx.native_low = 0
     ctx.native_high = 0
@@ -112,5 +157,5 @@ def native_stack_base(ctx: Ptr[Context]) -> u64:
     """Where the stack begins, high; it is made at the first call; 0 if there is no room."""
     if ctx.native_low == 0 and not make_native_stack(ctx):
         return u64(0)
-    base: u64 = ctx.native_high - SIGNALS
+    base: u64 = ctx.native_high
     return base

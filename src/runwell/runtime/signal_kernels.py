@@ -51,6 +51,7 @@ from runwell.runtime.lock_kernels import give_lock, take_lock
 from runwell.runtime.memory_kernels import is_guest_address
 from runwell.runtime.native_stack_kernels import (
     free_native_stack,
+    have_signal_stack,
     is_in_guard,
     native_stack_base,
     open_guard,
@@ -149,6 +150,16 @@ def add_context(context: Ptr[Context]) -> u32:
                 used = atomic_load(known_context_count)
             return u32(1)
     return u32(0)
+
+
+@kernel(export=True)
+def lend_context(context: Ptr[Context]) -> None:
+    """Let the calling thread use a context that another may have made."""
+    for i in range(u64(0), atomic_load(known_context_count)):
+        if atomic_load(known_contexts + i) == u64(context):
+            atomic_store(known_threads + i, pthread_self())
+    if context.native_low != 0:
+        have_signal_stack()
 
 
 @kernel(export=True)
@@ -278,7 +289,7 @@ def leave_segments(ctx: Ptr[Context]) -> None:
         segment = Ptr[NativeSegment](ctx.segment)
         ctx.segment = segment.previous
         ctx.handlers = segment.handlers
-        ctx.host_sp = segment.host_sp
+        ctx.host_sp = ctx.host_sp & segment.inner
         ctx.native_top = segment.native_top
 
 

@@ -64,4 +64,4 @@ def test_opaque_floats():
 def test_fuel():
     m = machine()
     m.charge(constant(I64, 5))
-    assert f"i32 {int(TrapCode.OUT_OF_FUEL)})" in text(m)
+    assert "@wait_for_fuel(" in text(m)
