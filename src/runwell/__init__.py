@@ -109,7 +109,7 @@ else:
         home = _HOMES.get(name)
         if home is None:
             raise AttributeError(f"module 'runwell' has no attribute {name!r}")
-        from importlib import import_module
+        from runwell.base.light import import_module
 
         if name in _NATIVE:
             from runwell.embed.core import load

@@ -13,22 +13,30 @@ HELLO = Path(__file__).parents[2] / "examples" / "hello.wasm"
 RUN = """
 import sys
 before = set(sys.modules)
-from runwell.cli.main import main
-code = main(sys.argv[1:])
-print(*sorted(set(sys.modules) - before), file=sys.stderr)
-sys.exit(code)
+import atexit
+from runwell.cli.main import program
+atexit.register(lambda: print(*sorted(set(sys.modules) - before), file=sys.stderr))
+program()
 """
 
 # Slow to import, or of use only to compile, to parse text, or to those who fail.
 COLD = (
     "argparse",
     "ast",
+    "bisect",
+    "collections",
+    "contextlib",
+    "ctypes",
     "dataclasses",
+    "enum",
+    "functools",
     "gettext",
     "hashlib",
+    "importlib",
     "inspect",
     "llvmlite",
     "locale",
+    "operator",
     "pathlib",
     "re",
     "runwell.base.traps",
@@ -61,7 +69,9 @@ COLD = (
     "socket",
     "subprocess",
     "tempfile",
+    "types",
     "typing",
+    "warnings",
     "weakref",
 )
 

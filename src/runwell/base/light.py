@@ -1,17 +1,26 @@
-"""What every run needs of ``typing``, whose import takes longer than all of ours together.
+"""What every run needs of ``typing``, ``enum``, ``functools`` and others, whose imports take long.
 
 To the type checker these are the originals.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from enum import IntEnum as IntEnum
+    from functools import lru_cache as lru_cache
+    from importlib import import_module as import_module
+    from types import SimpleNamespace as SimpleNamespace
     from typing import Generic as Generic
     from typing import Literal as Literal
     from typing import NamedTuple as NamedTuple
     from typing import TypeVar as TypeVar
     from typing import final as final
 else:
+    import sys
     from _collections import _tuplegetter as item_getter
+    from _frozen_importlib import _gcd_import as import_module  # noqa: F401
+    from _functools import _lru_cache_wrapper
+
+    SimpleNamespace = type(sys.implementation)
 
     def final(thing):  # noqa: ANN001, ANN201
         """Mark what is not to be derived from or overridden: the type checker sees to it."""
@@ -94,3 +103,75 @@ else:
         def __repr__(self):  # noqa: ANN204
             items = ", ".join([f"{field}={item!r}" for field, item in self._asdict().items()])
             return f"{type(self).__name__}({items})"
+
+    def lru_cache(size):  # noqa: ANN001, ANN201
+        """As that of ``functools``; the arguments must be hashable."""
+
+        def remember(function):  # noqa: ANN001, ANN202
+            return _lru_cache_wrapper(function, size, False, lambda *counts: counts)
+
+        return remember
+
+    class _EnumType(type):
+        """Makes classes whose integer attributes are their members."""
+
+        def __new__(cls, name, bases, namespace):  # noqa: ANN001, ANN204
+            made = super().__new__(cls, name, bases, namespace)
+            made.__members__, made._by_value = members, by_value = {}, {}
+            for key, value in namespace.items():
+                if type(value) is int and key[0] != "_":
+                    member = by_value.get(value)
+                    if member is None:
+                        member = by_value[value] = int.__new__(made, value)
+                        member._name_, member._value_ = key, value
+                    members[key] = member
+                    setattr(made, key, member)
+            return made
+
+        def __call__(cls, value):  # noqa: ANN001, ANN204
+            member = cls._by_value.get(value)
+            if member is None:
+                member = cls._missing_(value)
+                if member is None:
+                    raise ValueError(f"{value!r} is not a valid {cls.__name__}")
+            return member
+
+        def __getitem__(cls, name):  # noqa: ANN001, ANN204
+            return cls.__members__[name]
+
+        def __iter__(cls):  # noqa: ANN204
+            return iter(cls._by_value.values())
+
+        def __len__(cls):  # noqa: ANN204
+            return len(cls._by_value)
+
+        def __contains__(cls, value):  # noqa: ANN001, ANN204
+            return isinstance(value, cls) or value in cls._by_value
+
+    class IntEnum(int, metaclass=_EnumType):
+        """As ``enum.IntEnum``, of members that are written as integers."""
+
+        name = property(lambda self: self._name_, doc="As it is written in the class.")
+        value = property(lambda self: self._value_, doc="The number.")
+
+        @classmethod
+        def _missing_(cls, value):  # noqa: ANN001, ANN206
+            return None
+
+        def __repr__(self):  # noqa: ANN204
+            return f"<{type(self).__name__}.{self.name}: {self.value}>"
+
+        def __str__(self):  # noqa: ANN204
+            return int.__repr__(self)
+
+        def __format__(self, spec):  # noqa: ANN001, ANN204
+            return int.__format__(self.value, spec)
+
+        def __reduce_ex__(self, protocol):  # noqa: ANN001, ANN204
+            return type(self), (self.value,)
+
+        def __copy__(self):  # noqa: ANN204
+            return self
+
+        def __deepcopy__(self, memo):  # noqa: ANN001, ANN204
+            return self

@@ -15,7 +15,7 @@ length follows.  This is known to the bodies of register operations, to the kern
 to nobody else.
 """
 
-from enum import IntEnum
+from runwell.base.light import IntEnum
 
 TAG = 2
 TAG_MASK = 3

@@ -1,6 +1,6 @@
 """Why execution trapped.  The messages are the words of the official test suite."""
 
-from enum import IntEnum
+from runwell.base.light import IntEnum
 
 
 class TrapCode(IntEnum):

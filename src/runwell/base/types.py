@@ -11,9 +11,7 @@ native code as they are:
 Source: core spec 3.0, binary format of types.
 """
 
-from enum import IntEnum
-
-from runwell.base.light import NamedTuple
+from runwell.base.light import IntEnum, NamedTuple
 
 NON_NULL = 0x100
 INDEX_SHIFT = 9

@@ -7,10 +7,8 @@ help, by ``argparse``.
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 from runwell import __version__
-from runwell.base.light import NamedTuple
+from runwell.base.light import NamedTuple, SimpleNamespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

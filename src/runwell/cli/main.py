@@ -9,8 +9,8 @@ import atexit
 import gc
 import os
 import sys
-from importlib import import_module
 
+from runwell.base.light import import_module
 from runwell.cli.grammar import parse
 
 TYPE_CHECKING = False
@@ -67,6 +67,7 @@ def program() -> NoReturn:
     """Be the process: run ``main``, and end."""
     # Starting makes thousands of objects and no garbage: do not look for any in the meantime.
     gc.set_threshold(20_000, *gc.get_threshold()[1:])
+    _import_array()
     code = main()
     if _is_watched():
         sys.exit(code)
@@ -79,6 +80,23 @@ def program() -> NoReturn:
     except (OSError, ValueError):
         sys.exit(code)  # and let Python say so
     os._exit(code)
+
+
+def _import_array() -> None:
+    """Import ``array`` without ``collections``, which takes longer than ten modules of ours.
+
+    When it is imported it asks for ``collections.abc`` to be registered there; what it finds by
+    that name is there already, and the package around it need not be.  Nobody else runs yet.
+    """
+    modules = sys.modules
+    if "collections" in modules:
+        return
+    modules["collections"] = type(sys)("collections")
+    modules["collections.abc"] = modules["_collections_abc"]
+    try:
+        import array  # noqa: F401
+    finally:
+        del modules["collections"], modules["collections.abc"]
 
 
 def _is_watched() -> bool:

@@ -19,9 +19,9 @@ from zlib import crc32
 from runwell.base.light import NamedTuple, final
 from runwell.codegen.own_files import (
     TEMPORARY,
+    Lock,
     directory_problem,
     encode,
-    lock,
     read_key,
     touch,
     write,
@@ -130,7 +130,7 @@ class NativeCache:
             if progress is not None:
                 progress(f"waiting for another process that builds {name}")
 
-        with lock(f"{self.directory}/{name}.lock", _WAIT_S, tell):
+        with Lock(f"{self.directory}/{name}.lock", _WAIT_S, tell):
             if read_key(path) == key:
                 return path
             data = build()

@@ -13,16 +13,17 @@ from __future__ import annotations
 import os
 import stat
 from _thread import get_ident
-from contextlib import contextmanager, suppress
 from struct import Struct
 from struct import error as struct_error
 from time import monotonic, sleep, time
 from zlib import crc32
 
+from runwell.base.light import final
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Final
+    from collections.abc import Callable
+    from typing import Final, Self
 
 TEMPORARY: Final = ".tmp"
 _FOOTER: Final = Struct("<QII8s")
@@ -147,9 +148,11 @@ def read(path: str) -> tuple[str, bytes] | None:
 
 def touch(path: str) -> None:
     """Note that an object is in use; to the day, so that most runs write nothing."""
-    with suppress(OSError):
+    try:
         if time() - os.stat(path).st_mtime > _TOUCH_S:
             os.utime(path)
+    except OSError:
+        pass  # somebody else's clock, or a file system that is not to be written
 
 
 def write(path: str, data: bytes, key: str, *, sync: bool = True) -> None:
@@ -195,45 +198,61 @@ def encode(key: str) -> bytes:
     return key.encode("utf-8", "surrogateescape")
 
 
-@contextmanager
-def lock(path: str, wait_s: float, on_wait: Callable[[], None] | None = None) -> Iterator[bool]:
-    """Be the only one to hold a lock, as far as the system lets us.
+@final
+class Lock:
+    """A lock that only one holds at a time, as far as the system lets us: a context manager.
 
-    The system drops it with its holder, so a killed one leaves nothing that blocks.
+    It is held from the beginning of the ``with`` block to its end.  The system drops it with its
+    holder, so a killed one leaves nothing that blocks.
 
-    Args:
-        path: of the lock's file, which stays: removing it would let two holders in.
-        wait_s: seconds to wait for another holder, who may hang.
-        on_wait: told, once, that there is another.
-
-    Returns:
-        Whether there is no other holder; there is none where there can be no lock.
+    Attributes:
+        alone: whether there is no other holder; there is none where there can be no lock.
     """
-    import fcntl
 
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    try:
-        file = os.open(path, flags, 0o600)
-    except OSError:
-        yield True
-        return
-    try:
-        deadline_s = monotonic() + wait_s
-        alone = True
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if monotonic() > deadline_s:
-                    alone = False
+    __slots__ = ("_file", "_on_wait", "_path", "_wait_s", "alone")
+
+    def __init__(self, path: str, wait_s: float, on_wait: Callable[[], None] | None = None) -> None:
+        """Describe it.
+
+        Args:
+            path: of the lock's file, which stays: removing it would let two holders in.
+            wait_s: seconds to wait for another holder, who may hang.
+            on_wait: told, once, that there is another.
+        """
+        self._path, self._wait_s, self._on_wait = path, wait_s, on_wait
+        self._file = -1
+        self.alone = True
+
+    def __enter__(self) -> Self:
+        import fcntl
+
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            self._file = os.open(self._path, flags, 0o600)
+        except OSError:
+            return self
+        deadline_s = monotonic() + self._wait_s
+        try:
+            while True:
+                try:
+                    fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
-            except OSError:
-                break
-            if on_wait is not None:
-                on_wait()
-                on_wait = None
-            sleep(0.02)
-        yield alone
-    finally:
-        os.close(file)
+                except BlockingIOError:
+                    if monotonic() > deadline_s:
+                        self.alone = False
+                        break
+                except OSError:
+                    break
+                if self._on_wait is not None:
+                    self._on_wait()
+                    self._on_wait = None
+                sleep(0.02)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1

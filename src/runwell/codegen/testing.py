@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
+from runwell.base import light_ctypes
 from runwell.codegen.unit import Unit
 from runwell.elf.linker import link
 from runwell.kernel.declare import Failure, Kernel
@@ -108,12 +109,12 @@ def _function(
 
 
 def _ctype(of: Type) -> Any:
-    return ctypes.c_uint64 if isinstance(of, StructType) else ctype_of(of)
+    return light_ctypes.c_uint64 if isinstance(of, StructType) else ctype_of(of)
 
 
 def _value(value: Any, of: Any) -> Any:
     """An argument as ctypes wants it: addresses as integers."""
-    if of is not ctypes.c_uint64 or isinstance(value, int):
+    if of is not light_ctypes.c_uint64 or isinstance(value, int):
         return value
     if value is None:
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock, get_ident
 
+from runwell.base.light_ctypes import c_void_p, python_function
 from runwell.runtime.native import hooks, native
 
 TYPE_CHECKING = False
@@ -48,10 +49,8 @@ def _start(func: Func, body: InstanceBody) -> None:
 
 def _check_interpreter() -> None:
     """The native code knows one interpreter's objects and threads."""
-    from ctypes import c_void_p, pythonapi
-
-    main, current = pythonapi.PyInterpreterState_Main, pythonapi.PyInterpreterState_Get
-    main.restype = current.restype = c_void_p
+    main = python_function("PyInterpreterState_Main", c_void_p)
+    current = python_function("PyInterpreterState_Get", c_void_p)
     if main() != current():
         raise ImportError("Runwell works in Python's main interpreter, not in a subinterpreter")
 

@@ -7,11 +7,12 @@ import inspect
 import re
 import sys
 from collections.abc import Set
-from enum import Enum
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType
 from typing import Any
+
+from runwell.base.light import IntEnum
 
 COMMAND = "python -m runwell.embed.reference docs"
 _INTRO = f"""\
@@ -193,7 +194,7 @@ def _constructor(cls: type) -> str:
     begin = inspect.getattr_static(cls, "__init__")
     make = begin if isinstance(begin, FunctionType) else cls.__new__
     is_described = "Args:" in (cls.__doc__ or "") or "see the attributes" in (make.__doc__ or "")
-    if issubclass(cls, Enum) or not (record or is_described):
+    if issubclass(cls, IntEnum) or not (record or is_described):
         return ""
     return _signature(cls.__name__, make, is_bound=True)
 
@@ -224,7 +225,7 @@ def _members(cls: type) -> list[str]:
 
 
 def _class(cls: type) -> list[str]:
-    bases = [base.__name__ for base in cls.__bases__ if issubclass(base, Exception | Enum)]
+    bases = [base.__name__ for base in cls.__bases__ if issubclass(base, Exception | IntEnum)]
     code = _constructor(cls)
     if not code:
         code = f"class {cls.__name__}({', '.join(bases)})" if bases else f"class {cls.__name__}"
@@ -232,7 +233,7 @@ def _class(cls: type) -> list[str]:
         _fence(code),
         *_described(inspect.getdoc(cls) or "", _INTERNAL.get(cls.__name__, frozenset())),
     ]
-    if issubclass(cls, Enum):
+    if issubclass(cls, IntEnum):
         blocks.append("**Members** " + ", ".join(f"`{member}`" for member in cls.__members__))
     return blocks + _members(cls)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from runwell.base.light import lru_cache
+from runwell.base.light_ctypes import addressof, c_char_p, c_void_p, py_object, python_function
 from runwell.host.layout import (
     RESULT_NONE,
     RESULT_OBJECT,
@@ -36,19 +38,23 @@ def make_builtin(name: str, signature: str, address_of: Callable[[str], int]) ->
             exception set.
         address_of: finds the address of a symbol of the core.
     """
-    import ctypes
-
     result, *params = signature.split()
     objects = sum(1 << i for i, word in enumerate(params) if word == "object")
     entry: Any = ctype_of(Builtin)(address_of(name), len(params), objects, _RESULTS[result])
-    text = ctypes.create_string_buffer(name.encode())
+    text = name.encode()
     definition = ctype_of(MethodDef)(
-        ctypes.addressof(text), address_of("call_builtin"), _FASTCALL, 0
+        c_void_p.from_buffer(c_char_p(text)).value, address_of("call_builtin"), _FASTCALL, 0
     )
+    keep, make = _python_functions()
     # CPython and the kernel refer to them, also when Python's modules are gone at its end.
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object((entry, text, definition)))
-    address, thing = ctypes.c_void_p, ctypes.py_object
-    make = ctypes.PYFUNCTYPE(thing, address, thing, address)(
-        ("PyCFunction_NewEx", ctypes.pythonapi)
+    keep((entry, text, definition))
+    return make(addressof(definition), addressof(entry), None)
+
+
+@lru_cache(None)
+def _python_functions() -> tuple[Any, Any]:
+    """What keeps an object for ever, and what makes a builtin function."""
+    return (
+        python_function("Py_IncRef", None, py_object),
+        python_function("PyCFunction_NewEx", py_object, c_void_p, py_object, c_void_p),
     )
-    return make(ctypes.addressof(definition), ctypes.addressof(entry), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runwell.base.light import final
+from runwell.base.light_ctypes import addressof
 from runwell.base.types import FuncType
 from runwell.host.builtin import make_builtin
 from runwell.host.layout import HostBlock
@@ -155,8 +156,6 @@ class HostFunction:
         self.store = store = Store()
         if signature.template is None:
             made = template(signature)
-            from ctypes import addressof
-
             signature.template = addressof(made), made
         address = kernels().new(signature.template[0], function, self, store.held)
         if not address:

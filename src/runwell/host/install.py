@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from runwell.base.errors import ClosedError, ExhaustionError, ThreadError, WasmException
+from runwell.base.light_ctypes import py_object, python_function
 from runwell.host import closed, func, memory, references
 from runwell.host.convert import canonical_arguments, canonical_results
 from runwell.host.function import HostFunction
@@ -177,10 +178,8 @@ def suspended(context: Context) -> BaseException:
 
 def drop(context: Context) -> None:
     """Let go of what a context has of an awaitable."""
-    from ctypes import py_object, pythonapi
-
     pending, context.native.pending = object_at(context.native.pending), 0
-    pythonapi.Py_DecRef(py_object(pending))
+    python_function("Py_DecRef", None, py_object)(pending)
 
 
 def _context() -> int:

@@ -6,6 +6,7 @@ from array import array
 
 from runwell.base.errors import LinkError
 from runwell.base.light import final
+from runwell.base.light_ctypes import addressof
 from runwell.host.foreign import Foreign
 from runwell.host.function import BLOCK, REF, Lease, kernels, template
 from runwell.host.layout import NativeFunc
@@ -99,8 +100,6 @@ class NativeFunction:
             entry = native.address("native_few" if stack <= FEW else "native_many")
         made = template(signature, entry)
         made.python.host.discard = 0
-        from ctypes import addressof
-
         address = kernels().new_bare(addressof(made), 0, self, 0)
         if not address:
             raise MemoryError("no room for a host function")

@@ -7,6 +7,7 @@ can say, a vectorcall or a buffer, comes from the kernels.
 from __future__ import annotations
 
 from runwell.base.light import final
+from runwell.base.light_ctypes import addressof, c_void_p, py_object, python_function, symbol
 from runwell.host.layout import TypeMember, TypeSlot, TypeSpec
 from runwell.kernel.types import as_struct, ctype_of
 from runwell.runtime.code import address_of
@@ -71,8 +72,6 @@ def make_type(
     Returns:
         The type.
     """
-    import ctypes
-
     layout = as_struct(struct)
     name = f"runwell.{template.__name__}".encode()
     names = [attribute.encode() for attribute in members]
@@ -84,14 +83,14 @@ def make_type(
     )
     slot_array = (ctype_of(TypeSlot) * (len(slots) + 2))(
         *((number, _address(function)) for number, function in slots.items()),
-        (MEMBERS, ctypes.addressof(member_array)),
+        (MEMBERS, addressof(member_array)),
     )
     spec = ctype_of(TypeSpec)(
-        address_of(name), layout.size, 0, DEFAULT | flags, ctypes.addressof(slot_array)
+        address_of(name), layout.size, 0, DEFAULT | flags, addressof(slot_array)
     )
     _kept.extend((name, names))
-    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p)(_address("PyType_FromSpec"))
-    made = make(ctypes.addressof(spec))
+    make = python_function("PyType_FromSpec", py_object, c_void_p)
+    made = make(addressof(spec))
     for attribute, value in vars(template).items():
         if attribute not in _NOT_COPIED:
             setattr(made, attribute, value)
@@ -101,8 +100,4 @@ def make_type(
 
 def _address(name: str) -> int:
     """Where a kernel or a function of CPython is."""
-    if not name.startswith("Py"):
-        return native.address(name)
-    import ctypes
-
-    return ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0
+    return symbol(name) if name.startswith("Py") else native.address(name)

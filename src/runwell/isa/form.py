@@ -12,9 +12,9 @@ of the first, then those of the second, and so on.
 Only what builds or prints handlers and code needs this module; a warm start does not.
 """
 
-from enum import IntEnum
 from itertools import product
 
+from runwell.base.light import IntEnum
 from runwell.base.types import F32, F64, I32, I64, V128, ValType
 from runwell.isa.fusion import chains
 from runwell.isa.op import Rule

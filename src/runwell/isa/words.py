@@ -1,7 +1,6 @@
 """What register code is made of: kinds of immediates, and of operations."""
 
-from enum import IntEnum
-
+from runwell.base.light import IntEnum
 from runwell.base.types import EXTERNREF, ValType
 
 REF = EXTERNREF  # stands for references of every type

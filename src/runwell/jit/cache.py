@@ -22,7 +22,7 @@ from zlib import crc32
 
 from runwell.base.light import NamedTuple, final
 from runwell.codegen.cache import CODE_SUFFIX, CacheWarning, NativeCache
-from runwell.codegen.own_files import directory_problem, encode, lock, read, touch, write
+from runwell.codegen.own_files import Lock, directory_problem, encode, read, touch, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,8 +122,8 @@ class CodeCache:
             work, self._new = self._new, {}
         if not work or self._check():
             return
-        with lock(f"{self._files.directory}/code.lock", _WAIT_S) as alone:
-            if not alone:
+        with Lock(f"{self._files.directory}/code.lock", _WAIT_S) as lock:
+            if not lock.alone:
                 return
             for (path, key), added in work.items():
                 records = merge([*_read(path, key), *added], self._max_bytes // _SHARE)

@@ -12,7 +12,7 @@ found (``bench/bombs.py``); a machine that is slower at one is slower at the oth
 
 from __future__ import annotations
 
-from enum import IntEnum
+from runwell.base.light import IntEnum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ This module is imported by every run, so it imports next to nothing.
 
 from __future__ import annotations
 
+from runwell.base import light_ctypes
 from runwell.base.light import NamedTuple
 
 __all__ = [  # what kernel sources use; the rest is for the compiler
@@ -96,9 +97,7 @@ class Int(Type):
     @property
     def ctype(self) -> Any:
         """The ctypes twin."""
-        import ctypes
-
-        return getattr(ctypes, f"c_{'' if self.signed else 'u'}int{self.bits}")
+        return getattr(light_ctypes, f"c_{'' if self.signed else 'u'}int{self.bits}")
 
 
 class Float(Type):
@@ -118,9 +117,7 @@ class Float(Type):
     @property
     def ctype(self) -> Any:
         """The ctypes twin."""
-        import ctypes
-
-        return ctypes.c_float if self.bits == 32 else ctypes.c_double
+        return light_ctypes.c_float if self.bits == 32 else light_ctypes.c_double
 
 
 class Bool(Type):
@@ -133,9 +130,7 @@ class Bool(Type):
     @property
     def ctype(self) -> Any:
         """The ctypes twin."""
-        import ctypes
-
-        return ctypes.c_bool
+        return light_ctypes.c_bool
 
 
 class Address(Type):
@@ -147,9 +142,7 @@ class Address(Type):
     @property
     def ctype(self) -> Any:
         """The ctypes twin: always an int, 0 is null."""
-        import ctypes
-
-        return ctypes.c_uint64
+        return light_ctypes.c_uint64
 
 
 class Pointer(Address):
@@ -279,11 +272,9 @@ class StructType(Type):
     def ctype(self) -> Any:
         """The ``ctypes.Structure`` that Python code instantiates."""
         if self._ctype is None:
-            import ctypes
-
             members = [(name, f.type.ctype) for name, f in self.fields.items()]
             namespace = {"__slots__": (), "__doc__": self.source.__doc__, "_fields_": members}
-            self._ctype = type(self.name, (ctypes.Structure,), namespace)
+            self._ctype = type(self.name, (light_ctypes.Structure,), namespace)
         return self._ctype
 
 

@@ -10,9 +10,8 @@ Letters: ``x`` index, ``t`` type, ``v`` value, ``e`` instruction or expression, 
 from __future__ import annotations
 
 from array import array
-from enum import IntEnum
 
-from runwell.base.light import NamedTuple, final
+from runwell.base.light import IntEnum, NamedTuple, final
 from runwell.base.types import FuncType, ValType
 from runwell.module.types import (
     ExportType,

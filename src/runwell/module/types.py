@@ -5,9 +5,7 @@ Source: core spec 3.0, types.
 
 from __future__ import annotations
 
-from enum import IntEnum
-
-from runwell.base.light import NamedTuple
+from runwell.base.light import IntEnum, NamedTuple
 from runwell.base.types import FuncType, ValType
 
 TYPE_CHECKING = False

@@ -13,6 +13,7 @@ from struct import pack_into
 
 from runwell.base import features as feature_bits
 from runwell.base.light import final
+from runwell.base.light_ctypes import c_char_p, c_void_p
 from runwell.base.types import (
     FUNCREF,
     I32,
@@ -404,6 +405,4 @@ def _shape(composite: CompositeType) -> tuple[FuncType, tuple[FieldType, ...]]:
 
 def address_of(data: bytes) -> int:
     """Where the bytes of a bytes object are; they stay while it lives."""
-    from ctypes import c_char_p, c_void_p, cast
-
-    return cast(c_char_p(data), c_void_p).value or 0
+    return c_void_p.from_buffer(c_char_p(data)).value or 0

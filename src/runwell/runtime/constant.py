@@ -4,10 +4,8 @@ Nearly all are one instruction, whose value is read here once a module; any othe
 tiny function, which runs once an instance.  That they are valid is checked elsewhere.
 """
 
-from enum import IntEnum
-
 from runwell.base.leb128 import decode_signed, decode_unsigned
-from runwell.base.light import NamedTuple
+from runwell.base.light import IntEnum, NamedTuple
 from runwell.module.module import Span
 
 

@@ -7,6 +7,7 @@ from itertools import count
 from sys import is_finalizing
 
 from runwell.base.light import final
+from runwell.base.light_ctypes import addressof, py_object, python_function
 from runwell.base.limits import FRAMES
 from runwell.kernel.types import ctype_of
 from runwell.runtime import layout
@@ -82,9 +83,7 @@ class Context:
         Raises:
             MemoryError: the system has no room, or there are too many contexts.
         """
-        from ctypes import addressof, py_object, pythonapi
-
-        self._keep: Any = pythonapi.Py_IncRef, py_object
+        self._keep: Any = python_function("Py_IncRef", None, py_object), py_object
         self.native: Any = ctype_of(layout.Context)()
         self.address: int = addressof(self.native)
         self._guarded = guarded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from runwell.base.light import NamedTuple, final
+from runwell.base.light_ctypes import addressof
 from runwell.base.limits import HOT_FUNCTIONS
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.runtime import layout
@@ -56,8 +57,6 @@ class HotQueue:
     def wait(self) -> list[Hot]:
         """Wait until something is hot, or somebody calls ``wake``; what is hot."""
         os.read(self._reader, 4096)
-        from ctypes import addressof
-
         count = native.take_hot(addressof(self._entries))
         return [Hot(e.code, e.module, e.at - 1 if e.at else None) for e in self._entries[:count]]
 

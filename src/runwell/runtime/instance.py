@@ -8,13 +8,13 @@ and so does the instance, which those may refer to.
 
 from __future__ import annotations
 
-from _bisect import bisect_left
 from _weakref import ref
 from array import array
 from sys import modules
 
 from runwell.base.errors import InternalError, LinkError, Trap, unknown_imports, unlinkable
 from runwell.base.light import final
+from runwell.base.light_ctypes import addressof
 from runwell.base.log import DEBUG, log
 from runwell.base.types import I32, I64, FuncType, ValType
 from runwell.kernel.types import ctype_of, sizeof, u64
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
     from runwell.runtime.tag import Tag
     from runwell.runtime.turn import Turn
+
+# So many are searched one by one, which needs no module for it.
+_FEW = 64
 
 Extern: TypeAlias = "Func | Table | Memory | Global | Tag"
 
@@ -317,7 +320,13 @@ class Instance:
 
     def func_offset(self, index: int) -> int:
         """Where the reference to one of its own functions is, from the instance's address."""
-        at = bisect_left(self.code.referenced, index)
+        referenced = self.code.referenced
+        if len(referenced) <= _FEW:
+            at = referenced.index(index)
+        else:
+            from _bisect import bisect_left
+
+            at = bisect_left(referenced, index)
         return self._plan.func_refs + sizeof(layout.FuncRef) * at
 
     def global_(self, index: int) -> Global:
@@ -430,8 +439,6 @@ class Instance:
 
     def _run(self, constant: Constant, type_: ValType) -> int:
         """Evaluate an expression by running it."""
-        from ctypes import addressof
-
         translate = hooks.translate_constant
         if translate is None:
             raise InternalError("no translator is installed")

@@ -4,9 +4,7 @@ Handlers, kernels and Python's ctypes twins all read these declarations, so that
 written nowhere.  Python owns every struct: native code never frees one.
 """
 
-from enum import IntEnum
-
-from runwell.base.light import Literal
+from runwell.base.light import IntEnum, Literal
 from runwell.kernel.types import Array, Fn, Ptr, i32, i64, struct, u8, u16, u32, u64
 from runwell.runtime.heap_layout import HeapType
 

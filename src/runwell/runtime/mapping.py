@@ -6,10 +6,19 @@ beforehand.  Reserved pages cost nothing until they are written.
 
 from __future__ import annotations
 
-from functools import cache
 from sys import maxsize, platform
 
-from runwell.base.light import final
+from runwell.base.light import final, lru_cache
+from runwell.base.light_ctypes import (
+    CFUNCTYPE,
+    addressof,
+    c_char,
+    c_int,
+    c_int64,
+    c_size_t,
+    c_void_p,
+    symbol,
+)
 from runwell.runtime.native import native
 
 TYPE_CHECKING = False
@@ -27,18 +36,22 @@ _FLAGS = 0x4022 if platform == "linux" else 0x1042
 _sizes: dict[int, int] = {}
 
 
-@cache
-def _library() -> Any:
-    """The C library, with its mapping functions declared."""
-    import ctypes
+@final
+class _Library:
+    """The mapping functions of the C library."""
 
-    libc = ctypes.CDLL(None, use_errno=True)
-    size, address, number = ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int
-    libc.mmap.restype = ctypes.c_size_t
-    libc.mmap.argtypes = (address, size, number, number, number, ctypes.c_long)
-    libc.munmap.argtypes = (address, size)
-    libc.mprotect.argtypes = (address, size, number)
-    return libc
+    def __init__(self) -> None:
+        address, number = c_void_p, c_int
+        self.mmap = CFUNCTYPE(c_size_t, address, c_size_t, number, number, number, c_int64)(
+            symbol("mmap")
+        )
+        self.munmap = CFUNCTYPE(number, address, c_size_t)(symbol("munmap"))
+        self.mprotect = CFUNCTYPE(number, address, c_size_t, number)(symbol("mprotect"))
+
+
+@lru_cache(None)
+def _library() -> _Library:
+    return _Library()
 
 
 def round_up(size: int) -> int:
@@ -105,13 +118,11 @@ class Block:
     __slots__ = ("address", "bytes")
 
     def __init__(self, size: int) -> None:
-        from ctypes import addressof, c_char
-
         self.bytes = bytearray(size or 1)
         self.address = addressof(c_char.from_buffer(self.bytes))
 
 
-@cache
+@lru_cache(None)
 def guard_pages_available() -> bool:
     """Can memories be bounded by guard pages, or must accesses be checked one by one?
 

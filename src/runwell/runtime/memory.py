@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from runwell.base.errors import LinkError
-from runwell.base.light import final
+from runwell.base.light import final, lru_cache
+from runwell.base.light_ctypes import addressof, c_char
 from runwell.base.limits import MEMORY64_PAGES, MEMORY_PAGES, PAGE_BYTES
 from runwell.kernel.types import ctype_of
 from runwell.module.types import MemoryType
@@ -97,8 +96,6 @@ class Memory:
             LinkError: the type's minimum exceeds the limit.
             MemoryError: the system has no room.
         """
-        from ctypes import addressof
-
         template = _template(type_, limit_bytes, explicit)
         address = native.memory_new(addressof(template))
         if not address and not template.guarded:
@@ -129,8 +126,6 @@ class Memory:
     @staticmethod
     def _reserve_less(template: Any) -> int:
         """Make do with less room to grow, where address space is limited."""
-        from ctypes import addressof
-
         smaller = type(template).from_buffer_copy(template)
         least = round_up(max(template.bytes, 1))
         while smaller.reserved > least:
@@ -210,8 +205,6 @@ class Memory:
 
         The view stays valid when the memory grows, and shows only the bytes that it had.
         """
-        from ctypes import c_char
-
         window: Any = (c_char * self.size).from_address(self.base)
         window.owner = self
         return memoryview(window).cast("B")

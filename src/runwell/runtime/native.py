@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from runwell.base.errors import InternalError
 from runwell.base.light import final
+from runwell.base.light_ctypes import PYFUNCTYPE, c_uint32, c_uint64, py_object
+from runwell.base.light_ctypes import symbol as process_symbol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,16 +96,14 @@ def make_with_ctypes(
     name: str, signature: str, address_of: Callable[[str], int]
 ) -> Callable[..., int]:
     """A kernel as a callable of ctypes."""
-    import ctypes
-
     # The interpreter lock is kept: most of them are short, and guests may call the host back.
     kinds: dict[str, Any] = {
-        "u64": ctypes.c_uint64,
-        "u32": ctypes.c_uint32,
+        "u64": c_uint64,
+        "u32": c_uint32,
         "None": None,
-        "object": ctypes.py_object,
+        "object": py_object,
     }
-    prototype = ctypes.PYFUNCTYPE(*(kinds[word] for word in signature.split()))
+    prototype = PYFUNCTYPE(*(kinds[word] for word in signature.split()))
     return prototype(address_of(name))
 
 
@@ -155,11 +155,7 @@ class Native:
 
     def _find(self, symbol: str) -> int:
         """Address of a symbol of the core, or of a function of CPython."""
-        if not symbol.startswith("Py"):
-            return self.address(symbol)
-        import ctypes
-
-        return ctypes.cast(getattr(ctypes.pythonapi, symbol), ctypes.c_void_p).value or 0
+        return process_symbol(symbol) if symbol.startswith("Py") else self.address(symbol)
 
     def __getattr__(self, name: str) -> Callable[..., int]:
         if name == "untrack":

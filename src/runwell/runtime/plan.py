@@ -3,6 +3,7 @@
 from array import array
 
 from runwell.base.light import NamedTuple, final
+from runwell.base.light_ctypes import addressof
 from runwell.base.types import FuncType, ValType
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.module.module import Import, SegmentMode
@@ -76,8 +77,6 @@ class Plan:
     )
 
     def __init__(self, code: ModuleCode) -> None:
-        from ctypes import addressof
-
         module = code.module
         self.imports: list[tuple[Import, ExternType]] = [
             (entry, wanted.type)

@@ -14,6 +14,7 @@ from os import close
 
 from runwell.base.errors import RunwellError
 from runwell.base.light import final
+from runwell.base.light_ctypes import c_char
 from runwell.base.objects import TAG, TAG_MASK
 from runwell.base.types import ValType
 from runwell.kernel.types import ctype_of, sizeof
@@ -41,8 +42,6 @@ class _Image:
     __slots__ = ("_content", "_file", "size")
 
     def __init__(self, address: int, size: int) -> None:
-        from ctypes import c_char
-
         self.size, self._file = size, -1
         content: Any = (c_char * size).from_address(address)
         if size > COPIED:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from runwell.base.errors import LinkError
-from runwell.base.light import final
+from runwell.base.light import final, lru_cache
+from runwell.base.light_ctypes import addressof
 from runwell.base.limits import TABLE_ELEMENTS
 from runwell.kernel.types import ctype_of
 from runwell.module.types import TableType
@@ -83,8 +82,6 @@ class Table:
             MemoryError: the system has no room.
             TypeError: the value is not of the element type.
         """
-        from ctypes import addressof
-
         self.store = Store() if store is None else store
         bits = encode_ref(self.store, type_.element, value)
         address = native.table_new(addressof(_template(type_, limit)), bits)

@@ -3,9 +3,8 @@
 The kernels raise ``Invalid`` with a code; texts begin with the words of the official suite.
 """
 
-from enum import IntEnum
-
 from runwell.base.features import FEATURES
+from runwell.base.light import IntEnum
 from runwell.kernel.declare import Failure
 
 

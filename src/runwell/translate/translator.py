@@ -9,6 +9,7 @@ from array import array
 from itertools import pairwise
 
 from runwell.base.errors import InternalError, InvalidError, MalformedError, RunwellError
+from runwell.base.light_ctypes import CFUNCTYPE, addressof, c_uint32, c_uint64
 from runwell.base.types import I32, I64, ValType
 from runwell.kernel.types import ctype_of
 from runwell.module.module import Module, Span
@@ -77,8 +78,6 @@ def _check(code: ModuleCode, first: int, last: int) -> None:
 
 def _find_trouble(code: ModuleCode, first: int, last: int) -> Any:
     """The first trouble in a range of functions, or None."""
-    from ctypes import addressof
-
     trouble: Any = ctype_of(Trouble)()
     entry = _entry("validate_code", 4)
     return trouble if entry(code.address, first, last, addressof(trouble)) else None
@@ -154,8 +153,6 @@ def validate_constants(code: ModuleCode) -> None:
         InvalidError: the first that is invalid.
         MalformedError: the first whose bytes are no instructions.
     """
-    from ctypes import addressof
-
     spans = _constants(code)
     if not spans:
         return
@@ -246,8 +243,6 @@ def translate_constant(code: ModuleCode, start: int, end: int, type_: ValType) -
     Returns:
         The address of a ``FuncCode`` that returns the value; the same at every call.
     """
-    from ctypes import addressof
-
     key = start, type_
     constants = _constant_codes.of(code)
     found = constants.get(key)
@@ -271,8 +266,6 @@ class _Origins:
     __slots__ = ("codes", "offsets")
 
     def __init__(self, code: ModuleCode, function: int) -> None:
-        from ctypes import c_uint32
-
         body = code.module.body(function)
         assert body is not None
         room = Mapping(_ROOM + _ROOM_FACTOR * (body.end - body.start))
@@ -340,8 +333,6 @@ _entries: dict[tuple[str, int], Any] = {}
 
 def _entry(name: str, arguments: int) -> Any:
     """A kernel, called without the interpreter lock."""
-    from ctypes import CFUNCTYPE, c_uint32, c_uint64
-
     address = native.address(name)
     key = name, address
     found = _entries.get(key)

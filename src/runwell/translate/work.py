@@ -8,9 +8,9 @@ Operands are numbered from 1: number 0 is the value that a pop from the polymorp
 unreachable code gives.
 """
 
-from enum import IntEnum
 from typing import Literal
 
+from runwell.base.light import IntEnum
 from runwell.base.limits import CONTROL_DEPTH, LOCALS, OPERAND_HEIGHT
 from runwell.kernel import Array, Ptr, i64, struct, u8, u32, u64
 from runwell.runtime.layout import CatchClause, ModuleCode, TryRange

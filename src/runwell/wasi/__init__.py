@@ -43,7 +43,7 @@ else:
         home = _HOMES.get(name)
         if home is None:
             raise AttributeError(f"module 'runwell.wasi' has no attribute {name!r}")
-        from importlib import import_module
+        from runwell.base.light import import_module
 
         found = globals()[name] = getattr(import_module(f"runwell.wasi.{home}"), name)
         return found

@@ -5,8 +5,7 @@ Source: WASI snapshot preview 1.
 
 from __future__ import annotations
 
-from importlib import import_module
-
+from runwell.base.light import import_module
 from runwell.wasi.calls import CALLS, host_function
 from runwell.wasi.world import ProcExit, World
 
