@@ -110,6 +110,9 @@ else:
         if home is None:
             raise AttributeError(f"module 'runwell' has no attribute {name!r}")
         from runwell.base.light import import_module
+        from runwell.codegen import bundle
+
+        bundle.use()
 
         if name in _NATIVE:
             from runwell.embed.core import load

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
+from runwell.codegen import bundle
 from runwell.codegen.cache import NativeCache
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ def run(args: SimpleNamespace) -> int:
         print(cache.directory)
         return _report(cache.problem())
     if args.action == "clear":
+        bundle.forget()
         size = cache.size()
         print(f"{cache.directory}: removed {print_count(cache.clear())}, {print_size(size)}")
         left = len(cache.entries())

@@ -11,7 +11,7 @@ import os
 import sys
 
 from runwell.base.light import import_module
-from runwell.cli.grammar import parse
+from runwell.codegen import bundle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         does not catch.
     """
     from runwell.base.errors import InternalError, RunwellError, Trap, WasmException
+    from runwell.cli.grammar import parse
 
     args = parse(sys.argv[1:] if argv is None else argv)
     command = import_module(f"runwell.cli.{args.command}")
@@ -68,9 +69,11 @@ def program() -> NoReturn:
     # Starting makes thousands of objects and no garbage: do not look for any in the meantime.
     gc.set_threshold(20_000, *gc.get_threshold()[1:])
     _import_array()
+    bundle.use()
     code = main()
     if _is_watched():
         sys.exit(code)
+    bundle.save()
     # What follows is all that anybody notices of Python's own end, which frees every object.
     atexit._run_exitfuncs()
     try:

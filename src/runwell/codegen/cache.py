@@ -19,7 +19,9 @@ from zlib import crc32
 from runwell.base.light import NamedTuple, final
 from runwell.codegen.own_files import (
     TEMPORARY,
+    MODULES_SUFFIX,
     Lock,
+    default_directory,
     directory_problem,
     encode,
     read_key,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 SUFFIX: Final = ".so"
 # Of files of compiled code.
 CODE_SUFFIX: Final = ".code"
+SUFFIXES: Final = (SUFFIX, CODE_SUFFIX, MODULES_SUFFIX)
 _KEEP: Final = 6
 _WAIT_S: Final = 120.0
 _STALE_S: Final = 3600.0
@@ -64,24 +67,6 @@ class Entry(NamedTuple):
     def key(self) -> str:
         """What it was built from, "" if it is damaged; all of it is read to tell."""
         return read_key(self.path) or ""
-
-
-def default_directory() -> str:
-    """``$RUNWELL_CACHE_DIR``, else ``$XDG_CACHE_HOME/runwell``, else ``~/.cache/runwell``.
-
-    Returns:
-        An absolute path, or "" if there is no home directory.
-    """
-    chosen = os.environ.get("RUNWELL_CACHE_DIR")
-    if chosen:
-        return os.path.abspath(chosen)
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):
-        home = os.path.expanduser("~")
-        if not os.path.isabs(home):
-            return ""
-        base = os.path.join(home, ".cache")
-    return os.path.join(os.path.normpath(base), "runwell")
 
 
 @final
@@ -160,7 +145,7 @@ class NativeCache:
             return "there is no home directory"
         return directory_problem(self.directory, to_execute=True)
 
-    def entries(self, suffixes: tuple[str, ...] = (SUFFIX, CODE_SUFFIX)) -> list[Entry]:
+    def entries(self, suffixes: tuple[str, ...] = SUFFIXES) -> list[Entry]:
         """What is in the directory, the most recently used first.
 
         Args:
@@ -193,13 +178,13 @@ class NativeCache:
         """
         removed = 0
         for file in self._files():
-            if file.endswith((SUFFIX, CODE_SUFFIX, TEMPORARY)) and self._remove(file):
+            if file.endswith((*SUFFIXES, TEMPORARY)) and self._remove(file):
                 removed += not file.endswith(TEMPORARY)
         return removed
 
-    def prune(self, name: str) -> None:
-        """Remove all but the latest few objects of a name, and what killed builders left."""
-        self.remove([entry for entry in self.entries((SUFFIX,)) if entry.name == name][_KEEP:])
+    def prune(self, name: str, suffix: str = SUFFIX) -> None:
+        """Remove all but the latest few files of a name, and what killed builders left."""
+        self.remove([entry for entry in self.entries((suffix,)) if entry.name == name][_KEEP:])
 
     def remove(self, entries: list[Entry]) -> None:
         """Remove some entries, and what killed builders left."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from typing import Final, Self
 
 TEMPORARY: Final = ".tmp"
+# Of files of our own modules (``codegen.bundle``).
+MODULES_SUFFIX: Final = ".modules"
 _FOOTER: Final = Struct("<QII8s")
 _MAGIC: Final = b"RUNWELL\x01"
 _MAX_BYTES: Final = 1 << 30
@@ -33,6 +35,24 @@ _CHUNK: Final = 1 << 16
 _TOUCH_S: Final = 86400.0
 # In a user namespace, the owner of what lies outside of it.
 _UNMAPPED_UID: Final = 65534
+
+
+def default_directory() -> str:
+    """``$RUNWELL_CACHE_DIR``, else ``$XDG_CACHE_HOME/runwell``, else ``~/.cache/runwell``.
+
+    Returns:
+        An absolute path, or "" if there is no home directory.
+    """
+    chosen = os.environ.get("RUNWELL_CACHE_DIR")
+    if chosen:
+        return os.path.abspath(chosen)
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):
+        home = os.path.expanduser("~")
+        if not os.path.isabs(home):
+            return ""
+        base = os.path.join(home, ".cache")
+    return os.path.join(os.path.normpath(base), "runwell")
 
 
 def directory_problem(directory: str, *, to_execute: bool) -> str:
@@ -125,6 +145,30 @@ def read_key(path: str) -> str | None:
         return None
     finally:
         os.close(file)
+
+
+def open_whole(path: str) -> tuple[int, int, str] | None:
+    """Open a file of ours that has its end, without reading all of it.
+
+    Returns:
+        Descriptor, which is the caller's, bytes of the contents, and the key, which say nothing
+        about each other until the checksum is known to be right; or None.
+    """
+    opened = _open_own(path)
+    if opened is None:
+        return None
+    file, size = opened
+    try:
+        end = size - _FOOTER.size
+        if end >= 0:
+            length, key_length, _, magic = _FOOTER.unpack(os.pread(file, _FOOTER.size, end))
+            if magic == _MAGIC and length + key_length == end:
+                key = os.pread(file, key_length, length)
+                return file, length, key.decode("utf-8", "surrogateescape")
+    except (OSError, struct_error):
+        pass
+    os.close(file)
+    return None
 
 
 def read(path: str) -> tuple[str, bytes] | None:

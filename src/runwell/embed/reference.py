@@ -206,7 +206,7 @@ def _members(cls: type) -> list[str]:
     for base in cls.__mro__:
         if base is not cls and base.__name__ in _LISTED:
             hidden.update(vars(base))  # it says what they do
-        elif base.__module__.startswith("runwell."):
+        elif base.__module__.startswith("runwell.") and base is not IntEnum:
             own.update({name: member for name, member in vars(base).items() if name not in own})
     for name, member in own.items():
         if name.startswith("_") or name in hidden:

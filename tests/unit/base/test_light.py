@@ -1,7 +1,10 @@
-"""The named tuples that every run uses behave as those of ``typing``."""
+"""What every run uses instead of ``typing`` and others behaves as the originals."""
 
 import copy
+import enum
+import functools
 import inspect
+import json
 import pickle
 import typing
 
@@ -102,3 +105,104 @@ def test_what_only_the_type_checker_reads():
     assert Box[int] is Box
     assert light.final(Box) is Box
     assert light.Literal[8] == 8
+
+
+class LightColor(light.IntEnum):
+    """A color."""
+
+    RED = 1
+    GREEN = 2
+    GRASS = 2
+    _hidden = 7
+
+    @classmethod
+    def _missing_(cls, value):
+        return cls.RED if value == 100 else None
+
+    @property
+    def text(self):
+        return self.name.lower()
+
+
+class TypingColor(enum.IntEnum):
+    """A color."""
+
+    _ignore_ = ("_hidden",)
+
+    RED = 1
+    GREEN = 2
+    GRASS = 2
+    _hidden = 7
+
+    @classmethod
+    def _missing_(cls, value):
+        return cls.RED if value == 100 else None
+
+    @property
+    def text(self):
+        return self.name.lower()
+
+
+def number(cls, value):
+    try:
+        return cls(value)
+    except ValueError as e:
+        return str(e).replace(cls.__name__, "Color")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda t: (t.RED, t(1), t["GREEN"], t["GRASS"], t.GRASS is t.GREEN),
+        lambda t: (t.RED.name, t.RED.value, t.GRASS.name, t.GREEN.text),
+        lambda t: (list(t), len(t), list(t.__members__.items())),
+        lambda t: (t(t.RED) is t.RED, t.RED is t(1), t.RED == 1, t.RED + 1, hash(t.RED)),
+        lambda t: (number(t, 3), number(t, 100), number(t, "x"), number(t, None)),
+        lambda t: repr(t.RED).replace(t.__name__, ""),
+        lambda t: (str(t.RED), f"{t.RED}", f"{t.RED:03d}", json.dumps([t.RED])),
+        lambda t: (t.RED in t, isinstance(t.RED, t), isinstance(1, t)),
+        lambda t: pickle.loads(pickle.dumps(t.GREEN)) is t.GREEN,
+        lambda t: (copy.copy(t.RED) is t.RED, copy.deepcopy([t.RED])[0] is t.RED),
+        lambda t: (t.__doc__, t.__name__ != "", issubclass(t, int)),
+        lambda t: {t.RED: 5}[1],
+        lambda t: setattr(t.RED, "name", "other"),
+        lambda t: getattr(t, "YELLOW", None),
+        lambda t: t.YELLOW,
+    ],
+)
+def test_enumerations_are_the_same(use):
+    assert outcome(lambda: use(LightColor)) == outcome(lambda: use(TypingColor))
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(KeyError):
+        LightColor["YELLOW"]
+
+
+def test_members_match():
+    match 2:
+        case LightColor.RED:
+            raise AssertionError
+        case LightColor.GREEN:
+            pass
+
+
+@pytest.mark.parametrize("remember", [light.lru_cache, functools.lru_cache])
+def test_results_are_remembered(remember):
+    calls = []
+
+    @remember(2)
+    def double(x):
+        calls.append(x)
+        return 2 * x
+
+    assert [double(1), double(1), double(2), double(3), double(1)] == [2, 2, 4, 6, 2]
+    assert calls == [1, 2, 3, 1]
+    assert tuple(double.cache_info()) == (1, 4, 2, 2)
+    double.cache_clear()
+    assert (double(1), calls) == (2, [1, 2, 3, 1, 1])
+
+
+def test_modules_and_namespaces():
+    assert light.import_module("runwell.base.light") is light
+    assert vars(light.SimpleNamespace(a=1)) == {"a": 1}
