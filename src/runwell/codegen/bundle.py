@@ -194,6 +194,13 @@ class _Finder:
             spec.submodule_search_locations = [package]
         return spec
 
+    def iter_modules(self, prefix: str = "") -> Iterable[tuple[str, bool]]:
+        """For ``pkgutil``: names of the modules in the directory, and whether they are packages."""
+        from pkgutil import iter_importer_modules  # type: ignore[attr-defined]
+
+        found: Iterable[tuple[str, bool]] = iter_importer_modules(self._real(), prefix)
+        return found
+
     def _real(self) -> Any:
         """Python's own."""
         if self._python is None:
@@ -222,7 +229,7 @@ def use(directory: str | None = None) -> None:
         return
     bundle = Bundle(directory=directory)
     _used.append(bundle)
-    finders: dict[str, Any] = sys.path_importer_cache  # type: ignore[assignment]
+    finders: dict[str, Any] = sys.path_importer_cache
     for directory in bundle.packages.values():
         finders[directory] = _Finder(bundle, directory, finders.get(directory))
 

@@ -18,8 +18,8 @@ from zlib import crc32
 
 from runwell.base.light import NamedTuple, final
 from runwell.codegen.own_files import (
-    TEMPORARY,
     MODULES_SUFFIX,
+    TEMPORARY,
     Lock,
     default_directory,
     directory_problem,

@@ -83,6 +83,7 @@ def load_core(progress: Progress | None = None) -> Core:
     """
     if _loaded:
         return _loaded[0]
+    from runwell.codegen import bundle
     from runwell.codegen.cache import NativeCache
     from runwell.host.builtin import make_builtin
     from runwell.runtime import signals
@@ -97,12 +98,16 @@ def load_core(progress: Progress | None = None) -> Core:
             lines.append(Line())
         lines[0](phase, done, total)
 
+    def make() -> bytes:
+        made = build(tell)
+        # Who has waited so long need not look for our modules one by one the next time.
+        bundle.save(bundle.compiled())
+        return made
+
     tell = progress or show
     wanted = key()
     try:
-        path = NativeCache().load_or_build(
-            "core", wanted, lambda: build(tell), lambda _: tell("wait", 0, 0)
-        )
+        path = NativeCache().load_or_build("core", wanted, make, lambda _: tell("wait", 0, 0))
     finally:
         for line in lines:
             line.clear()
