@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import runwell
-from runwell.embed.bindgen import class_name, identifier, write_wrapper
 
 SOURCES = Path(runwell.__file__).parents[1]
 GREETER = """
@@ -142,60 +141,3 @@ def test_import_finds_modules(tmp_path):
     assert "broken.wasm: unexpected end" in lines[2]
     assert "lonely imports 'nowhere'.'f' (func [] -> [])" in lines[3]
     assert lines[4] == "ModuleNotFoundError No module named 'missing'"
-
-
-def test_wrappers_are_typed_and_work(tmp_path):
-    file = tmp_path / "greeter.wat"
-    file.write_text(GREETER)
-    done = subprocess.run(
-        [sys.executable, "-m", "runwell", "bindgen", str(file), "--name", "big-greeter"],
-        capture_output=True,
-        text=True,
-        env={"PYTHONPATH": str(SOURCES)},
-    )
-    assert done.stdout.splitlines() == [str(tmp_path / f"big_greeter.{s}") for s in ("py", "pyi")]
-    stub = (tmp_path / "big_greeter.pyi").read_text()
-    assert "def greet_all(self, address: int, size: int, /) -> int:" in stub
-    assert "def pair(self, arg0: float, /) -> tuple[float, int]:" in stub
-    assert "class_: runwell.Global" in stub
-    use = tmp_path / "use.py"
-    use.write_text(
-        textwrap.dedent(
-            """
-            import runwell
-            from big_greeter import BigGreeter
-
-
-            class Host:
-                class_ = runwell.Global("i32", 3)
-
-                def shout(self, address: int, size: int, /) -> None:
-                    print(address, size)
-
-
-            greeter = BigGreeter(Host())
-            result: int = greeter.greet_all(1, 2)
-            print(result, greeter.pair(2.0)[1], greeter.memory.size)
-            """
-        )
-    )
-    done = _python(use.read_text(), tmp_path)
-    assert (done.stdout, done.stderr) == ("1 2\n3 -1 1\n", "")
-    from mypy import api
-
-    found, _, code = api.run(["--strict", "--no-incremental", "--cache-dir=/dev/null", str(use)])
-    assert code == 0, found
-
-
-def test_names_of_wrappers():
-    assert [identifier(name) for name in ("a-b", "1st", "class", "")] == [
-        "a_b",
-        "_1st",
-        "class_",
-        "_",
-    ]
-    assert class_name("image-filter.v2") == "ImageFilterV2"
-    module = runwell.Module('(module (func (export "a-b")) (func (export "a_b")))')
-    stub = write_wrapper(module, "m", "m.wasm").stub
-    assert "def a_b(self)" in stub
-    assert "def a_b_(self)" in stub

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import runwell
-from runwell.embed.bindgen import identifier, write_wrapper
+from runwell.embed.bindgen import write_wrapper
+from runwell.embed.identifiers import identifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def run(args: SimpleNamespace) -> int:
-    """Write the wrapper of ``args.file``, and say where; always 0.
+    """Write the wrapper of ``args.file``, and say where; or check that it is as it should be.
+
+    Returns:
+        0; with ``args.check`` 1 if a file is missing or differs.
 
     Raises:
         OSError: a file cannot be read or written.
@@ -25,10 +30,26 @@ def run(args: SimpleNamespace) -> int:
     name = args.name or file.stem
     stem = folder / identifier(name)
     # The wrapper finds the module by a path from itself.
-    where = os.path.relpath(file, folder)
+    where = Path(os.path.relpath(file, folder)).as_posix()
     wrapper = write_wrapper(runwell.Module(file), name, where)
+    code = 0
     for suffix, text in ((".py", wrapper.source), (".pyi", wrapper.stub)):
-        target = stem.with_suffix(suffix)
-        target.write_text(text, encoding="utf-8")
-        print(target)
-    return 0
+        target = stem.with_name(stem.name + suffix)
+        if args.check:
+            code |= _check(target, text, args.file)
+        else:
+            target.write_text(text, encoding="utf-8")
+            print(target)
+    return code
+
+
+def _check(target: Path, text: str, file: str) -> int:
+    try:
+        if target.read_text(encoding="utf-8") == text:
+            return 0
+    except FileNotFoundError:
+        problem = "is missing"
+    else:
+        problem = f"is not what bindgen writes for {file}"
+    print(f"{target}: {problem}: run runwell bindgen again", file=sys.stderr)
+    return 1

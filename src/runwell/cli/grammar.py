@@ -137,6 +137,8 @@ COMMANDS = {
         (
             Argument("--output", "DIR", "where to (default: beside the module)"),
             Argument("--name", "NAME", "name of the wrapper (default: that of the file)"),
+            Argument("--check", how="store_true",
+                     help="write nothing, and fail if the files are not what would be written"),
             _FILE,
         ),
     ),

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from runwell.base.errors import RunwellError
 from runwell.base.light import final
+from runwell.module.types import ExternKind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from runwell.embed.instance import Instance
+    from runwell.embed.module import Module
     from runwell.host.memory import Memory
 
 # Pairs that toolchains export, to allocate and to free, and what those take.
@@ -151,6 +153,18 @@ class Allocator:
                 return self._memory.read(address, at + zero - address)
             at += _STEP
         raise IndexError(f"no zero byte ends the string at {address}")
+
+
+def exports_allocator(module: Module) -> bool:
+    """Can ``Allocator`` be made for the instances of a module, without names?
+
+    Args:
+        module: the module.
+    """
+    kinds = {export.name: export.kind for export in module.exports}
+    names = [allocate for allocate, _ in _PAIRS] + [_REALLOC]
+    has_functions = any(kinds.get(name) == ExternKind.FUNC for name in names)
+    return has_functions and kinds.get("memory") == ExternKind.MEMORY
 
 
 def _find(exports: Any) -> tuple[str, str | None]:

@@ -25,7 +25,8 @@ def load(
     """Load a module and make an instance of it.
 
     A module that imports WASI, where no configuration is given, gets one that lets it see nothing:
-    no arguments, no files, an empty input; what it prints is dropped.
+    no arguments, no files, an empty input; what it prints is dropped.  A library that prepares
+    itself by a function named ``_initialize``, as compilers for WASI write them, does so.
 
     Args:
         source: as ``Module`` takes it: a path, bytes, or text.
@@ -45,17 +46,23 @@ def load(
         Trap: the start function trapped.
     """
     module = Module(source, engine=engine, progress=progress)
-    if wasi is None and _imports_wasi(module):
-        from runwell.wasi.config import WasiConfig
-
-        wasi = WasiConfig(stdin=None, stdout=None, stderr=None)
-    return Instance(module, imports, wasi=wasi)
+    return Instance(module, imports, wasi=wasi or closed_world(module))
 
 
-def _imports_wasi(module: Module) -> bool:
-    wanted = {entry.module for entry in module.code.module.imports}
-    if not wanted:
-        return False
-    from runwell.wasi.preview1 import MODULES
+def closed_world(module: Module) -> WasiConfig | None:
+    """A WASI that shows nothing, if a module wants any.
 
-    return not wanted.isdisjoint(MODULES)
+    Args:
+        module: the module.
+    """
+    if "_initialize" not in module.entries:
+        wanted = {entry.module for entry in module.code.module.imports}
+        if not wanted:
+            return None
+        from runwell.wasi.preview1 import MODULES
+
+        if wanted.isdisjoint(MODULES):
+            return None
+    from runwell.wasi.config import WasiConfig
+
+    return WasiConfig(stdin=None, stdout=None, stderr=None)

@@ -41,10 +41,28 @@ def source_of(module: Module, offset: int) -> str:
 @lru_cache(16)
 def _lines(module: Module) -> tuple[list[int], list[str]]:
     """Where rows of the line table begin, in the binary, ascending, and what they are."""
+    info = debug_info(module)
+    if info is None:
+        return [], []
+    try:
+        rows = sorted(_rows(info, code_start(module.data)))
+    except Exception:  # noqa: BLE001 - the guest's, and only a help: any damage means none
+        return [], []
+    return [address for address, _ in rows], [place for _, place in rows]
+
+
+def debug_info(module: Module) -> Any:
+    """The debugging information of a module, or None if there is none, or nobody to read it.
+
+    Args:
+        module: the module.
+    """
+    if module.custom(".debug_info") is None:
+        return None
     try:
         from elftools.dwarf.dwarfinfo import DebugSectionDescriptor, DwarfConfig, DWARFInfo
     except ImportError:
-        return [], []
+        return None
     from inspect import signature
     from io import BytesIO
 
@@ -58,11 +76,9 @@ def _lines(module: Module) -> tuple[list[int], list[str]]:
     try:
         # Which sections there may be depends on the version of the library.
         wanted = [name for name in signature(DWARFInfo).parameters if name.endswith("_sec")]
-        info = DWARFInfo(config, **{name: section(name.removesuffix("_sec")) for name in wanted})
-        rows = sorted(_rows(info, _code_start(module.data)))
+        return DWARFInfo(config, **{name: section(name.removesuffix("_sec")) for name in wanted})
     except Exception:  # noqa: BLE001 - the guest's, and only a help: any damage means none
-        return [], []
-    return [address for address, _ in rows], [place for _, place in rows]
+        return None
 
 
 def _rows(info: Any, start: int) -> list[tuple[int, str]]:
@@ -96,8 +112,12 @@ def _path(program: Any, entry: Any, first: int) -> str:
     return f"{directories[at].decode(errors='replace')}/{name}"
 
 
-def _code_start(data: bytes) -> int:
-    """Offset of the contents of the code section."""
+def code_start(data: bytes) -> int:
+    """Offset of the contents of the code section.
+
+    Args:
+        data: the binary of a module.
+    """
     at = _PREAMBLE
     while at < len(data):
         kind = data[at]

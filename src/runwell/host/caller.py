@@ -149,7 +149,7 @@ def host_function(
 
             name = name or getattr(value, "__name__", "C function")
             return NativeFunction(value, found, signature, name, number)
-    if not _wants_caller(value):
+    if not wants_caller(value):
         return HostFunction(value, signature, name, number)
     named = value.__wrapped__ if isinstance(value, WithCaller) else value
     name = name or getattr(named, "__name__", type(named).__name__)
@@ -185,7 +185,8 @@ def _telling_async(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _wants_caller(value: Any) -> bool:
+def wants_caller(value: Any) -> bool:
+    """Does a callable take a ``Caller`` before the guest's arguments?"""
     kind = type(value)
     if kind is _Function:
         return _is_annotated(value, 0)
@@ -196,7 +197,7 @@ def _wants_caller(value: Any) -> bool:
         return type(function) is _Function and _is_annotated(function, 1)
     functools = modules.get("functools")
     if functools is not None and isinstance(value, functools.partial):
-        return not value.args and _wants_caller(value.func)
+        return not value.args and wants_caller(value.func)
     call = getattr(kind, "__call__", None)  # noqa: B004 - what it is, not whether
     return type(call) is _Function and _is_annotated(call, 1)
 
