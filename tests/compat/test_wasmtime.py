@@ -294,7 +294,7 @@ def test_directories_to_be_read(tmp_path):
         (wasmtime.DirPerms.READ_WRITE, wasmtime.FilePerms.READ_ONLY, True),
     ):
         wasi.preopen_dir(str(tmp_path), "/", dir_perms, file_perms)
-        directory = wasi.native.preopens["/"]
+        directory = wasi.native(deterministic=False).preopens["/"]
         if is_read_only:
             with pytest.raises(OSError, match="Read-only"):
                 directory.make_directory("made")
@@ -353,6 +353,106 @@ def test_options_that_do_not_exist():
         config.wasm_gc = True
     with pytest.raises(wasmtime.WasmtimeError, match="simd"):
         wasmtime.Module(engine, "(module (func (drop (v128.const i64x2 0 0))))")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("profiler", "perfmap", "RUNWELL_PERF_MAP=1"),
+        ("wasm_stack_switching", True, "stack switching is not supported"),
+        ("target", "riscv64gc-unknown-linux-gnu", "code is made for this machine"),
+        ("cache", False, "cannot be explicitly disabled"),
+        ("cache", "/no/such/file", "failed to read"),
+        ("max_wasm_stack", 0, "must be positive"),
+        ("cranelift_opt_level", "most", "it is none, speed, speed_and_size"),
+    ],
+)
+def test_options_that_cannot_be_had(name, value, problem):
+    with pytest.raises(wasmtime.WasmtimeError, match=problem):
+        setattr(wasmtime.Config(), name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("wasm_simd", 1), ("consume_fuel", None), ("strategy", True), ("max_wasm_stack", True),
+     ("memory_reservation", "1"), ("cache", 3)],
+)  # fmt: skip
+def test_options_of_a_wrong_type(name, value):
+    with pytest.raises(TypeError, match=f"{name} is a .*, not {type(value).__name__}"):
+        setattr(wasmtime.Config(), name, value)
+
+
+def engine_of(**options):
+    config = wasmtime.Config()
+    for name, value in options.items():
+        setattr(config, name, value)
+    return wasmtime.Engine(config)
+
+
+def test_what_options_become():
+    assert engine_of().native.config == runwell.Config()
+    for options, config in (
+        ({"cranelift_nan_canonicalization": True}, {"deterministic": True}),
+        ({"signals_based_traps": False}, {"bounds": "explicit"}),
+        ({"max_wasm_stack": 6400}, {"max_frames": 100}),
+        ({"max_wasm_stack": 1 << 40}, {"max_frames": 100_000}),
+        ({"consume_fuel": True}, {"fuel": True}),
+        ({"gc_support": False}, {"features": "-gc"}),
+        ({"gc_support": True, "wasm_simd": False}, {"features": "-simd"}),
+        ({"cache": True, "strategy": "cranelift", "cranelift_opt_level": "none"}, {}),
+    ):
+        assert engine_of(**options).native.config == runwell.Config(**config)
+
+
+def test_stacks_are_limited():
+    engine = engine_of(max_wasm_stack=64 * 50)
+    text = """(module (func $f (export "f") (param i32) (result i32)
+      (if (result i32) (i32.eqz (local.get 0)) (then (i32.const 5))
+        (else (call $f (i32.sub (local.get 0) (i32.const 1)))))))"""
+    instance, store = instance_of(text, store=wasmtime.Store(engine))
+    f = instance.exports(store)["f"]
+    assert f(store, 40) == 5
+    with pytest.raises(wasmtime.Trap) as caught:
+        f(store, 60)
+    assert caught.value.trap_code == wasmtime.TrapCode.STACK_OVERFLOW
+
+
+def test_canonical_nans_leave_the_clock_alone():
+    engine = engine_of(cranelift_nan_canonicalization=True)
+    linker = wasmtime.Linker(engine)
+    linker.define_wasi()
+    store = wasmtime.Store(engine)
+    store.set_wasi(wasmtime.WasiConfig())
+    module = wasmtime.Module(
+        engine,
+        """(module (import "wasi_snapshot_preview1" "clock_time_get"
+             (func $now (param i32 i64 i32) (result i32)))
+           (import "wasi_snapshot_preview1" "random_get"
+             (func $random (param i32 i32) (result i32)))
+           (memory (export "memory") 1)
+           (func (export "now") (result i64)
+             (drop (call $now (i32.const 0) (i64.const 1) (i32.const 8))) (i64.load (i32.const 8)))
+           (func (export "random") (result i64)
+             (drop (call $random (i32.const 16) (i32.const 8))) (i64.load (i32.const 16)))
+           (func (export "nan") (param f64) (result i64)
+             (i64.reinterpret_f64 (f64.sub (local.get 0) (local.get 0)))))""",
+    )
+    exports = linker.instantiate(store, module).exports(store)
+    assert exports["now"](store) > 10**18
+    others = linker.instantiate(store, module).exports(store)
+    assert exports["random"](store) != others["random"](store)
+    assert exports["nan"](store, float("inf")) == 0x7FF8 << 48
+
+
+def test_stores_keep_something_for_the_program():
+    assert wasmtime.Store(data={"a": 1}).data() == {"a": 1}
+    assert wasmtime.Store().data() is None
+
+
+def test_values_can_be_closed():
+    with wasmtime.FuncType([I32], []) as type_:
+        type_.close()
+    assert type_.params == [I32]
 
 
 def test_values_wrap():

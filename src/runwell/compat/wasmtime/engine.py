@@ -39,14 +39,7 @@ class Engine(Managed):
         chosen = config.chosen
         self.has_epochs = bool(chosen.get("epoch_interruption"))
         self.has_fuel = bool(chosen.get("consume_fuel"))
-        explicit = not chosen.get("signals_based_traps", True)
-        self.native = embed.Engine(
-            embed.Config(
-                bounds="explicit" if explicit else "guard",
-                features=config.features,
-                fuel=self.has_fuel,
-            )
-        )
+        self.native = embed.Engine(config.native())
         self.epoch = 0
         self.stores: WeakSet[Store] = WeakSet()
 

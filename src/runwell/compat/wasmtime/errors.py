@@ -9,10 +9,11 @@ from runwell.base.errors import Frame as NativeFrame
 from runwell.base.errors import RunwellError
 from runwell.base.errors import Trap as NativeTrap
 from runwell.base.traps import TrapCode as Code
+from runwell.compat.wasmtime.managed import Closable
 from runwell.wasi.world import ProcExit
 
 
-class WasmtimeError(Exception):
+class WasmtimeError(Closable, Exception):
     """Something cannot be done, or a guest failed."""
 
 
@@ -48,6 +49,40 @@ class TrapCode(Enum):
     ARRAY_OUT_OF_BOUNDS = 14
     ALLOCATION_TOO_LARGE = 15
     CAST_FAILURE = 16
+    # Of components, stack switching, and of how wasmtime works inside: they never come up here.
+    CANNOT_ENTER_COMPONENT = 17
+    NO_ASYNC_RESULT = 18
+    UNHANDLED_TAG = 19
+    CONTINUATION_ALREADY_CONSUMED = 20
+    DISABLED_OPCODE = 21
+    ASYNC_DEADLOCK = 22
+    CANNOT_LEAVE_COMPONENT = 23
+    CANNOT_BLOCK_SYNC_TASK = 24
+    INVALID_CHAR = 25
+    DEBUG_ASSERT_STRING_ENCODING_FINISHED = 26
+    DEBUG_ASSERT_EQUAL_CODE_UNITS = 27
+    DEBUG_ASSERT_POINTER_ALIGNED = 28
+    DEBUG_ASSERT_UPPER_BITS_UNSET = 29
+    STRING_OUT_OF_BOUNDS = 30
+    LIST_OUT_OF_BOUNDS = 31
+    INVALID_DISCRIMINANT = 32
+    UNALIGNED_POINTER = 33
+    TASK_CANCEL_NOT_CANCELLED = 34
+    TASK_CANCEL_OR_RETURN_TWICE = 35
+    SUBTASK_CANCEL_AFTER_TERMINAL = 36
+    TASK_RETURN_INVALID = 37
+    WAITABLE_SET_DROP_HAS_WAITERS = 38
+    SUBTASK_DROP_NOT_RESOLVED = 39
+    THREAD_NEW_INDIRECT_INVALID_TYPE = 40
+    THREAD_NEW_INDIRECT_UNINITIALIZED = 41
+    BACKPRESSURE_OVERFLOW = 42
+    UNSUPPORTED_CALLBACK_CODE = 43
+    CANNOT_RESUME_THREAD = 44
+    CONCURRENT_FUTURE_STREAM_OP = 45
+    REFERENCE_COUNT_OVERFLOW = 46
+    STREAM_OP_TOO_BIG = 47
+    WAITABLE_SYNC_AND_ASYNC = 48
+    UNCAUGHT_EXCEPTION = 49
 
 
 _CODES = {
@@ -107,12 +142,15 @@ class Frame(NamedTuple):
     module_offset: int
     func_offset: int
 
+    def close(self) -> None:
+        """Nothing: it goes with its last user."""
+
     def __str__(self) -> str:
         name = self.func_name or f"<wasm function {self.func_index}>"
         return f"{self.module_name or '<unknown>'}!{name}"
 
 
-class Trap(Exception):
+class Trap(Closable, Exception):
     """A guest did something that stops it.
 
     Args:

@@ -7,6 +7,7 @@ from runwell.compat.wasmtime.engine import Engine
 from runwell.compat.wasmtime.errors import WasmtimeError, translated
 from runwell.compat.wasmtime.face import Extern
 from runwell.compat.wasmtime.func import Func
+from runwell.compat.wasmtime.managed import Closable
 from runwell.compat.wasmtime.store import Storelike
 from runwell.compat.wasmtime.types import (
     GlobalType,
@@ -244,7 +245,7 @@ class Memory(_Bytes):
         return self.type(store).page_size_log2
 
 
-class SharedMemory(_Bytes):
+class SharedMemory(_Bytes, Closable):
     """A linear memory that instances on several threads share.
 
     Raises:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from runwell.compat.wasmtime.errors import WasmtimeError
 from runwell.compat.wasmtime.externs import AsExtern, checked_extern, extern
+from runwell.compat.wasmtime.managed import Closable
 from runwell.compat.wasmtime.module import Module
 from runwell.compat.wasmtime.store import Store, Storelike
 from runwell.embed.instance import Instance as NativeInstance
@@ -85,7 +86,7 @@ class InstanceExports(Mapping[str, AsExtern]):
         return iter(self._by_name)
 
 
-class InstancePre:
+class InstancePre(Closable):
     """A module with what it imports from a linker.
 
     Attributes:

@@ -9,6 +9,7 @@ from runwell.compat.wasmtime.errors import WasmtimeError
 from runwell.compat.wasmtime.externs import AsExtern, checked_extern, extern
 from runwell.compat.wasmtime.func import Func, host_function
 from runwell.compat.wasmtime.instance import Instance, InstancePre
+from runwell.compat.wasmtime.managed import Closable
 from runwell.compat.wasmtime.module import Module
 from runwell.compat.wasmtime.store import Store, Storelike
 from runwell.compat.wasmtime.types import FuncType
@@ -19,7 +20,7 @@ from runwell.wasi.preview1 import MODULES as WASI_MODULES
 _Provide = Callable[[Store], Any]
 
 
-class Linker:
+class Linker(Closable):
     """Imports by name.
 
     Args:
@@ -144,7 +145,7 @@ class Linker:
     def _wasi_of(self, store: Store) -> Any:
         if store.wasi is None:
             raise WasmtimeError("the store has no WASI configuration: call set_wasi")
-        return store.wasi.native
+        return store.wasi.native(deterministic=store.engine.native.config.deterministic)
 
     def instantiate_pre(self, module: Module) -> InstancePre:
         """Look up a module's imports, to make instances of it later.

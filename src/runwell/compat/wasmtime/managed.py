@@ -32,3 +32,18 @@ class Managed:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class Closable:
+    """Base of values, which may be closed as all else may, and of which nothing is to let go."""
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        """Nothing: it goes with its last user."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

@@ -39,7 +39,6 @@ class Store(Managed):
 
     Attributes:
         engine: where its modules are prepared.
-        data: anything, for the program.
         wasi: what instances get from WASI, or None.
     """
 
@@ -48,7 +47,7 @@ class Store(Managed):
             engine = Engine()
         elif not isinstance(engine, Engine):
             raise TypeError("expected an Engine")
-        self.engine, self.data = engine, data
+        self.engine, self._data = engine, data
         self.wasi: WasiConfig | None = None
         self._deadline = 0 if engine.has_epochs else _NEVER
         self._running: list[Context] = []
@@ -61,6 +60,11 @@ class Store(Managed):
         """Itself: what a context of the store says too."""
         self._check_open()
         return self
+
+    def data(self) -> Any:
+        """What the program gave it."""
+        self._check_open()
+        return self._data
 
     def gc(self) -> None:
         """Ask for what is garbage to be freed, which it is anyway."""

@@ -5,10 +5,11 @@ from typing import Any, NamedTuple, TypeAlias
 from runwell.base import types as base
 from runwell.compat.wasmtime.errors import WasmtimeError
 from runwell.compat.wasmtime.face import Face
+from runwell.compat.wasmtime.managed import Closable
 from runwell.module import types as native
 
 
-class ValType(Face):
+class ValType(Face, Closable):
     """A value type; made by the class methods named after the types."""
 
     __slots__ = ()
@@ -69,7 +70,7 @@ def checked_valtype(type_: object) -> base.ValType:
     return type_.native
 
 
-class FuncType(Face):
+class FuncType(Face, Closable):
     """A function type."""
 
     __slots__ = ()
@@ -92,7 +93,7 @@ class FuncType(Face):
         return [ValType.of(t) for t in self.native.results]
 
 
-class GlobalType(Face):
+class GlobalType(Face, Closable):
     """The type of a global."""
 
     __slots__ = ()
@@ -120,7 +121,7 @@ class Limits(NamedTuple):
     max: int | None = None
 
 
-class TableType(Face):
+class TableType(Face, Closable):
     """The type of a table."""
 
     __slots__ = ()
@@ -141,7 +142,7 @@ class TableType(Face):
         return Limits(self.native.minimum, self.native.maximum)
 
 
-class MemoryType(Face):
+class MemoryType(Face, Closable):
     """The type of a memory.
 
     Raises:
@@ -197,7 +198,7 @@ class MemoryType(Face):
         return self.native.page_bits
 
 
-class TagType(Face):
+class TagType(Face, Closable):
     """The type of an exception tag."""
 
     __slots__ = ()
@@ -225,12 +226,18 @@ class ImportType(NamedTuple):
     name: str
     type: AsExternType
 
+    def close(self) -> None:
+        """Nothing: it goes with its last user."""
+
 
 class ExportType(NamedTuple):
     """What a module exports."""
 
     name: str
     type: AsExternType
+
+    def close(self) -> None:
+        """Nothing: it goes with its last user."""
 
 
 _FACES: dict[type, Any] = {

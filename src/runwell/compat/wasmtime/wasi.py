@@ -156,7 +156,14 @@ class WasiConfig(Managed):
             raise WasmtimeError(f"failed to add preopen dir {path!r}: {e.strerror}") from e
         self._preopens[guest_path] = HostDirectory(path, read_only="READ_ONLY" in permissions)
 
-    @property
-    def native(self) -> NativeConfig:
-        """The configuration of Runwell."""
-        return NativeConfig(preopens=self._preopens, **self.chosen)
+    def native(self, *, deterministic: bool) -> NativeConfig:
+        """The configuration of Runwell.
+
+        Args:
+            deterministic: would the engine choose a clock and random numbers that are the same in
+                each run?  Here that is about NaNs only.
+        """
+        chosen = dict(self.chosen)
+        if deterministic:
+            chosen |= {"clock": "real", "random": os.urandom}
+        return NativeConfig(preopens=self._preopens, **chosen)
