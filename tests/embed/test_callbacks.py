@@ -13,10 +13,15 @@ CALL = """
 """
 
 
-def calling(make, function, params, results):
+def passing(make, function, params, results):
+    """An instance whose export hands its parameters and results on."""
     gets = " ".join(f"(local.get {i})" for i in range(len(params.split())))
     text = CALL.format(params=params, results=results, gets=gets)
-    return make(text, {"env": {"f": function}}).exports.call
+    return make(text, {"env": {"f": function}})
+
+
+def calling(make, function, params, results):
+    return passing(make, function, params, results).exports.call
 
 
 @pytest.mark.parametrize(
@@ -242,11 +247,14 @@ def test_references_are_exact(make):
     def f(x):
         return x
 
-    call = calling(make, f, "externref", "externref")
+    instance = passing(make, f, "externref", "externref")
+    call = instance.exports.call
     call(value)
+    instance.collect()
     before = sys.getrefcount(value), sys.getrefcount(f), sys.getrefcount(None)
     for _ in range(100):
         call(value)
+    instance.collect()
     after = sys.getrefcount(value), sys.getrefcount(f), sys.getrefcount(None)
     assert after[0] == before[0]
     assert after[1] == before[1]
@@ -260,7 +268,8 @@ def test_references_are_exact_when_things_fail(make):
     def f(x):
         raise boom
 
-    call = calling(make, f, "externref", "i32")
+    instance = passing(make, f, "externref", "i32")
+    call = instance.exports.call
 
     def run():
         for _ in range(50):
@@ -269,6 +278,7 @@ def test_references_are_exact_when_things_fail(make):
             except Boom as e:
                 e.__traceback__ = None
                 e.__notes__.clear()
+        instance.collect()
 
     run()
     before = sys.getrefcount(value), sys.getrefcount(f), sys.getrefcount(boom)

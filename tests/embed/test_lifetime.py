@@ -310,7 +310,8 @@ def test_many_modules_stay_flat(make):
 def test_calls_leave_no_references(make):
     two = """(func (export "two") (result externref i64)
         (table.get (i32.const 0)) (i64.const 77777777777))"""
-    exports = make(STORE + two).exports
+    instance = make(STORE + two)
+    exports = instance.exports
     thing, number = Thing(), 2**40
     exports.keep(0, thing)
     calls = [
@@ -322,10 +323,12 @@ def test_calls_leave_no_references(make):
     ]
     for call in calls:
         call()
+    instance.collect()
     counts = [sys.getrefcount(x) for x in (thing, number, exports.keep_func)]
     for _ in range(100):
         for call in calls:
             call()
+    instance.collect()
     assert [sys.getrefcount(x) for x in (thing, number, exports.keep_func)] == counts
 
 

@@ -5,7 +5,10 @@ A reference is a word of 64 bits:
     0                 null
     bits 1-31, bit 0 set   an ``i31``: the number, shifted left by one
     low bits 10       an object of the heap: its address plus ``TAG``
-    low bits 00       a function, an exception, or an object of the host: its address
+    low bits 00       a function or an exception: its address
+
+An object of the host is known to guests by an object of the heap that stands for it, which has
+nothing that a guest can get at.
 
 So an external reference that was made internal, or the reverse, is the same word, and an access to
 a field adds nothing to the address: the tag is part of its offset.
@@ -23,7 +26,9 @@ TAG_MASK = 3
 TYPE_AT, FIELDS_AT, LENGTH_AT, ELEMENTS_AT = 0, 8, 8, 16
 # Offsets in a type.
 NUMBER_AT, KIND_AT, DEPTH_AT, DISPLAY_AT = 0, 4, 8, 48
-IS_STRUCT, IS_ARRAY = 1, 2
+IS_STRUCT, IS_ARRAY, IS_HOST = 1, 2, 3
+# Where what stands for an object of the host has its address.
+HOST_AT, HOST_BYTES = 8, 16
 # A result of a kernel below this is a trap code, or 0.
 LEAST_RESULT = 256
 

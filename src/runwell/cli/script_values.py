@@ -6,13 +6,13 @@ from ctypes import PYFUNCTYPE, c_uint32, c_uint64
 from functools import cache
 from typing import TYPE_CHECKING
 
-from runwell.base.objects import TAG, TAG_MASK
+from runwell.base.objects import IS_ARRAY, IS_STRUCT, TAG, TAG_MASK
 from runwell.base.traps import TrapCode
 from runwell.base.types import EXTERNREF, V128, ValType
 from runwell.runtime.context import current_context
-from runwell.runtime.func import Func, object_at
+from runwell.runtime.func import Func
 from runwell.runtime.native import native
-from runwell.runtime.reference import is_struct
+from runwell.runtime.reference import host_object, kind_of
 from runwell.runtime.store import Store
 from runwell.runtime.trap import make_trap
 from runwell.runtime.types import may_be_object
@@ -128,23 +128,23 @@ def _reference_matches(t: ValType, bits: int, wanted: Reference) -> bool:
         return bits == 0
     if bits == 0:
         return False
-    is_host = bits & TAG_MASK == 0 and may_be_object(t)
+    is_object = may_be_object(t) and bits & TAG_MASK == TAG
+    kind = kind_of(bits) if is_object else 0
     if wanted.value is not None:
-        return is_host and getattr(object_at(bits), "number", None) == wanted.value
-    is_object = bits & TAG_MASK == TAG
+        return is_object and getattr(host_object(bits), "number", None) == wanted.value
     match wanted.kind:
         case "extern":
             return t & 0xFF == EXTERNREF
         case "any":
             return may_be_object(t) and t & 0xFF != EXTERNREF
         case "eq":
-            return is_object or bits & 1 != 0
+            return kind in (IS_STRUCT, IS_ARRAY) or bits & 1 != 0
         case "i31":
             return bits & 1 != 0
         case "struct":
-            return is_object and is_struct(bits)
+            return kind == IS_STRUCT
         case "array":
-            return is_object and not is_struct(bits)
+            return kind == IS_ARRAY
         case "exn":
             return t.is_exception
         case _:

@@ -220,6 +220,22 @@ class Instance:
         _check_metered(self.module)
         self._native.fuel = check_fuel(fuel)
 
+    def collect(self) -> None:
+        """Free what guests have no reference to any more.
+
+        That is structures and arrays, and objects of Python that were given to them as external
+        references, of this instance and of all that exchange references with it.  Nobody has to
+        call it: it happens when a guest's heap fills up, and when twice as many objects of Python
+        are with the guests as were in use the last time, but at least 1,024.  What is let go of
+        goes at once, or, if another thread collects, with the next call or the next callback.
+
+        Raises:
+            ClosedError: the instance is closed.
+        """
+        heap = self._native.store.heap
+        if heap is not None:
+            heap.collect()
+
     @property
     def wasi(self) -> Wasi | None:
         """Its WASI: what was captured, and the guest's descriptors; None if it was given none."""

@@ -8,6 +8,7 @@ from runwell.base.traps import TrapCode
 from runwell.host.convert_kernels import (
     VECTOR_FLAG,
     give,
+    heap_of,
     is_reference,
     kinds_of_params,
     kinds_of_results,
@@ -18,6 +19,7 @@ from runwell.host.convert_kernels import (
     take,
     take_many,
 )
+from runwell.host.held_kernels import let_go_of_externs
 from runwell.host.layout import (
     PythonFunc,
     TupleObject,
@@ -64,6 +66,7 @@ from runwell.kernel import (
 from runwell.runtime.exception_kernels import (
     exception_release,
 )
+from runwell.runtime.extern_list_kernels import dead_externs
 from runwell.runtime.layout import Context, ExceptionObject
 
 in_host_function = const_array(
@@ -98,7 +101,14 @@ def results_slowly(
         canonical.type == tuple_type
         and tuple_.size == i64(n)
         and take_many(
-            kinds_of_results(signature), n, addr(tuple_.first), frame, refs, host.held, True
+            kinds_of_results(signature),
+            n,
+            addr(tuple_.first),
+            frame,
+            refs,
+            ctx,
+            heap_of(ctx.instance),
+            True,
         )
     )
     if taken:
@@ -121,11 +131,11 @@ def take_results(
     kinds = kinds_of_results(signature)
     if n == 1:
         at = refs if is_reference(kinds[0]) else frame
-        if likely(take(kinds[0], result, at, host.held, False)):
+        if likely(take(kinds[0], result, at, ctx, heap_of(ctx.instance), False)):
             return True
     elif result.type == tuple_type and Ptr[TupleObject](result).size == i64(n):
         values = addr(Ptr[TupleObject](result).first)
-        if take_many(kinds, n, values, frame, refs, host.held, False):
+        if take_many(kinds, n, values, frame, refs, ctx, heap_of(ctx.instance), False):
             return True
     return results_slowly(ctx, host, result, frame, refs)
 
@@ -261,6 +271,8 @@ def out_of_python(ctx: Ptr[Context], state: u64, done: bool) -> u32:
     """Release the lock again; the trap code of a host function."""
     if unlikely(not done):
         offer_exception(ctx)
+    elif unlikely(dead_externs[0] != 0):
+        let_go_of_externs()
     if likely(state != 0):
         ctx.thread_state = PyEval_SaveThread()
     return 0 if done else TrapCode.HOST_RAISED

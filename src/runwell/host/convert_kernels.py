@@ -5,9 +5,9 @@ all others the callers ask a hook for such values and take those.  So no Python 
 frame is half written, and every message about a wrong value is made in Python.
 """
 
-from runwell.base.objects import TAG_MASK
+from runwell.base.objects import HOST_AT, IS_HOST, TAG, TAG_MASK
 from runwell.base.types import ValType
-from runwell.host.layout import SIGNATURE_HEAD, FuncObject, Hooks, TupleObject
+from runwell.host.layout import SIGNATURE_HEAD, FuncObject, Hooks
 from runwell.host.python_api import (
     Object,
     Py_DecRef,
@@ -15,8 +15,8 @@ from runwell.host.python_api import (
     PyBytes_AsString,
     PyBytes_FromStringAndSize,
     PyBytes_Size,
-    PyDict_SetItem,
     PyErr_Clear,
+    PyErr_NoMemory,
     PyErr_Occurred,
     PyFloat_AsDouble,
     PyFloat_FromDouble,
@@ -35,7 +35,6 @@ from runwell.host.python_api import (
 )
 from runwell.kernel import (
     Ptr,
-    addr,
     cast,
     f32,
     f64,
@@ -49,6 +48,9 @@ from runwell.kernel import (
     u32,
     u64,
 )
+from runwell.runtime.extern_kernels import extern_handle, extern_put, spare_heap_of_process
+from runwell.runtime.heap_layout import Handle, Heap, HeapType
+from runwell.runtime.layout import Context, Instance
 
 python_hooks = static("python_hooks", Hooks)
 
@@ -93,14 +95,31 @@ def take_double(value: Object, out: Ptr[f64]) -> bool:
 
 
 @kernel
-def hold(held: Object, value: Object) -> bool:
-    """Keep ``value`` alive for as long as the guest may refer to it."""
-    key = PyLong_FromUnsignedLongLong(u64(value))
-    if key == null:
+def hold(value: Object, at: Ptr[u64], ctx: Ptr[Context], heap: Ptr[Heap], checked: bool) -> bool:
+    """Put a reference to ``value`` on the stack, which keeps it for as long as guests have it."""
+    if heap == null:
+        heap = spare_heap_of_process()
+    if heap == null or extern_put(ctx, heap, u64(value), at) == 0:
+        if checked:
+            PyErr_NoMemory()
         return False
-    failed = PyDict_SetItem(held, key, value)
-    Py_DecRef(key)
-    return failed == 0
+    Py_IncRef(value)
+    return True
+
+
+@kernel(inline=True)
+def heap_of(instance: Ptr[Instance]) -> Ptr[Heap]:
+    """The heap of what an instance refers to; null if there is none, or no instance."""
+    return Ptr[Heap](instance.heap) if instance != null else Ptr[Heap](null)
+
+
+@kernel(export=True)
+def hold_object(heap: Ptr[Heap], value: Object) -> Ptr[Handle]:
+    """A handle of ``value`` as guests know it; null if there is no room."""
+    handle = extern_handle(heap, u64(value))
+    if handle != null:
+        Py_IncRef(value)
+    return handle
 
 
 @kernel
@@ -161,14 +180,18 @@ def take_f64(value: Object, at: Ptr[u64]) -> bool:
 
 
 @kernel
-def take(kind: u8, value: Object, at: Ptr[u64], held: Object, checked: bool) -> bool:
+def take(
+    kind: u8, value: Object, at: Ptr[u64], ctx: Ptr[Context], heap: Ptr[Heap], checked: bool
+) -> bool:
     """Put a Python value where the guest finds it.
 
     Args:
         kind: the value type.
         value: a canonical value, else the answer is False.
         at: where to put it.
-        held: the dict that keeps external references alive.
+        ctx: the context on whose stack that is, if it is a reference.
+        heap: what objects of Python are kept in as long as guests refer to them; null if no guest
+            is concerned.
         checked: the value comes from a hook, which has also linked the owners of functions.
     """
     match kind:
@@ -197,16 +220,18 @@ def take(kind: u8, value: Object, at: Ptr[u64], held: Object, checked: bool) -> 
                     return False
                 if type_ == u64(python_hooks[0].word_type):
                     return checked and take_unsigned(value, at)
-                if not hold(held, value):
-                    return False
-                at[0] = u64(value)
+                return hold(value, at, ctx, heap, checked)
             return True
         case ValType.NULLREF:
             at[0] = 0
             return checked and value == none
         case ValType.ANYREF:
             at[0] = 0
-            return checked and (value == none or take_unsigned(value, at))
+            if not checked or value == none:
+                return checked
+            if u64(value.type) == u64(python_hooks[0].word_type):
+                return take_unsigned(value, at)
+            return hold(value, at, ctx, heap, checked)
         case ValType.FUNCREF | ValType.NULLFUNCREF:
             at[0] = 0
             if kind == ValType.NULLFUNCREF and not checked:
@@ -237,18 +262,19 @@ def take_many(
     values: Ptr[Object],
     frame: Ptr[u64],
     refs: Ptr[u64],
-    held: Object,
+    ctx: Ptr[Context],
+    heap: Ptr[Heap],
     checked: bool,
 ) -> bool:
     """Put ``n`` Python values on the two stacks; False if one of them is not canonical."""
     for i in range(n):
         kind = kinds[i]
         if is_reference(kind):
-            if not take(kind, values[i], refs, held, checked):
+            if not take(kind, values[i], refs, ctx, heap, checked):
                 return False
             refs += 1
         else:
-            if not take(kind, values[i], frame, held, checked):
+            if not take(kind, values[i], frame, ctx, heap, checked):
                 return False
             frame += slots(kind)
     return True
@@ -298,9 +324,12 @@ def give_f64(at: Ptr[u64]) -> Object:
 def give_any(kind: u8, at: Ptr[u64]) -> Object:
     """What a reference is that may be to an object of the host or of a heap, or a number."""
     word = at[0]
-    if word & u64(TAG_MASK) == 0:
-        Py_IncRef(Object(word))
-        return Object(word)
+    if word & u64(TAG_MASK) == u64(TAG):
+        cell = Ptr[u64](word - u64(TAG))
+        if Ptr[HeapType](cell[0]).kind == IS_HOST:
+            value = Object(Ptr[u64](Ptr[u8](cell) + HOST_AT)[0])
+            Py_IncRef(value)
+            return value
     is_extern = kind == ValType.EXTERNREF or kind == ValType.NULLEXTERNREF
     if word & 1 != 0 and not is_extern:
         return PyLong_FromLongLong(i64(i32(word) >> 1))
@@ -372,19 +401,6 @@ def give_tuple(kinds: Ptr[u8], n: u32, frame: Ptr[u64], refs: Ptr[u64]) -> Objec
 def give_values(signature: Ptr[u8], values: Ptr[u64], refs: Ptr[u64]) -> Object:
     """A tuple of what an exception carries, whose tag has the signature's parameters."""
     return give_tuple(kinds_of_params(signature), param_count(signature), values, refs)
-
-
-@kernel(export=True)
-def take_values(
-    signature: Ptr[u8], tuple_: Ptr[TupleObject], values: Ptr[u64], refs: Ptr[u64], held: Object
-) -> u64:
-    """Put a tuple of canonical values where an exception is made of them; 1, or 0 if it fails."""
-    n = param_count(signature)
-    kinds = kinds_of_params(signature)
-    if tuple_.size == i64(n) and take_many(kinds, n, addr(tuple_.first), values, refs, held, True):
-        return u64(1)
-    PyErr_Clear()
-    return u64(0)
 
 
 @kernel(inline=True)

@@ -27,15 +27,14 @@ if TYPE_CHECKING:
 class _Kernels:
     """The kernels that convert values, made callable at their first use."""
 
-    __slots__ = ("give", "take")
+    __slots__ = ("give", "make")
 
     def __init__(self) -> None:
         from ctypes import PYFUNCTYPE, c_uint64, py_object
 
-        give, take = native.address("give_values"), native.address("take_values")
+        give, make = native.address("give_values"), native.address("exception_of_values")
         self.give: Any = PYFUNCTYPE(py_object, c_uint64, c_uint64, c_uint64)(give)
-        parameters = (c_uint64, py_object, c_uint64, c_uint64, py_object)
-        self.take: Any = PYFUNCTYPE(c_uint64, *parameters)(take)
+        self.make: Any = PYFUNCTYPE(c_uint64, c_uint64, py_object, c_uint64, c_uint64)(make)
 
 
 _kernels: list[_Kernels] = []
@@ -78,8 +77,6 @@ def held_by(error: WasmException) -> Held:
 
 
 def _new_exception(tag: Tag, values: tuple[object, ...]) -> Held:
-    from ctypes import addressof, c_uint64
-
     tag_type, store = tag.type.type, tag.native.store
     items = tuple(
         [
@@ -88,12 +85,8 @@ def _new_exception(tag: Tag, values: tuple[object, ...]) -> Held:
         ]
     )
     signature: Signature = signature_of(tag_type)
-    room = (c_uint64 * ((signature.param_bytes + signature.ref_param_bytes) // 8 + 1))()
-    at = addressof(room)
-    refs = at + signature.param_bytes
-    if not _conversions().take(signature.address, items, at, refs, store.root.held):
-        raise TypeError("an exception has a value of a wrong type")
-    address = native.exception_new(tag.native.address, at, refs)
+    heap = store.use_heap(0).address if signature.ref_param_bytes else 0
+    address = _conversions().make(signature.address, items, tag.native.address, heap)
     if not address:
         raise MemoryError("no room for an exception")
     return untracked(address)

@@ -325,9 +325,8 @@ def _root(owner: object) -> object:
 
 def _make(ref: int, owner: Any, info: FuncInfo) -> Func:
     signature = info.signature
-    store: Store = owner if isinstance(owner, Store) else owner.store
     made: Func = types.new_func(
-        ref, signature.address, signature.call_entry, info, info.name, owner, store.held
+        ref, signature.address, signature.call_entry, info, info.name, owner
     )
     if info.max_frames is not None:
         ctype_of(FuncObject).from_address(id(made)).max_frames = info.max_frames
@@ -395,7 +394,7 @@ def make_func_type(template: type[Func]) -> None:
     types.func = make_type(template, FuncObject, slots, members, HAVE_GC | HAVE_VECTORCALL)
     types.func.__doc__ = _Doc(template.__doc__ or "")
     types.new_func = make_builtin(
-        "new_func", "object u64 u64 u64 object object object object", native.address
+        "new_func", "object u64 u64 u64 object object object", native.address
     )
     types.close_func = make_builtin("close_func", "None object object", native.address)
 

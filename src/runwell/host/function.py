@@ -30,9 +30,9 @@ class _Kernels:
     __slots__ = ("free", "new", "new_bare")
 
     def __init__(self) -> None:
-        self.new = make_builtin("new_host_function", "u64 u64 object object object", native.address)
+        self.new = make_builtin("new_host_function", "u64 u64 object object", native.address)
         # The same, for what is no Python callable.
-        self.new_bare = make_builtin("new_host_function", "u64 u64 u64 object u64", native.address)
+        self.new_bare = make_builtin("new_host_function", "u64 u64 u64 object", native.address)
         self.free = make_builtin("free_host_function", "None u64", native.address)
 
 
@@ -113,18 +113,17 @@ class HostFunction:
         name: how errors call it, e.g. ``env.log``.
         signature: its compiled type.
         ref: address of its ``FuncRef``.
-        store: what keeps the external references that it returns.
         with_caller: does it take the address of the caller's body first?
     """
 
     __slots__ = (
         "_block",
         "_number",
+        "_store",
         "callable",
         "name",
         "ref",
         "signature",
-        "store",
         "with_caller",
     )
 
@@ -150,14 +149,14 @@ class HostFunction:
             MemoryError: there is no room.
         """
         self.callable, self.with_caller = function, with_caller
+        self._store: Store | None = None
         self.name = name or getattr(function, "__name__", type(function).__name__)
         signature = type_ if isinstance(type_, Signature) else signature_of(type_)
         self.signature = signature
-        self.store = store = Store()
         if signature.template is None:
             made = template(signature)
             signature.template = addressof(made), made
-        address = kernels().new(signature.template[0], function, self, store.held)
+        address = kernels().new(signature.template[0], function, self)
         if not address:
             raise MemoryError("no room for a host function")
         self._block = Lease(address)
@@ -172,6 +171,13 @@ class HostFunction:
             self._number = number
             ref = BLOCK.ctype.from_address(address).ref
             ref.type, ref.supers = number, number.supers
+
+    @property
+    def store(self) -> Store:
+        """What the references belong to that Python exchanges with it."""
+        if self._store is None:
+            self._store = Store()
+        return self._store
 
     @property
     def func(self) -> Func:

@@ -6,7 +6,7 @@ import sys
 
 from runwell.base.errors import ClosedError, ExhaustionError, ThreadError, WasmException
 from runwell.base.light_ctypes import py_object, python_function
-from runwell.host import closed, func, memory, references
+from runwell.host import closed, func, held, memory, references
 from runwell.host.convert import canonical_arguments, canonical_results
 from runwell.host.function import HostFunction
 from runwell.host.layout import THREAD_SLOTS, Hooks, PyObject, ThreadSlot
@@ -61,6 +61,7 @@ def install() -> None:
     runtime_hooks.hold_exception = _hold_exception
     _prepare_watcher()
     runtime_hooks.know_refs = _know_refs
+    held.install()
     known = sys.modules.get("runwell.runtime.reference")
     if known is not None:
         _know_refs(known.Ref, known.Word)

@@ -6,6 +6,7 @@ memory of a Python object of one of our native types.
 
 from runwell.base.light import Literal
 from runwell.kernel.types import Array, Fn, Ptr, i32, i64, struct, u8, u32, u64
+from runwell.runtime.heap_layout import Heap
 from runwell.runtime.layout import FuncCode, FuncRef, HostFunc, Memory
 
 
@@ -37,11 +38,18 @@ class FuncObject:
     info: Ptr[PyObject]  # the FuncInfo that owns ``signature``
     name: Ptr[PyObject]
     owner: Ptr[PyObject]  # keeps ``ref`` and all it needs alive
-    held: Ptr[PyObject]  # dict of the objects that the callee may refer to, by address
     weak_references: Ptr[PyObject]
     max_frames: i32  # guest frames that a call may have
     metered: u32  # its module consumes fuel
     closed_ref: Ptr[FuncRef]  # what ``ref`` was when the function was closed
+
+
+@struct
+class ExternsObject:
+    """What refers, for Python's cycle collector, to all objects of Python that a heap holds."""
+
+    head: PyObject
+    heap: Ptr[Heap]  # null once that is gone
 
 
 @struct
@@ -63,7 +71,6 @@ class PythonFunc:
     host: HostFunc
     callable: Ptr[PyObject]
     object: Ptr[PyObject]  # the HostFunction that owns this struct
-    held: Ptr[PyObject]  # as in FuncObject
 
 
 @struct
@@ -84,7 +91,7 @@ class HostBlock:
     """All that a guest needs to call a host function; of a C function, see ``NativeFunc``."""
 
     python: PythonFunc
-    spare: Array[u64, Literal[3]]  # a NativeFunc is larger
+    spare: Array[u64, Literal[4]]  # a NativeFunc is larger
     code: FuncCode
     ref: FuncRef
 

@@ -100,7 +100,7 @@ class NativeFunction:
             entry = native.address("native_few" if stack <= FEW else "native_many")
         made = template(signature, entry)
         made.python.host.discard = 0
-        address = kernels().new_bare(addressof(made), 0, self, 0)
+        address = kernels().new_bare(addressof(made), 0, self)
         if not address:
             raise MemoryError("no room for a host function")
         self._block = Lease(address)

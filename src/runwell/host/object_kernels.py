@@ -95,7 +95,6 @@ def new_func(
     info: Object,
     name: Object,
     owner: Object,
-    held: Object,
 ) -> Object:
     """Make a ``Func``; null with an exception set if there is no memory."""
     made = PyType_GenericAlloc(python_hooks[0].func_type, 0)
@@ -108,12 +107,10 @@ def new_func(
     func.info = info
     func.name = name
     func.owner = owner
-    func.held = held
     func.max_frames = 0x7FFFFFFF
     Py_IncRef(info)
     Py_IncRef(name)
     Py_IncRef(owner)
-    Py_IncRef(held)
     return made
 
 
@@ -123,8 +120,6 @@ def func_traverse(
 ) -> i32:
     """tp_traverse."""
     stop = visit_one(func.owner, visit, argument)
-    if stop == 0:
-        stop = visit_one(func.held, visit, argument)
     if stop == 0:
         stop = visit_one(func.info, visit, argument)
     if stop == 0:
@@ -136,14 +131,10 @@ def func_traverse(
 def func_clear(func: Ptr[FuncObject]) -> i32:
     """tp_clear: afterwards a call says that the function is gone."""
     owner = func.owner
-    held = func.held
     func.ref = null
     func.owner = null
-    func.held = null
     if owner != null:
         Py_DecRef(owner)
-    if held != null:
-        Py_DecRef(held)
     return 0
 
 
@@ -242,9 +233,7 @@ def memory_dealloc(face: Ptr[MemoryObject]) -> None:
 
 
 @kernel(export=True)
-def new_host_function(
-    template: Ptr[HostBlock], function: Object, owner: Object, held: Object
-) -> Ptr[HostBlock]:
+def new_host_function(template: Ptr[HostBlock], function: Object, owner: Object) -> Ptr[HostBlock]:
     """Make the natives of a host function like ``template``; null if there is no memory.
 
     The arguments are borrowed: ``owner``, the ``HostFunction``, has them.
@@ -257,7 +246,6 @@ def new_host_function(
     block.python.host.data = u64(block)
     block.python.callable = function
     block.python.object = owner
-    block.python.held = held
     block.code.host = addr(block.python.host)
     block.ref.code = addr(block.code)
     block.ref.object = u64(owner)

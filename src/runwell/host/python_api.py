@@ -84,10 +84,6 @@ def PyTuple_Size(tuple_: Object) -> i64: ...
 
 
 @extern
-def PyDict_SetItem(dict_: Object, key: Object, value: Object) -> i32: ...
-
-
-@extern
 def PyObject_Vectorcall(
     function: Object, arguments: Ptr[Object], n_and_flag: u64, keywords: Object
 ) -> Object: ...

@@ -13,6 +13,7 @@ from runwell.host.convert_kernels import (
     VECTOR_FLAG,
     give,
     give_tuple,
+    heap_of,
     is_reference,
     kinds_of_params,
     kinds_of_results,
@@ -21,6 +22,7 @@ from runwell.host.convert_kernels import (
     result_count,
     take_many,
 )
+from runwell.host.held_kernels import let_go_of_externs
 from runwell.host.layout import (
     THREAD_SLOTS,
     FuncObject,
@@ -71,8 +73,13 @@ from runwell.runtime.chain_kernels import watch
 from runwell.runtime.exception_kernels import (
     exception_adopt,
     exception_hold,
+    exception_new,
 )
-from runwell.runtime.layout import Context, ExceptionObject, FuncRef, Instance
+from runwell.runtime.extern_kernels import spare_heap_of_process
+from runwell.runtime.extern_list_kernels import dead_externs
+from runwell.runtime.heap_kernels import heap_collect
+from runwell.runtime.heap_layout import Heap
+from runwell.runtime.layout import Context, ExceptionObject, FuncRef, Instance, Tag
 from runwell.runtime.sleep_kernels import monotonic
 
 python_threads = static("python_threads", ThreadSlot, THREAD_SLOTS)
@@ -177,6 +184,9 @@ def prepare(func: Ptr[FuncObject], count: u64, keywords: Object, n_params: u64) 
     if unlikely(is_exhausted(ctx)):
         return Ptr[Context](null)
     if unlikely(keywords != null or count & COUNT != n_params or func.ref == null):
+        return Ptr[Context](null)
+    # Somebody should let go of what guests have let go of.
+    if unlikely(dead_externs[0] != 0):
         return Ptr[Context](null)
     # A call that may stop and go on later has a context of its own.
     if unlikely(func.metered != 0 and ctx.top != ctx.stack):
@@ -344,8 +354,14 @@ def finish_from(func: Ptr[FuncObject], ctx: Ptr[Context], frame: Ptr[u64]) -> Ob
     if unlikely(trap != 0):
         return call_trapped(func, ctx, trap)
     result = give_results(func.signature, ctx)
+    ctx.ref_end = ctx.ref_top
+    if unlikely(ref.instance == null and ref.code.ref_bytes != 0):
+        # What Python has given to itself.
+        heap_collect(spare_heap_of_process())
     # Not before: it may free what the results refer to.
     leave(ref)
+    if unlikely(dead_externs[0] != 0) and result != null:
+        let_go_of_externs()
     return result
 
 
@@ -381,7 +397,8 @@ def call_generic(func: Ptr[FuncObject], args: Ptr[Object], count: u64, keywords:
         args,
         Ptr[u64](ctx.top),
         Ptr[u64](ctx.ref_top),
-        func.held,
+        ctx,
+        heap_of(Ptr[Instance](func.ref.instance)),
         False,
     ):
         return call_slowly(func, args, count, keywords)
@@ -391,6 +408,8 @@ def call_generic(func: Ptr[FuncObject], args: Ptr[Object], count: u64, keywords:
 @kernel
 def call_slowly(func: Ptr[FuncObject], args: Ptr[Object], count: u64, keywords: Object) -> Object:
     """Call with arguments that a hook converts; or it raises what is wrong with them."""
+    if dead_externs[0] != 0:
+        let_go_of_externs()
     n = i64(count & COUNT)
     tuple_ = PyTuple_New(n)
     if tuple_ == null:
@@ -446,7 +465,8 @@ def call_in(func: Ptr[FuncObject], ctx: Ptr[Context], canonical: Object) -> Obje
             addr(tuple_.first),
             Ptr[u64](ctx.top),
             Ptr[u64](ctx.ref_top),
-            func.held,
+            ctx,
+            heap_of(Ptr[Instance](func.ref.instance)),
             True,
         )
     ):
@@ -455,6 +475,25 @@ def call_in(func: Ptr[FuncObject], ctx: Ptr[Context], canonical: Object) -> Obje
         return Object(null)
     adopt_exceptions(ctx, kinds, n, Ptr[u64](ctx.ref_top))
     return finish(func, ctx)
+
+
+@kernel(export=True)
+def exception_of_values(
+    signature: Ptr[u8], canonical: Object, tag: Ptr[Tag], heap: Ptr[Heap]
+) -> Ptr[ExceptionObject]:
+    """Make an exception of a tuple of canonical values; null if that fails."""
+    ctx = current_context()
+    tuple_ = Ptr[TupleObject](canonical)
+    n = param_count(signature)
+    if ctx == null or is_exhausted(ctx) or tuple_.size != i64(n):
+        return Ptr[ExceptionObject](0)
+    kinds = kinds_of_params(signature)
+    # The stack, which collectors look at, is free: no guest runs.
+    values = Ptr[u64](ctx.top)
+    refs = Ptr[u64](ctx.ref_top)
+    if not take_many(kinds, n, addr(tuple_.first), values, refs, ctx, heap, True):
+        return Ptr[ExceptionObject](0)
+    return exception_new(tag, Ptr[u8](values), refs)
 
 
 @kernel

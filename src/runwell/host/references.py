@@ -35,7 +35,7 @@ def to_external(value: object, store: Store) -> object:
     return value
 
 
-def to_internal(type_: ValType, value: object, store: Store, what: Callable[[], str]) -> Word:
+def to_internal(type_: ValType, value: object, store: Store, what: Callable[[], str]) -> object:
     """What the kernels take for a reference of another kind, which is not null.
 
     Args:
@@ -57,7 +57,7 @@ def to_internal(type_: ValType, value: object, store: Store, what: Callable[[], 
             return word
         raise TypeError(f"{what()} must be of type {type_text(type_)}, not {value!r}")
     if abstract == ValType.ANYREF:
-        return Word(store.hold(value))
+        return value
     wanted = "an int or a runwell.Ref" if abstract in _OF_NUMBERS else "a runwell.Ref"
     null = " or None" if type_.is_nullable else ""
     raise TypeError(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from _thread import RLock
 from _weakref import ref as weak_ref
 
 from runwell.base.light import Generic, TypeVar, final
@@ -28,10 +29,12 @@ class _Known(weak_ref[V]):
 class WeakValues(Generic[K, V]):
     """Values by key; an entry goes with its value."""
 
-    __slots__ = ("_known",)
+    __slots__ = ("_known", "_lock")
 
     def __init__(self) -> None:
         self._known: dict[Hashable, _Known[V]] = {}
+        # A value may go at any time, also while this thread has the lock.
+        self._lock = RLock()
 
     def get(self, key: K) -> V | None:
         """The value of a key, if it is still there."""
@@ -58,12 +61,12 @@ class WeakValues(Generic[K, V]):
             other = first()
             if other is not None and other is not over:
                 return other
-            if self._known.get(key) is first:
-                del self._known[key]
+            self._forget(first)
 
     def _forget(self, dead: _Known[V]) -> None:
-        if self._known.get(dead.key) is dead:
-            del self._known[dead.key]
+        with self._lock:
+            if self._known.get(dead.key) is dead:
+                self._known.pop(dead.key, None)
 
     def __len__(self) -> int:
         return len(self._known)

@@ -18,6 +18,8 @@ from runwell.runtime import (
     chain_kernels,
     code_kernels,
     exception_kernels,
+    extern_kernels,
+    extern_list_kernels,
     handle_kernels,
     heap_kernels,
     heat_kernels,
@@ -57,6 +59,8 @@ RUNTIME: list[object] = [
         chain_kernels,
         code_kernels,
         exception_kernels,
+        extern_kernels,
+        extern_list_kernels,
         handle_kernels,
         heap_kernels,
         heat_kernels,
@@ -74,6 +78,7 @@ RUNTIME: list[object] = [
         watch_kernels,
     ),
     chain_kernels.watch,
+    extern_list_kernels.dead_externs,
     interrupt_kernels.signal_hook,
 ]
 

@@ -21,6 +21,7 @@ from runwell.base.objects import (
     DISPLAY_AT,
     ELEMENTS_AT,
     IS_ARRAY,
+    IS_HOST,
     IS_STRUCT,
     KIND_AT,
     LENGTH_AT,
@@ -251,7 +252,9 @@ def _is_i31(m: ControlMachine[V], ref: V) -> V:
 
 
 def _is_eq(m: ControlMachine[V], ref: V) -> V:
-    return m.ne(m.and_(ref, m.const(I64, TAG_MASK)), m.const(I64, 0))
+    type_ = _type_of(m, ref, _is_object(m, ref))
+    is_host = m.eq(m.peek(I32, type_, m.const(I64, KIND_AT)), m.const(I32, IS_HOST))
+    return m.and_(m.ne(m.and_(ref, m.const(I64, TAG_MASK)), m.const(I64, 0)), m.not_(is_host))
 
 
 def _is_kind(kind: int) -> Any:

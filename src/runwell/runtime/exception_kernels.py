@@ -313,6 +313,13 @@ def let_go(ctx: Ptr[Context], end: Ptr[u64]) -> None:
 
 
 @kernel(export=True)
+def exceptions_sweep(ctx: Ptr[Context]) -> None:
+    """Let go of what a context of which no guest runs just now holds without need."""
+    if ctx.n_exceptions != 0:
+        let_go(ctx, Ptr[u64](ctx.ref_end))
+
+
+@kernel(export=True)
 def exceptions_forget(ctx: Ptr[Context]) -> None:
     """Let go of all that a context holds, before it is freed."""
     for i in range(ctx.n_exceptions):

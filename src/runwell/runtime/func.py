@@ -1,7 +1,7 @@
 """References to functions and host objects: how they cross between Python and native code.
 
 A reference is a number of 64 bits, as ``base.objects`` says: 0 for null, the address of a
-``FuncRef`` or of a Python object, or what stands for an object of the heap.
+``FuncRef``, or what stands for an object of the heap.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 from _ctypes import PyObj_FromPtr
 
 from runwell.base.errors import InternalError
-from runwell.base.light import NamedTuple, final
-from runwell.base.objects import TAG_MASK
+from runwell.base.light import NamedTuple
 from runwell.base.types import FuncType, ValType
 from runwell.kernel.types import ctype_of, u64
 from runwell.runtime import layout
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 _EXTERNAL = (ValType.EXTERNREF, ValType.NULLEXTERNREF)
 
 
-@final
 class Word(int):
     """A reference as guests know it, in place of the value that it stands for."""
 
@@ -84,6 +82,8 @@ def func_at(ref: int) -> Func:
 def encode_ref(store: Store, type_: ValType, value: object) -> int:
     """The reference by which guests of a store know a value: None, ``Func`` or host object.
 
+    That to a host object is one as long as the result is there, or a guest can get at it.
+
     Raises:
         TypeError: the value is no function, but the type wants one.
     """
@@ -92,9 +92,7 @@ def encode_ref(store: Store, type_: ValType, value: object) -> int:
     if type_.is_exception:
         return _hold_exception(store, value)
     if may_be_object(type_):
-        if isinstance(value, Word):
-            return value
-        return store.hold(value)
+        return value if isinstance(value, Word) else store.hold(value)
     if isinstance(value, Func):
         return admit(store, value)
     raise TypeError(f"{type_.text} wanted, not {type(value).__name__}")
@@ -109,8 +107,6 @@ def read_ref(type_: ValType, cell: int) -> object:
         return None
     if not may_be_object(type_):
         return func_at(bits)
-    if bits & TAG_MASK == 0:
-        return object_at(bits)
     from runwell.runtime.reference import ref_at
 
     return ref_at(cell, is_extern=type_ & 0xFF in _EXTERNAL)

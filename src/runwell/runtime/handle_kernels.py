@@ -47,15 +47,29 @@ def handle_new(cell: Ptr[u64]) -> Ptr[Handle]:
         unlock_handles()
         free(Ptr[u8](handle))
         return Ptr[Handle](0)
-    heap = region_of(word).heap
     handle.word = word
+    put_into_list(handle, region_of(word).heap)
+    unlock_handles()
+    return handle
+
+
+@kernel
+def put_into_list(handle: Ptr[Handle], heap: Ptr[Heap]) -> None:
+    """Let a heap know of a handle; the lock is held."""
     handle.heap = heap
+    handle.previous = null
     handle.next = heap.handles
     if handle.next != null:
         handle.next.previous = handle
     heap.handles = handle
+
+
+@kernel
+def link_handle(handle: Ptr[Handle], heap: Ptr[Heap]) -> None:
+    """Let a heap know of a handle."""
+    lock_handles()
+    put_into_list(handle, heap)
     unlock_handles()
-    return handle
 
 
 @kernel
@@ -108,13 +122,11 @@ def give_handles(heap: Ptr[Heap], heir: Ptr[Heap]) -> None:
     heap.handles = null
     while handle != null:
         following = handle.next
-        handle.heap = heir
-        handle.previous = null
-        handle.next = null
         if heir != null:
-            handle.next = heir.handles
-            if handle.next != null:
-                handle.next.previous = handle
-            heir.handles = handle
+            put_into_list(handle, heir)
+        else:
+            handle.heap = null
+            handle.previous = null
+            handle.next = null
         handle = following
     unlock_handles()

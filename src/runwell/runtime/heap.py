@@ -5,8 +5,9 @@ from __future__ import annotations
 from runwell.base.light import final
 from runwell.base.limits import HEAP_BYTES
 from runwell.kernel.types import ctype_of
+from runwell.runtime.context import current_context
 from runwell.runtime.heap_layout import Heap
-from runwell.runtime.native import Native, native
+from runwell.runtime.native import Hooks, Native, hooks, native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ class _Lease(int):
 
     __slots__ = ()
 
-    def __del__(self, native: Native = native) -> None:
+    def __del__(self, native: Native = native, hooks: Hooks = hooks) -> None:
         native.heap_free(self)
+        if hooks.let_go is not None:
+            hooks.let_go()
 
 
 @final
@@ -35,7 +38,7 @@ class HeapBody:
         store: a weak reference to the store that it is in.
     """
 
-    __slots__ = ("__weakref__", "address", "store")
+    __slots__ = ("__weakref__", "_externs", "address", "store")
 
     def __init__(self, limit: int | None) -> None:
         """Make a heap.
@@ -53,6 +56,8 @@ class HeapBody:
         native.untrack(self.address)
         self.store: ref[Store]
         self.native.object = id(self)
+        make = hooks.make_externs
+        self._externs = make(address) if make is not None else None
 
     @property
     def native(self) -> Any:
@@ -83,8 +88,12 @@ class HeapBody:
             raise MemoryError("no room to join two heaps")
 
     def collect(self) -> None:
-        """Free what nobody refers to."""
+        """Free what nobody refers to, and let go of the objects of Python among it."""
+        # An exception that nobody has any more may have objects.
+        native.exceptions_sweep(current_context().address)
         native.heap_collect(self.address)
+        if hooks.let_go is not None:
+            hooks.let_go()
 
     @property
     def used_bytes(self) -> int:

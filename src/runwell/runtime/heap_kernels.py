@@ -29,6 +29,7 @@ from runwell.kernel import (
 )
 from runwell.runtime.c_library import calloc, free, malloc, memmove
 from runwell.runtime.exception_kernels import exception_release_of_object
+from runwell.runtime.extern_list_kernels import drop_all_externs, move_externs, sort_externs
 from runwell.runtime.handle_kernels import drop_dying, give_handles
 from runwell.runtime.heap_layout import (
     BLOCK,
@@ -80,6 +81,10 @@ LEAST_THRESHOLD = 8 << 20
 # A collection of a full heap that leaves less than this part of it free is in vain.
 LEAST_FREE = 16
 MOST_ENTRIES = 1 << 40
+# Objects of the host before it is worth looking which of them are still in use, and how many bytes
+# are looked at for each of them.
+LEAST_EXTERNS = 1024
+BYTES_EACH = 1024
 
 
 def _class_of() -> list[int]:
@@ -106,6 +111,7 @@ def heap_new(limit: u64) -> Ptr[Heap]:
         heap.limit = limit
         heap.threshold = min(limit, u64(LEAST_THRESHOLD))
         heap.stack_most = u64(MOST_ENTRIES)
+        heap.most_externs = u64(LEAST_EXTERNS)
     return heap
 
 
@@ -113,6 +119,9 @@ def heap_new(limit: u64) -> Ptr[Heap]:
 def heap_free(heap: Ptr[Heap]) -> None:
     """Give a heap back; no guest uses it."""
     give_handles(heap, Ptr[Heap](0))
+    if heap.face != null:
+        heap.face[0] = 0
+    drop_all_externs(heap)
     for i in range(heap.n_regions):
         region = Ptr[Region](heap.regions[i])
         for k in range(u64(OWN_BLOCKS), u64(BLOCKS)):
@@ -267,11 +276,16 @@ def collect(heap: Ptr[Heap]) -> None:
     finish_sweeping(heap)
     clear_marks(heap)
     drop_dying(heap)
+    heap.n_looked_at = 0
     mark_all(heap)
+    sort_externs(heap)
     heap.live = 0
     sort_out(heap)
     heap.threshold = min(heap.limit, max(2 * heap.used, u64(LEAST_THRESHOLD)))
     trim(heap, (heap.threshold - min(heap.threshold, heap.used)) // u64(BLOCK))
+    heap.most_externs = max(u64(LEAST_EXTERNS), 2 * heap.n_externs)
+    # Where there is much to mark, it is worth it less often.
+    heap.most_externs += (heap.live + 8 * heap.n_looked_at) // u64(BYTES_EACH)
     heap.n_collections += 1
     resume_guests(heap)
 
@@ -347,6 +361,7 @@ def move_all(heap: Ptr[Heap], other: Ptr[Heap]) -> bool:
     heap.n_roots = room
     other.n_roots = 0
     give_handles(other, heap)
+    move_externs(other, heap)
     other.heir = heap
     return True
 

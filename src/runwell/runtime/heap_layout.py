@@ -51,7 +51,7 @@ class HeapType:
     """
 
     number: u32  # canonical
-    kind: u32  # base.objects.IS_STRUCT or IS_ARRAY
+    kind: u32  # base.objects.IS_STRUCT, IS_ARRAY or IS_HOST
     depth: u32  # how many supertypes it has
     size: u32  # of a structure, in bytes
     stride: u32  # of an array: bytes from element to element
@@ -122,6 +122,15 @@ class Handle:
 
 
 @struct
+class Extern:
+    """An object of the host that a heap holds, because guests may refer to it."""
+
+    next: Ptr["Extern"]
+    cell: u64  # address of the object of the heap that stands for it
+    object: u64  # PyObject*, of which it has a reference
+
+
+@struct
 class MarkEntry:
     """An object whose references are to be followed, from an element on."""
 
@@ -158,6 +167,11 @@ class Heap:
     overflow: u32  # something could not be put on the stack
     cycle: u32  # number of the collection, in the process
     object: u64  # PyObject* of the Python face
+    externs: Ptr[Extern]
+    n_externs: u64
+    most_externs: u64  # from which on it is worth collecting
+    n_looked_at: u64  # references outside of the heap that the last collection has looked at
+    face: Ptr[u64]  # where Python's cycle collector learns of the heap, or null
     unswept: Array[Ptr[Block], Literal[64]]
     bins: Array[Bin, Literal[64]]  # used by the owner without the lock
     shared: Array[Bin, Literal[64]]  # used by everybody else, with it

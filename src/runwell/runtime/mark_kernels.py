@@ -104,6 +104,7 @@ def mark_root(heap: Ptr[Heap], word: u64) -> None:
 @kernel
 def mark_roots(heap: Ptr[Heap], words: Ptr[u64], n: u64) -> None:
     """Mark what words refer to."""
+    heap.n_looked_at += n
     for i in range(n):
         mark_root(heap, words[i])
 

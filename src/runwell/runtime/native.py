@@ -69,6 +69,7 @@ SIGNATURES: dict[str, str] = {
     "exception_release": "None u64",
     "exception_take": "u64 u64",
     "exceptions_forget": "None u64",
+    "exceptions_sweep": "None u64",
     "heap_new": "u64 u64",
     "heap_free": "None u64",
     "heap_add_root": "u32 u64 u32 u64 u64",
@@ -183,6 +184,10 @@ class Hooks:
             value.
         native_code: an address inside of an instruction of compiled code to that code.
         source_of: ``(module, offset)`` to the file and line that an instruction comes from, or "".
+        hold_object: ``(address of a heap, object)`` to the address of a handle of it, or 0.
+        make_externs: the address of a heap to what shows Python's cycle collector the objects of
+            Python in it.
+        let_go: lets go of objects of Python that no guest refers to any more.
         know_refs: is told the types of Python values that stand for references, once there are any.
         call: calls a start function for the body of an instance, with all that a call from the
             host entails.
@@ -191,8 +196,11 @@ class Hooks:
     __slots__ = (
         "call",
         "hold_exception",
+        "hold_object",
         "know_refs",
+        "let_go",
         "make_exception",
+        "make_externs",
         "native_code",
         "offset_of",
         "source_of",
@@ -201,6 +209,9 @@ class Hooks:
     )
 
     def __init__(self) -> None:
+        self.hold_object: Callable[[int, object], int] | None = None
+        self.make_externs: Callable[[int], object] | None = None
+        self.let_go: Callable[[], object] | None = None
         self.know_refs: Callable[[type, type], None] | None = None
         self.call: Callable[[Func, InstanceBody], object] | None = None
         self.make_exception: Callable[[Held, tuple[Frame, ...]], WasmException] | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from runwell.base.errors import InternalError
 from runwell.base.light import final
-from runwell.base.objects import IS_STRUCT, TAG, TAG_MASK
+from runwell.base.objects import HOST_AT, IS_HOST, TAG, TAG_MASK
 from runwell.base.types import FuncType, ValType, ref_to_index
 from runwell.kernel.types import ctype_of, u64
 from runwell.module.types import ArrayType, StructType
@@ -129,7 +130,7 @@ def ref_at(cell: int, *, is_extern: bool) -> object:
     """
     word: int = ctype_of(u64).from_address(cell).value
     if word & TAG_MASK == 0:
-        return object_at(word) if word else None
+        return None
     if word & 1:
         return _make(word, None, None) if is_extern else _number(word)
     handle = native.handle_new(cell)
@@ -139,9 +140,51 @@ def ref_at(cell: int, *, is_extern: bool) -> object:
     lease = _Lease(handle)
     native.untrack(lease)
     word = _handle_word(handle)
+    if _heap_type(word).kind == IS_HOST:
+        return object_at(ctype_of(u64).from_address(word - TAG + HOST_AT).value)
     region = ctype_of(Region).from_address(word & -REGION)
     heap = ctype_of(Heap).from_address(region.heap)
     return _make(word, lease, object_at(heap.object).store())
+
+
+@final
+class HeldWord(Word):
+    """A reference to an object of Python, which is one as long as this number is there.
+
+    Attributes:
+        lease: the handle.
+    """
+
+    lease: _Lease
+
+
+def hold(heap: int, value: object) -> HeldWord:
+    """The reference by which guests know an object of Python.
+
+    Args:
+        heap: the address of the heap of their store.
+        value: the object, which is not None.
+
+    Raises:
+        MemoryError: the system has no room.
+    """
+    if hooks.hold_object is None:
+        raise InternalError("nobody has lent a way to hold objects")
+    handle = hooks.hold_object(heap, value)
+    if not handle:
+        raise MemoryError("no room for a reference")
+    lease = _Lease(handle)
+    native.untrack(lease)
+    word = HeldWord(_handle_word(handle))
+    word.lease = lease
+    return word
+
+
+def host_object(word: int) -> object:
+    """The object of Python that a reference stands for, which somebody holds; else None."""
+    if word & TAG_MASK == TAG and _heap_type(word).kind == IS_HOST:
+        return object_at(ctype_of(u64).from_address(word - TAG + HOST_AT).value)
+    return None
 
 
 def _handle_word(handle: int) -> int:
@@ -156,9 +199,9 @@ def _make(word: int, lease: _Lease | None, store: Store | None) -> Ref:
     return found
 
 
-def is_struct(word: int) -> bool:
-    """Is the object that a reference is to a structure?"""
-    return bool(_heap_type(word).kind == IS_STRUCT)
+def kind_of(word: int) -> int:
+    """What the object that a reference is to is: ``IS_STRUCT``, ``IS_ARRAY`` or ``IS_HOST``."""
+    return int(_heap_type(word).kind)
 
 
 if hooks.know_refs is not None:

@@ -19,11 +19,11 @@ from runwell.base.objects import TAG, TAG_MASK
 from runwell.base.types import ValType
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.runtime import layout
-from runwell.runtime.func import Func, object_at
+from runwell.runtime.func import Func
 from runwell.runtime.instance import Extern, Instance
 from runwell.runtime.native import native
 from runwell.runtime.plan import Plan
-from runwell.runtime.types import is_function_type
+from runwell.runtime.types import is_function_type, may_be_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 # Memories up to this size are copied: the fault of one page costs as much.
 COPIED = 1 << 17
-_FUNCTIONS, _EXTERNALS = (0x70, 0x73), (0x6F, 0x72)  # heap types
+_FUNCTIONS = (0x70, 0x73)  # heap types
 
 
 @final
@@ -154,11 +154,11 @@ class Template:
             self._images, made.memories[module.n_imported_memories :], strict=True
         ):
             image.use(memory.address)
-        self._copy_references(made)
-        return Copy(made, externs)
+        return Copy(made, self._copy_references(made))
 
-    def _copy_references(self, made: Instance) -> None:
-        """Copy globals, tables and segments."""
+    def _copy_references(self, made: Instance) -> list[int]:
+        """Copy globals, tables and segments; gives what keeps the objects of Python in them."""
+        held: list[int] = []
         source, module = self.instance, self.instance.code.module
         plan: Plan = source.code.plan
         start = source.address
@@ -175,8 +175,10 @@ class Template:
             return renamed.get(bits, bits)
 
         def translated(type_: ValType, bits: int) -> int:
-            if bits and bits & TAG_MASK == 0 and type_ & 0xFF in _EXTERNALS:
-                return made.store.hold(object_at(bits))
+            if bits & TAG_MASK == TAG and may_be_object(type_):
+                word = made.store.hold(_host_object(bits))
+                held.append(word)
+                return word
             return moved(bits)
 
         for x in range(module.n_imported_globals, len(module.global_types)):
@@ -189,7 +191,7 @@ class Template:
             segment = ctype_of(layout.Segment).from_address(start + at)
             if not segment.size:
                 continue
-            type_ = module.elements[i].type
+            type_ = source.code.canonical(module.elements[i].type)
             words = _words(segment.items, segment.size)
             items = array("Q", [translated(type_, bits) for bits in words])
             made.body.segments.append(items)
@@ -202,6 +204,7 @@ class Template:
             contents = array("Q", [translated(kind, bits) for bits in _elements(table.address)])
             to = ctype_of(layout.Table).from_address(copy.address).elements
             _copy_bytes(contents.buffer_info()[0], to, 8 * len(contents))
+        return held
 
 
 def made_externs(made: Instance, externs: Sequence[Extern | None]) -> Sequence[Extern | None]:
@@ -224,13 +227,12 @@ class Copy:
         "_keep",
         "_members",
         "_snapshot",
-        "_stores",
         "_tables",
         "instance",
         "memories",
     )
 
-    def __init__(self, instance: Instance, externs: Sequence[Extern | None]) -> None:
+    def __init__(self, instance: Instance, held: list[int]) -> None:
         from ctypes import addressof, string_at
 
         self.instance = instance
@@ -263,11 +265,9 @@ class Copy:
         )
         self._keep = (struct, state, memories, contents, tables)
         self._snapshot: int = addressof(struct)
-        self._held = dict(instance.store.held)
+        # The objects of Python that it begins with.
+        self._held = held
         self._members = len(instance.store._members)
-        # Host functions keep the objects that they have returned.
-        owners: list[Any] = [extern.owner for extern in externs if isinstance(extern, Func)]
-        self._stores = [owner.store for owner in owners if hasattr(owner, "callable")]
 
     @property
     def is_shared(self) -> bool:
@@ -284,13 +284,10 @@ class Copy:
         """Put it back into its first state; False if it runs."""
         if not native.instance_reset(self._snapshot):
             return False
-        held = self.instance.store.held
-        if len(held) != len(self._held):
-            held.clear()
-            held.update(self._held)
-        for store in self._stores:
-            if store.held:
-                store.held.clear()
+        heap = self.instance.store.heap
+        if heap is not None and heap.native.n_externs != len(self._held):
+            # What the last user gave it.
+            heap.collect()
         return True
 
 
@@ -299,14 +296,23 @@ def _is_copied(type_: ValType) -> bool:
     heap = type_.heap_index
     if heap is not None:
         return is_function_type(heap)
-    return type_ & 0xFF in (*_FUNCTIONS, *_EXTERNALS)
+    return type_ & 0xFF in _FUNCTIONS or may_be_object(type_)
 
 
 def _check(type_: ValType, what: str, words: Iterable[int]) -> None:
     if not _is_copied(type_) and any(words):
         raise RunwellError(f"no snapshot can be made: {what} has a value of type {type_.text}")
-    if type_ & 0xFF in _EXTERNALS and any(bits & TAG_MASK == TAG for bits in words):
+    if may_be_object(type_) and any(
+        bits & TAG_MASK == TAG and _host_object(bits) is None for bits in words
+    ):
         raise RunwellError(f"no snapshot can be made: {what} refers to an object of the heap")
+
+
+def _host_object(word: int) -> object:
+    """The object of Python that a reference stands for, or None."""
+    from runwell.runtime.reference import host_object
+
+    return host_object(word)
 
 
 def _elements(table: int) -> list[int]:

@@ -54,8 +54,6 @@ class Store:
     """Things that live as long as any of them is in use.
 
     Attributes:
-        held: host objects that guests of the store may refer to, by the address that they know
-            them by.  Native code adds to it too; it stays the right place when stores join.
         is_kept: was it ever kept by another store?
     """
 
@@ -69,12 +67,10 @@ class Store:
         "_roots",
         "_runs",
         "_turn",
-        "held",
         "is_kept",
     )
 
     def __init__(self) -> None:
-        self.held: dict[int, object] = {}
         self.is_kept = False
         self._heir: Store | None = None
         self._kept: dict[int, object] = {}
@@ -201,7 +197,6 @@ class Store:
             for member in rest._members:
                 member.store = ref(heir)
             heir._members += rest._members
-            heir._kept[id(rest.held)] = rest.held
             # What kept the other one would now keep itself.
             for key, thing in rest._kept.items():
                 if not (isinstance(thing, Store) and thing.root is heir):
@@ -230,11 +225,20 @@ class Store:
             return _turn_of(self.root)
 
     def hold(self, value: object) -> int:
-        """The address by which the guest knows a host object, kept from now on; 0 for None."""
+        """The reference by which guests know a host object; 0 for None.
+
+        The object is kept as long as the result is, and as long as guests can get at it.
+
+        Raises:
+            MemoryError: the system has no room.
+        """
         if value is None:
             return 0
-        self.held[id(value)] = value
-        return id(value)
+        # The limit is that of the instances in the store.
+        heap = self.use_heap(0)
+        from runwell.runtime.reference import hold
+
+        return hold(heap.address, value)
 
 
 def _connect(a: Store, b: Store) -> None:

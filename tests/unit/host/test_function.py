@@ -24,7 +24,6 @@ def test_natives():
     assert code.entry == native.address("stub_call_host")
     assert (code.param_bytes, code.ref_param_bytes) == (8, 8)
     assert host.callable == id(f)
-    assert host.held == id(function.store.held)
     assert host.host.entry == signature.host_entry
     assert host.host.signature == signature.address
     assert (host.host.frame_bytes, host.host.ref_bytes) == (24, 8)

@@ -2,6 +2,7 @@ import gc
 import weakref
 
 from runwell.base.types import EXTERNREF, FUNCREF, I32, FuncType
+from runwell.runtime.reference import host_object
 from runwell.runtime.store import Store, carries_refs
 
 
@@ -103,33 +104,50 @@ def test_members_find_their_store():
     assert members[0].store().root is keep_one.root
 
 
-def test_host_objects_are_held_by_address():
+def test_host_objects_are_held_as_long_as_their_references():
     store = Store()
     value = Thing()
     alive = weakref.ref(value)
-    address = store.hold(value)
-    assert store.hold(value) == address == id(value)
+    word = store.hold(value)
+    assert host_object(word) is value
     assert store.hold(None) == 0
+    del value
+    store.heap.collect()
+    assert alive() is not None
+    del word
+    assert alive() is not None
+    store.heap.collect()
+    assert alive() is None
+
+
+def test_host_objects_go_with_their_store():
+    store = Store()
+    value = Thing()
+    alive = weakref.ref(value)
+    store.hold(value)
     del value
     assert alive() is not None
     del store
     assert alive() is None
 
 
-def test_the_place_of_held_objects_outlives_a_join():
+def test_held_objects_outlive_a_join():
     a, b = Store(), Store()
-    places = a.held, b.held
-    a.join(b)
     values = [Thing(), Thing()]
     alive = [weakref.ref(v) for v in values]
-    for place, value in zip(places, values, strict=True):
-        place[id(value)] = value
-    del values, value, place, places
-    gc.collect()
+    words = [a.hold(values[0]), b.hold(values[1])]
+    a.join(b)
+    del values
+    a.heap.collect()
+    assert [host_object(word) for word in words] == [v() for v in alive]
+    assert None not in [v() for v in alive]
+    words.pop()
+    a.heap.collect()
+    assert [v() is not None for v in alive] == [True, False]
     del a
-    assert all(v() is not None for v in alive)
+    assert alive[0]() is not None
     del b
-    assert all(v() is None for v in alive)
+    assert alive[0]() is None
 
 
 def test_a_long_series_of_joins_is_cheap():

@@ -1,0 +1,46 @@
+"""Objects of Python that guests have (as native code sees them: ``held_kernels``)."""
+
+from __future__ import annotations
+
+from runwell.host.builtin import make_builtin
+from runwell.host.layout import ExternsObject
+from runwell.host.native_type import CLEAR, DEALLOC, HAVE_GC, TRAVERSE, make_type
+from runwell.runtime.native import hooks, native
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Externs:
+    """What refers, for Python's cycle collector, to all objects of Python that a heap holds."""
+
+    def __reduce__(self) -> str:
+        raise TypeError("a runwell.Externs cannot be pickled: it is part of a heap")
+
+
+# The type and the kernel that makes its objects, once there is a heap.
+_made: list[Any] = []
+
+
+def _make_externs(heap: int) -> object:
+    """What shows the cycle collector the objects of Python in a heap."""
+    if not _made:
+        slots = {CLEAR: "externs_clear", DEALLOC: "externs_dealloc", TRAVERSE: "externs_traverse"}
+        type_ = make_type(Externs, ExternsObject, slots, {}, HAVE_GC)
+        hooks.let_go = make_builtin("let_go_of_externs", "None", native.address)
+        _made[:] = type_, make_builtin("new_externs", "object object u64", native.address)
+    type_, new = _made
+    return new(type_, heap)
+
+
+def _hold_object(heap: int, value: object) -> int:
+    """The address of a handle of an object of Python as guests of a heap know it, or 0."""
+    hooks.hold_object = make_builtin("hold_object", "u64 u64 object", native.address)
+    return hooks.hold_object(heap, value)
+
+
+def install() -> None:
+    """Lend the runtime what needs the C API of Python."""
+    hooks.make_externs = _make_externs
+    hooks.hold_object = _hold_object
