@@ -439,7 +439,8 @@ def test_threads(module):
     over.set()
     collector.join()
     assert not failed
-    del instances, threads, collector
+    instances.clear()
+    del threads, collector
     gc.collect()
     assert counts[0].alive <= 3  # what is left on the stacks of threads
 
