@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from _weakref import ref
+
 from runwell.base.light import final
 from runwell.base.limits import HEAP_BYTES
 from runwell.kernel.types import ctype_of
@@ -11,10 +13,13 @@ from runwell.runtime.native import Hooks, Native, hooks, native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from _weakref import ref
     from typing import Any
 
     from runwell.runtime.store import Root, Store
+
+
+# Those that are there, by address.
+_bodies: dict[int, ref[HeapBody]] = {}
 
 
 @final
@@ -23,7 +28,13 @@ class _Lease(int):
 
     __slots__ = ()
 
-    def __del__(self, native: Native = native, hooks: Hooks = hooks) -> None:
+    def __del__(
+        self,
+        native: Native = native,
+        hooks: Hooks = hooks,
+        bodies: dict[int, ref[HeapBody]] = _bodies,
+    ) -> None:
+        bodies.pop(self, None)
         native.heap_free(self)
         if hooks.let_go is not None:
             hooks.let_go()
@@ -56,6 +67,7 @@ class HeapBody:
         native.untrack(self.address)
         self.store: ref[Store]
         self.native.object = id(self)
+        _bodies[address] = ref(self)
         make = hooks.make_externs
         self._externs = make(address) if make is not None else None
 
@@ -99,6 +111,14 @@ class HeapBody:
     def used_bytes(self) -> int:
         """Bytes that it has for objects, in whole blocks."""
         return int(self.native.used)
+
+
+def collect_all() -> None:
+    """Free what nobody refers to in all heaps of the process."""
+    for found in list(_bodies.values()):
+        body = found()
+        if body is not None:
+            body.collect()
 
 
 def _limit(limit: int | None) -> int:

@@ -18,6 +18,7 @@ from runwell.embed.config import Engine as NativeEngine
 from runwell.embed.instance import Instance
 from runwell.embed.module import Module
 from runwell.runtime.context import Context, current_context
+from runwell.runtime.heap import collect_all
 
 if TYPE_CHECKING:
     from runwell.compat.wasmtime.func import Caller
@@ -67,8 +68,9 @@ class Store(Managed):
         return self._data
 
     def gc(self) -> None:
-        """Ask for what is garbage to be freed, which it is anyway."""
+        """Free what no guest refers to any more; of other stores, too."""
         self._check_open()
+        collect_all()
 
     def set_fuel(self, fuel: int) -> None:
         """Say how much fuel there is.
