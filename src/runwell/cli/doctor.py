@@ -97,9 +97,16 @@ def check_compiler() -> Finding:
     try:
         return Finding(GOOD, "compiler", f"llvmlite {version('llvmlite')}")
     except PackageNotFoundError:
-        return Finding(
-            BAD, "compiler", "llvmlite is not installed", "Install it: pip install llvmlite"
-        )
+        if is_prebuilt():
+            return Finding(SLOW, "compiler", _NO_COMPILER, _INTERPRETED)
+        return Finding(BAD, "compiler", _NO_COMPILER, "Install it: pip install llvmlite")
+
+
+def is_prebuilt() -> bool:
+    """Is there a native core that came with the package, for this machine?"""
+    from runwell.interp import core, prebuilt
+
+    return bool(prebuilt.find(core.PREBUILT, core.python_key(), core.source_stamps()))
 
 
 def check_cache() -> Finding:
@@ -166,6 +173,10 @@ def compile_answer(data: bytes) -> bytes:
 
 def check_process() -> Finding:
     """Can a compiler process be started, and does it compile?"""
+    from importlib.util import find_spec
+
+    if find_spec("llvmlite") is None:
+        return Finding(SLOW if is_prebuilt() else BAD, "process", _NO_COMPILER)
     from queue import Empty, SimpleQueue
 
     from runwell.jit.compiler import Outcome, Status
@@ -206,6 +217,8 @@ def check_module() -> Finding:
     return Finding(GOOD, "module", f"loaded and called in {taken_ms:.1f} ms")
 
 
+_NO_COMPILER: Final = "llvmlite is not installed"
+_INTERPRETED: Final = "Programs are interpreted; to have them compiled, pip install llvmlite"
 CHECKS: Final[tuple[Callable[[], Finding], ...]] = (
     check_python,
     check_platform,

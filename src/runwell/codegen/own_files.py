@@ -102,23 +102,35 @@ def _problem_above(directory: str) -> str:
     return ""
 
 
-def _open_own(path: str) -> tuple[int, int] | None:
-    """Descriptor and size of a file, if it is a plain one that only we can have written."""
+def _open_own(path: str, *, is_ours: bool = True) -> tuple[int, int] | None:
+    """Descriptor and size of a file, if it is a plain one that only we can have written.
+
+    Args:
+        path: of the file.
+        is_ours: it must be; else anybody may have written it.
+    """
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        follow = os.O_NOFOLLOW if is_ours else 0
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | follow)
     except OSError:
         return None
     info = os.fstat(file)
-    closed = stat.S_ISREG(info.st_mode) and not info.st_mode & 0o022
-    if not closed or info.st_uid != os.geteuid() or info.st_size > _MAX_BYTES:
+    closed = not is_ours or (info.st_uid == os.geteuid() and not info.st_mode & 0o022)
+    if not closed or not stat.S_ISREG(info.st_mode) or info.st_size > _MAX_BYTES:
         os.close(file)
         return None
     return file, info.st_size
 
 
-def read_key(path: str) -> str | None:
-    """The key of a whole file of ours, or None."""
-    opened = _open_own(path)
+def read_key(path: str, *, is_ours: bool = True) -> str | None:
+    """The key of a whole file, or None.
+
+    Args:
+        path: of the file.
+        is_ours: only we may be able to write it; else it is for the caller to know why it can be
+            trusted.
+    """
+    opened = _open_own(path, is_ours=is_ours)
     if opened is None:
         return None
     file, size = opened

@@ -1,9 +1,13 @@
-"""The machine that LLVM compiles for: this one."""
+"""The machine that LLVM compiles for: this one, unless the environment names another."""
 
+import os
 from functools import cache
 from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
+
+# In the environment: a processor to compile for instead of this machine's, by LLVM's name.
+CPU_VARIABLE = "RUNWELL_CPU"
 
 
 class Target(NamedTuple):
@@ -28,9 +32,10 @@ def target_machine(level: int) -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     llvm.initialize_native_asmparser()
+    cpu = os.environ.get(CPU_VARIABLE, "")
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
+        cpu=cpu or llvm.get_host_cpu_name(),
+        features="" if cpu else llvm.get_host_cpu_features().flatten(),
         opt=level,
         reloc="pic",
         codemodel="small",

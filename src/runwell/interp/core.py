@@ -30,6 +30,9 @@ _SOURCES: dict[str, tuple[str, ...]] = {
     "runtime": ("_kernels", "c_library", "layout", "native", "types"),
     "translate": (),
 }
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# Where a wheel has cores that were built with it; see ``prebuilt``.
+PREBUILT = f"{_ROOT}/cores"
 # -O3 makes kernels larger, not faster.
 _LEVEL = 2
 
@@ -105,9 +108,16 @@ def load_core(progress: Progress | None = None) -> Core:
         return made
 
     tell = progress or show
-    wanted = key()
+    stamps = source_stamps()
+    wanted = key(stamps)
+    path = ""
     try:
-        path = NativeCache().load_or_build("core", wanted, make, lambda _: tell("wait", 0, 0))
+        if os.path.isdir(PREBUILT):
+            from runwell.interp.prebuilt import find
+
+            path = find(PREBUILT, python_key(), stamps)
+        if not path:
+            path = NativeCache().load_or_build("core", wanted, make, lambda _: tell("wait", 0, 0))
     finally:
         for line in lines:
             line.clear()
@@ -124,15 +134,24 @@ def load_core(progress: Progress | None = None) -> Core:
     return core
 
 
-def key() -> str:
-    """What a built core depends on."""
+def key(stamps: list[str] | None = None) -> str:
+    """What a built core depends on.
+
+    Args:
+        stamps: those of the sources, if they are known.
+    """
     from runwell.codegen.cpu import fingerprint
 
-    python = f"{sys.implementation.cache_tag} {sys.abiflags} {sys.maxsize}"
-    return "\n".join([python, fingerprint(), *_source_stamps()])
+    return "\n".join([python_key(), fingerprint(), *(stamps or source_stamps())])
 
 
-def _source_stamps() -> list[str]:
+def python_key() -> str:
+    """What of Python a built core depends on."""
+    return f"{sys.implementation.cache_tag} {sys.abiflags} {sys.maxsize}"
+
+
+def source_stamps() -> list[str]:
+    """Path, size and time of all sources that the core is made from."""
     return sorted(
         [stamp for package, modules in _SOURCES.items() for stamp in stamps_of(package, modules)]
     )
@@ -145,10 +164,9 @@ def stamps_of(package: str, modules: tuple[str, ...] = ()) -> list[str]:
         package: of Runwell.
         modules: modules, or what they end in; all if none is named.
     """
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     endings = tuple([f"{name}.py" for name in modules or ("",)])
     stamps = []
-    with os.scandir(f"{root}/{package}") as files:
+    with os.scandir(f"{_ROOT}/{package}") as files:
         for file in files:
             if file.name.endswith(endings):
                 info = file.stat()

@@ -1,5 +1,10 @@
 """The target, and that LLVM lays structs out as the kernel language does."""
 
+import os
+import platform
+import subprocess
+import sys
+
 import llvmlite.binding as llvm  # noqa: TID251
 import pytest
 
@@ -38,3 +43,32 @@ def test_host():
     target = host_target()
     assert target.triple.split("-")[0] in target.triple
     assert target.datalayout.startswith("e-")
+
+
+COUNT = (
+    """
+from runwell.codegen.object import compile_text
+text = """
+    + """'''
+declare i64 @llvm.ctpop.i64(i64)
+define i64 @f(i64 %x) {
+  %y = call i64 @llvm.ctpop.i64(i64 %x)
+  ret i64 %y
+}
+'''
+print(compile_text(text, 2).hex())
+"""
+)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names processors of x86-64")
+def test_another_processor_of_the_environment():
+    objects = {}
+    for cpu in ("x86-64", "x86-64-v2"):
+        environment = os.environ | {"RUNWELL_CPU": cpu}
+        command = [sys.executable, "-c", COUNT]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+        objects[cpu] = done.stdout
+    popcnt = "f3480fb8"
+    assert popcnt not in objects["x86-64"]
+    assert popcnt in objects["x86-64-v2"]

@@ -24,7 +24,7 @@ NOT_COMPILED = {"codegen/__init__.py", "host/__init__.py", "runtime/__init__.py"
 
 
 def test_key_names_all_that_is_built_from():
-    stamped = {stamp.partition(" ")[0] for stamp in core._source_stamps()}
+    stamped = {stamp.partition(" ")[0] for stamp in core.source_stamps()}
     assert set(python(IMPORTED).split()) - stamped - NOT_COMPILED == set()
 
 
