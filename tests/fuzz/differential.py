@@ -4,8 +4,8 @@ python -m tests.fuzz.differential --seconds 7200 [--first SEED] [--jobs N] [--ke
 
 Each program runs interpreted; with some of its functions compiled, more of them while it runs;
 with all compiled; and in wasmtime, if that is installed and has what the program needs.  Compared
-are results, traps and where they happened, exceptions, memories, globals, tables, fuel, and how many
-calls fitted onto the stack.
+are results, traps and where they happened, exceptions, memories, globals, tables, fuel, and how
+many calls fitted onto the stack.
 
 Programs run in processes of their own: one that dies or hangs has failed, too.  What fails is made
 smaller and written to a file.

@@ -18,7 +18,6 @@ from runwell.jit.shapes import shapes
 from runwell.kernel.types import ctype_of
 from runwell.runtime.context import current_context
 from runwell.runtime.layout import FuncCode
-
 from tests.fuzz.everything import EXPORTS, Everything
 
 if TYPE_CHECKING:

@@ -65,8 +65,29 @@ class FrameMachine(NativeMachine):
     def write(self, letter: str, slot: int, value: Value) -> None:
         """Give a slot a value."""
         self.f.do(f"store {value}, ptr {self.variables.define(letter, slot)}")
-        if self.catches:
+        if self.catches or self.variables.keeps(letter, slot):
             self.store_frame(slot, value)
+
+    def write_unclear(self, slot: int, values: list[tuple[str, Value]], word: Value | None) -> None:
+        """Give a slot a value of which nobody knows the type.
+
+        Args:
+            slot: which.
+            values: what it is if it is of a type, for each that it may have.
+            word: what it is in memory, if it is to be there.
+        """
+        for letter, value in values:
+            self.f.do(f"store {value}, ptr {self.variables.define(letter, slot)}")
+        # Which of its types it has is as unknown as before.
+        self.variables.known.pop(slot, None)
+        if word is not None and (self.catches or slot in self.variables.kept):
+            self.store_frame(slot, word)
+
+    def word_in(self, slot: int) -> Value:
+        """What is in a slot, whatever it is; it is in memory, or the slot is noted as unclear."""
+        if not self.catches and slot not in self.variables.kept:
+            self.variables.unclear.add(slot)
+        return self.load_frame("l", slot)
 
     def _frame_slot(self, offset: int) -> str:
         return self.f.ins(f"getelementptr i8, ptr %fp, i64 {offset}") if offset else "%fp"
@@ -311,10 +332,15 @@ class FrameMachine(NativeMachine):
     ) -> Value:
         at, end = int(first.text), int(first.text) + int(size.text)
         while at < end:
-            letters = self.variables.letters(at)
-            letter = "l" if "l" in letters else letters[0]
-            self.store_frame(at, self.read(letter, at))
-            at += 16 if letter == "v" else 8
+            letter = self.variables.letters(at)
+            if self.catches or at in self.variables.kept:
+                at += 8
+            elif len(letter) == 1:
+                self.store_frame(at, self.read(letter, at))
+                at += 16 if letter == "v" else 8
+            else:
+                self.variables.unclear.update((at, at + 8) if "v" in letter else (at,))
+                at += 8
         places = (
             self._frame_slot(int(first.text)),
             *map(self.ref_slot, (ref_first.text, ref_end.text)),
@@ -344,19 +370,23 @@ class FrameMachine(NativeMachine):
         self, slot: Value, to: Value, size: Value, ref_slot: Value, ref_to: Value, ref_size: Value
     ) -> None:
         start, distance = int(slot.text), int(to.text) - int(slot.text)
-        moved = [
-            (
-                at + distance,
-                [(letter, self.read(letter, at)) for letter in self.variables.letters(at)],
-            )
-            for at in range(start, start + int(size.text), 8)
-        ]
-        for at, values in moved:
-            for letter, value in values:
+        moved = []
+        at, end, may_be_half = start, start + int(size.text), False
+        while at < end:
+            letters = self.variables.letters(at)
+            values = [(letter, self.read(letter, at)) for letter in letters]
+            is_unclear = len(values) != 1 or may_be_half
+            is_kept = self.catches or at + distance in self.variables.kept
+            word = self.word_in(at) if is_unclear and is_kept else None
+            moved.append((at + distance, values, is_unclear, word))
+            may_be_half = is_unclear and "v" in letters
+            at += 16 if letters == "v" and not is_unclear else 8
+        for at, values, is_unclear, word in moved:
+            if is_unclear:
+                self.write_unclear(at, values, word)
+            else:
+                ((letter, value),) = values
                 self.write(letter, at, value)
-            if len(values) > 1:
-                # Which of its types it has is as unknown as before.
-                self.variables.known.pop(at, None)
         self._move_refs(ref_slot, ref_to, ref_size)
 
     def zero(self, slot: Value, size: Value) -> None:

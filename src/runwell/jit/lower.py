@@ -71,7 +71,7 @@ class Lowering:
             copy: number of the copy that only others of the same function call; 0 for itself.
         """
         self.around, self.function, self.entry = around, function, entry
-        self.is_copy = bool(copy)
+        self.is_copy, self._copy = bool(copy), copy
         self.name = self.name_of(function.function, entry=entry, copy=copy)
         # Whom it calls for itself, and in how many places.
         self.again, self.recursions = f"f{function.function}", 0
@@ -92,6 +92,7 @@ class Lowering:
         # Accumulators: letters and values of what they hold.
         self.acc: list[tuple[str, str]] = []
         self.acc_slot = -1  # where the integer is as well
+        self.acc_word: Value | None = None  # what it is in memory, if its type is not known
         self.begun: dict[int, int] = {}  # number of the part before each instruction
         self.facc: list[tuple[str, str]] = []
         self.number = 0
@@ -127,7 +128,16 @@ class Lowering:
             self._pass()
         except (IndexError, KeyError) as e:
             raise InternalError(f"{self.name}: the code is damaged: {e!r}") from None
+        if self.variables.unclear:
+            return self._with_kept(self.variables.kept | self.variables.unclear).run()
         return Assembly(self).text()
+
+    def _with_kept(self, slots: set[int]) -> "Lowering":
+        """The same from the beginning, with what is in these slots in memory as well."""
+        again = Lowering(self.around, self.function, self.entry, copy=self._copy)
+        again.variables.kept = slots
+        again.again = self.again
+        return again
 
     def _pass(self) -> None:
         words, i, end = self.words, 0, len(self.words)
@@ -219,7 +229,7 @@ class Lowering:
             self._to_acc([(t.letter, result)])
             if t.letter in "il":
                 self.acc_slot = slot
-            if self.catches and slot >= 0:
+            if slot >= 0 and (self.catches or variables.keeps(t.letter, slot)):
                 f = Fragment(f"w{self.number}")
                 m = self.machine(f, 0)
                 m.store_frame(slot, Value(result, IR_TYPES[t.letter]))
@@ -423,6 +433,7 @@ class Lowering:
         """An operation that does not say of which type the value is that it moves."""
         name, variables = form.op.name, self.variables
         moved: list[tuple[str, Value]] = []
+        word: Value | None = None
         if name.startswith("global.get"):
             letter = self.around.global_letter(self.words[i])
             cell = Value(str(self.words[i]), "i32")
@@ -443,17 +454,19 @@ class Lowering:
             if not letters:
                 raise InternalError(f"{self.name}: a copy of nothing")
             moved = [(letter, self._one(m, form.srcs[0], i, letter)) for letter in letters]
+            if self._wants_word(m, moved):
+                word = self._word(m, form.srcs[0], i)
             if form.srcs[0] == Src.SLOT:
                 self.variables.counters.copy(dest, self.number, m.at, self.words[i])
             i += form.srcs[0].words
         elif name == "select":
-            i, moved = self._select(m, form, i)
+            i, moved, word = self._select(m, form, i)
         else:
             index = Value(str(self.words[i]), "i32")
             size = m.memory_size(index) if name == "memory.size" else m.table_size(index)
-            moved = [("l", size), ("i", m.trunc(I32, size))]
+            moved, word = [("l", size), ("i", m.trunc(I32, size))], size
             i += 1
-        self._put(m, moved, self.words[i] if form.dst == Dst.SLOT else None)
+        self._put(m, moved, self.words[i] if form.dst == Dst.SLOT else None, word)
         return i + form.dst.words
 
     def _letters(self, src: Src, i: int) -> str:
@@ -487,34 +500,57 @@ class Lowering:
             bits = m.trunc(I32, bits)
         return m.bitcast(_TYPES[letter], bits)
 
-    def _select(self, m: FrameMachine, form: Form, i: int) -> tuple[int, list[tuple[str, Value]]]:
-        """A choice of integers, of either length."""
+    def _wants_word(self, m: FrameMachine, moved: list[tuple[str, Value]]) -> bool:
+        """Must it be known what a value of several types is in memory?"""
+        return len(moved) > 1 and (m.catches or bool(self.variables.kept))
+
+    def _word(self, m: FrameMachine, src: Src, i: int) -> Value:
+        """What a source of several types is in memory."""
+        if src == Src.SLOT:
+            return m.word_in(self.words[i])
+        if src == Src.ACC and self.acc_word is not None:
+            return self.acc_word
+        return self._one(m, src, i, "l")
+
+    def _select(
+        self, m: FrameMachine, form: Form, i: int
+    ) -> tuple[int, list[tuple[str, Value]], Value | None]:
+        """A choice of integers, of either length; the last is what it is in memory."""
         a, b = i, i + form.srcs[0].words
         c = b + form.srcs[1].words
         letters = [self.variables.letters(self.words[at]) for at in (a, b)]
         known = "".join([x for x in letters[0] if x in letters[1] and x in "il"])
         cond = m.ne(self._one(m, form.srcs[2], c, "i"), constant(I32, 0))
         i = c + form.srcs[2].words
-        dest = self.words[i]
-        if dest < self.variables.locals_end:
-            known = self.variables.letter(dest)
+        if form.dst == Dst.SLOT and self.words[i] < self.variables.locals_end:
+            known = self.variables.letter(self.words[i])
         moved = []
         for letter in known:
             x, y = self._one(m, form.srcs[0], a, letter), self._one(m, form.srcs[1], b, letter)
             moved.append((letter, m.select(cond, x, y)))
-        return i, moved
+        if not self._wants_word(m, moved):
+            return i, moved, None
+        x, y = self._word(m, form.srcs[0], a), self._word(m, form.srcs[1], b)
+        return i, moved, m.select(cond, x, y)
 
-    def _put(self, m: FrameMachine, moved: list[tuple[str, Value]], slot: int | None) -> None:
+    def _put(
+        self,
+        m: FrameMachine,
+        moved: list[tuple[str, Value]],
+        slot: int | None,
+        word: Value | None,
+    ) -> None:
         """A result, of a type or of several, to a slot and the accumulator."""
         if slot is not None:
             local = self.variables.letter(slot) if slot < self.variables.locals_end else ""
-            for letter, value in moved:
-                if local in ("", letter):
-                    m.write(letter, slot, value)
-            if len(moved) > 1:
-                self.variables.known.pop(slot, None)
+            if len(moved) > 1 and not local:
+                m.write_unclear(slot, moved, word)
+            else:
+                for letter, value in moved:
+                    if local in ("", letter):
+                        m.write(letter, slot, value)
         if moved:
-            self.acc_slot = -1
+            self.acc_slot, self.acc_word = -1, word if len(moved) > 1 else None
             self.acc = [(letter, value.text) for letter, value in moved]
 
     def _return_value(self, m: FrameMachine, form: Form, i: int) -> int:

@@ -27,6 +27,9 @@ class Variables:
         locals_end: where the slots of operands begin.
         counters: what may be counters of loops.
         number: of the part of an instruction that reads and writes now.
+        kept: slots of operands whose values are in the frame in memory, too.
+        unclear: slots that would have to be kept, because somebody wants what is in them and
+            cannot tell which of several types it has.
     """
 
     def __init__(self, own: Signature, declared: Sequence[tuple[int, ValType]]) -> None:
@@ -39,6 +42,8 @@ class Variables:
         self.used: dict[str, tuple[str, int]] = {}
         self.counters, self.number = Counters(), 0
         self.known: dict[int, str] = {}
+        self.kept: set[int] = set()
+        self.unclear: set[int] = set()
         self._held: dict[int, str] = {}
         self._starts, self._letters = [], []
         self.params = {f"{p.letter}{p.slot}" for p in own.params}
@@ -75,6 +80,10 @@ class Variables:
         name = f"{letter}{slot}"
         self.used[name] = letter, slot
         return f"%{name}"
+
+    def keeps(self, letter: str, slot: int) -> bool:
+        """Does a value of this type go to memory, too?"""
+        return slot in self.kept or (letter == "v" and slot + 8 in self.kept)
 
     def define(self, letter: str, slot: int) -> str:
         """The variable of a slot, to be written."""

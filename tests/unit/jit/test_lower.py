@@ -2,6 +2,9 @@
 
 import pytest
 from tests.unit.jit.guests import assert_same
+from tests.unit.jit.programs import job_of
+
+from runwell.jit.compile import compile_job
 
 ARGUMENTS = [-7, 0, 1, 3, 8, 100]
 
@@ -300,3 +303,44 @@ def test_wide_arithmetic():
       (i64.mul_wide_s (local.get 0) (i64.const 0x7fffffffffffffff))
       (i64.add128 (local.get 0) (i64.const -1) (i64.const 1) (i64.const 5))))"""
     assert_same(text, calls(), features="wide-arithmetic")
+
+
+SLOTS = {
+    # The word behind a choice that goes to the accumulator is no slot.
+    "a choice": """(module (memory 1)
+      (func (export "f") (param i32) (result i64) LOCALS
+        (i64.store8 (i32.const 0)
+          (select (i64.const 5) (i64.const 6) (i32.eqz (local.get 0))))
+        (i64.load (i32.const 0))))""",
+    # An operand that waits while control comes from elsewhere, in a slot that had another type.
+    "a structure": """(module
+      (type $s (struct (field i32) (field i32) (field i32)))
+      (func $g (param i64 i64 i64) (result i32) (i32.wrap_i64 (local.get 1)))
+      (func (export "f") (param i32) (result i32) (local (ref $s))
+        (drop (call $g (i64.const 1) (i64.const -2) (i64.const -3)))
+        (local.set 1 (struct.new $s
+          (i32.mul (local.get 0) (i32.const 3))
+          (i32.mul (local.get 0) (i32.const 5))
+          (block $b (result i32)
+            (br_if $b (i32.const 9) (local.get 0))
+            (drop) (br $b (i32.const 4)))))
+        (i32.add (struct.get $s 0 (local.get 1)) (struct.get $s 1 (local.get 1)))))""",
+    "an array": """(module
+      (type $a (array (mut v128)))
+      (func $g (param i32 i32 i64) (result i32) (local.get 1))
+      (func (export "f") (param i32) (result i32)
+        (drop (call $g (i32.const 1) (i32.const -2) (i64.const -3)))
+        (i32x4.extract_lane 2 (array.get $a
+          (array.new_fixed $a 2 (i32x4.splat (local.get 0))
+            (block $b (result v128)
+              (br_if $b (i32x4.splat (i32.const 9)) (local.get 0))
+              (drop) (br $b (v128.const i64x2 5 6))))
+          (i32.const 0)))))""",
+}
+
+
+@pytest.mark.parametrize("name", SLOTS)
+def test_slots_that_had_other_types(name):
+    text = SLOTS[name].replace("LOCALS", f"(local{' f64' * 999})")
+    compile_job(job_of(text))
+    assert_same(text, calls())
