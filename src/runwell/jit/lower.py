@@ -23,7 +23,7 @@ from runwell.jit.handlers import clauses
 from runwell.jit.job import JobFunction
 from runwell.jit.machine import Fragment
 from runwell.jit.surroundings import Surroundings
-from runwell.jit.template import MOVES, SIZES, Template, template
+from runwell.jit.template import MOVES, SIZES, Template, located, template
 from runwell.jit.variables import Variables
 from runwell.kernel.text import symbol
 
@@ -81,6 +81,9 @@ class Lowering:
         self.scope = around.positions.scope(f"f{function.function}", self.name)
         # Text by instruction, and where each begins.
         self.texts: list[str] = []
+        # Numbers of places: of the last access to memory, also by where it is branched to.
+        self.latest = around.positions.node(self.scope, 0)
+        self.latest_at: dict[int, int] = {}
         self.starts: dict[int, int] = {}
         self.reached: set[int] = set()  # instructions that the one before goes on to
         self.targets: set[int] = {entry or 0}
@@ -154,6 +157,7 @@ class Lowering:
                 self.variables.lose_track()
                 targets.add(offset)
                 self.live = True
+                self.latest = self.latest_at.get(offset, self.latest)
                 for letter, slot in self.landings.get(offset, ()):
                     self.variables.define(letter, slot)
             self.position = 0
@@ -179,7 +183,10 @@ class Lowering:
     def _fill(self, t: Template, i: int, offset: int) -> int:
         """The part of an instruction whose words begin at ``i``, from its template."""
         words, variables, first = self.words, self.variables, i
-        args: list[object] = [self.number, self._where(offset) if t.has_position else 0]
+        own = self._where(offset) if t.has_position else 0
+        args: list[object] = [self.number, own, self.latest]
+        if t.is_access and own:
+            self.latest = own
         for src, letter in t.srcs:
             if src == _SLOT:
                 slot = words[i]
@@ -272,6 +279,7 @@ class Lowering:
             self.loops.add(offset)
         else:
             self.forward.add(offset)
+            self.latest_at.setdefault(offset, self.latest)
         self.targets.add(offset)
         return offset
 
@@ -324,7 +332,7 @@ class Lowering:
                 self.number += 1
                 name = f"%t{self.number}"
                 how = f"trunc i64 {text} to i32" if letter == "i" else f"zext i32 {text} to i64"
-                self.texts.append(f"  {name} = {how}")
+                self.texts.append(f"  {name} = {how}, !dbg !{self.latest}")
                 return name
         raise InternalError(f"{self.name}: no {letter!r} in the accumulator")
 
@@ -368,7 +376,7 @@ class Lowering:
             i = self._branch_table(m, form, i)
         else:
             i = self._run_body(m, form, i)
-        self.texts += f.lines
+        self.texts += located(f.lines, self.latest)
         self.live = f.live
         self.uses_refs |= m.uses_refs
         return i

@@ -26,9 +26,9 @@ SIZES = ("memory.size", "table.size")
 _FRAMES = ("copy_many", "zero", "zero_refs", "throw", "throw_ref", "br", "br_table")
 _BEGINNINGS = ("return", "call")
 # Placeholders are characters for private use: that of the instruction's number, of its position,
-# and from there on the operands.
+# of the position of the access before it, and from there on the operands.
 _FIRST = 0xE000
-NUMBER, POSITION, OPERANDS = chr(_FIRST), chr(_FIRST + 1), 2
+NUMBER, POSITION, LATEST, OPERANDS = chr(_FIRST), chr(_FIRST + 1), chr(_FIRST + 2), 3
 _IMMEDIATES = {Word.OFFSET64: "i64", Word.V128: ir_type(V128)}
 _EMPTY = Signature((), 0, (), 0)
 
@@ -53,12 +53,14 @@ class Template:
         srcs: kind and letter of each source.
         imms: kind and length of each immediate.
         dst: where the result goes; ``dst_words`` long.
-        fill: gives the text; takes the instruction's number, its position, then for each source
-            the variable, value or offset, for each immediate its text, and the destination.
+        fill: gives the text; takes the instruction's number, its position, that of the last
+            access before it, then for each source the variable, value or offset, for each
+            immediate its text, and the destination.
         result: gives the text of the result from the same arguments; None if there is none.
         letter: of the result's type, "" for references.
         needs: declarations of what it refers to.
         has_position: does it use its position?
+        is_access: is it an access to a memory?
         uses_refs: does it use the reference frame?
         uses_memory: does it use memory 0 without a check?
         uses_top: does it use the ends of the frames?
@@ -74,6 +76,7 @@ class Template:
         "form",
         "has_position",
         "imms",
+        "is_access",
         "letter",
         "memory",
         "needs",
@@ -135,12 +138,39 @@ class Template:
             elif form.dst == Dst.SLOT:
                 f.do(f"store {value}, ptr %{dest}")
         self.ends = not f.live
-        text = "\n".join(f.lines)
+        self.is_access = op.kind in (Kind.LOAD, Kind.STORE)
+        text = "\n".join(self._located(f.lines))
         self.fill = _pattern(text).format
         assert module.text().endswith(before[before.index("attributes") :])
         self.needs = tuple(module.declarations.items())
         self.has_position = POSITION in text
         self.uses_refs, self.uses_memory, self.uses_top = m.uses_refs, m.uses_memory, m.uses_top
+
+    def _located(self, lines: list[str]) -> list[str]:
+        """What comes before an access is no part of it; what comes behind it is."""
+        accesses = [at for at, line in enumerate(lines) if POSITION in line]
+        if not self.is_access or not accesses:
+            return located(lines, LATEST)
+        end = accesses[-1] + 1
+        return [*located(lines[:end], LATEST), *located(lines[end:], POSITION)]
+
+
+def located(lines: list[str], node: object) -> list[str]:
+    """Instructions with the place of the last access before them, if they have none of their own.
+
+    What is loaded may become an operand in memory of the instruction that uses it; nothing else
+    accesses memory in between.  That then faults, and is to tell the place of the load.
+
+    Args:
+        lines: instructions and labels.
+        node: number of the place's node.
+    """
+    return [
+        f"{line}, !dbg !{node}"
+        if line.startswith(("  %", "  br i1")) and ", !dbg " not in line
+        else line
+        for line in lines
+    ]
 
 
 def _branch(f: Fragment, dst: Dst, cond: Value, dest: str) -> None:

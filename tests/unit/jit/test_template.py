@@ -66,7 +66,8 @@ def test_templates_are_llvm(part):
     for index in FILLED[part::PARTS]:
         made = template(index, ARCH)
         scope = positions.scope(f"f{index}")
-        text = made.fill(1, positions.node(scope, 8), *arguments(made.form))
+        places = positions.node(scope, 8), positions.node(scope, 4)
+        text = made.fill(1, *places, *arguments(made.form))
         for name, declaration in made.needs:
             module.declare(name, declaration)
         args = ", ".join(f"{ty} %{name}" for ty, name in PARAMS)
@@ -82,10 +83,12 @@ def test_templates_are_llvm(part):
 
 def test_a_template_is_filled_in():
     made = template(FORM_BY_NAME["i32.add SK->SLOT"].index, ARCH)
-    assert made.fill(5, 0, "i8", "-3", "i16") == (
-        "  %t5.1 = load i32, ptr %i8\n  %t5.2 = add i32 %t5.1, -3\n  store i32 %t5.2, ptr %i16"
+    assert made.fill(5, 0, 7, "i8", "-3", "i16") == (
+        "  %t5.1 = load i32, ptr %i8, !dbg !7\n"
+        "  %t5.2 = add i32 %t5.1, -3, !dbg !7\n"
+        "  store i32 %t5.2, ptr %i16"
     )
-    assert made.result(5, 0, "i8", "-3", "i16") == "%t5.2"
+    assert made.result(5, 0, 7, "i8", "-3", "i16") == "%t5.2"
     assert (made.letter, made.has_position, made.ends) == ("i", False, False)
 
 
@@ -95,6 +98,8 @@ def test_guarded_accesses_are_volatile_and_checked_ones_are_not():
     texts = [t.fill(*range(9)) for t in made]
     assert re.search(r"load volatile i32, .* align 1, !tbaa", texts[0])
     assert made[0].uses_memory
+    # What comes behind an access may become one with it.
+    assert texts[0].count("!dbg !1\n") + texts[0].endswith("!dbg !1") == 1
     assert "volatile" not in texts[1]
     assert made[1].memory
 
