@@ -20,7 +20,7 @@ from runwell.jit.convention import (
 )
 from runwell.jit.machine import NativeMachine
 from runwell.jit.variables import Variables
-from runwell.kernel.text import FunctionText, ModuleText
+from runwell.kernel.text import FunctionText, ModuleText, symbol
 from runwell.kernel.types import sizeof
 from runwell.runtime.layout import Context, FuncCode, FuncRef, NativeHandler, ResultClass
 
@@ -35,6 +35,7 @@ class FrameMachine(NativeMachine):
         own: its signature.
         callee: the signature of the function that is called next.
         symbol: its symbol if it is in the same module, with ``@``, or "".
+        likely: functions in the same module that it may be, if it is called by reference.
         catches: may the function catch exceptions?  Then all slots are in the frame in memory as
             well, for the code at the handler, and a record says where in the function it is.
         at: the offset of the instruction.
@@ -53,6 +54,8 @@ class FrameMachine(NativeMachine):
         super().__init__(f, module, arch=arch, position=position)
         self.variables, self.own = variables, own
         self.callee, self.symbol = own, ""
+        self.likely: tuple[int, ...] = ()
+        self._found: list[tuple[str, int]] = []  # labels where it is known which
         self.catches, self.at = False, 0
 
     # Values in frames.
@@ -161,8 +164,34 @@ class FrameMachine(NativeMachine):
         self._call(target, "%inst", code, int(first.text), ref_first.text)
 
     def call_ref(self, ref: Value, first: Value, link: Value, ref_first: Value) -> None:
+        if not self._found:
+            self._look_for(ref)
         code, inst = self._referred(ref)
         self._call(self._native(code), inst, code, int(first.text), ref_first.text)
+        if not self._found:
+            return
+        done = self.f.fresh("done")
+        self.f.end(f"br label %{done}")
+        for label, function in self._found:
+            self.f.label(label)
+            target = symbol(f"f{function}")
+            self._call(target, "%inst", "poison", int(first.text), ref_first.text)
+            self.f.end(f"br label %{done}")
+        self.f.label(done)
+
+    def check_func(self, ref: Value, type_: Value) -> None:
+        # The likely ones have the type.
+        self._look_for(ref)
+        super().check_func(ref, type_)
+
+    def _look_for(self, ref: Value) -> None:
+        """Branch to where a function is called directly, if it is likely; it is not null."""
+        for function in self.likely:
+            found, other = self.f.fresh("found"), self.f.fresh("other")
+            same = self.eq(ref, self.func_ref(constant(I32, function)))
+            self.f.end(f"br {same}, label %{found}, label %{other}{notes.USUALLY_TAKEN}")
+            self.f.label(other)
+            self._found.append((found, function))
 
     def _referred(self, ref: Value) -> tuple[str, str]:
         """The ``FuncCode`` of a function, and its instance; the host's functions have none."""

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from runwell.base.types import FuncType, ValType
+from runwell.jit.likely import likely
 from runwell.module.module import Module
 
 
@@ -22,6 +23,7 @@ class Header(NamedTuple):
         functions: type index of each function.
         globals: value type of each global.
         tags: type index of each tag.
+        likely: canonical number of types, and the functions that calls through them may reach.
     """
 
     types: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
@@ -29,6 +31,7 @@ class Header(NamedTuple):
     functions: tuple[int, ...]
     globals: tuple[int, ...]
     tags: tuple[int, ...]
+    likely: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
     def encode(self) -> bytes:
         """As bytes."""
@@ -51,6 +54,7 @@ def header_of(module: Module, numbers: tuple[int, ...]) -> Header:
         tuple(module.function_types),
         tuple([int(t.type) for t in module.global_types]),
         tuple(module.tag_types),
+        tuple(likely(module, numbers).items()),
     )
 
 

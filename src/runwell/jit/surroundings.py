@@ -32,6 +32,7 @@ class Surroundings:
         notes.prepare(self.module)
         self.positions = Positions()
         self._signatures: dict[int, Signature] = {}
+        self._likely = dict(header.likely)
         self._index_of = {number: x for x, number in reversed([*enumerate(header.numbers)])}
 
     def type_signature(self, index: int) -> Signature:
@@ -46,6 +47,10 @@ class Surroundings:
     def signature(self, function: int) -> Signature:
         """The signature of a function."""
         return self.type_signature(self.header.functions[function])
+
+    def likely(self, number: int) -> tuple[int, ...]:
+        """Functions in the text that calls through a type of a canonical number may reach."""
+        return tuple([f for f in self._likely.get(number, ()) if f in self.here])
 
     def type_index(self, number: int) -> int:
         """The lowest index of a type of a canonical number."""
