@@ -54,8 +54,7 @@ GUESTS: dict[str, str] = {
     "reference": _functions(WORK)
     + "(global $g (mut (ref $t)) (ref.func $f1))"
     + LOOP.format(call="(call_ref $t (local.get $h) (local.get $i) (global.get $g))"),
-    "import of an instance": IMPORT
-    + LOOP.format(call="(call $f (local.get $h) (local.get $i))"),
+    "import of an instance": IMPORT + LOOP.format(call="(call $f (local.get $h) (local.get $i))"),
     "table, another instance's": IMPORT + _table("$f", exported=True) + _indirect(ONE),
 }
 

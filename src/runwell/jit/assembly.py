@@ -54,8 +54,10 @@ class Assembly:
         # conclude from what it sees what the function does: "weak" says that it may be another.
         linkage = "weak dso_local" if self.low.catches else "dso_local"
         attributes = notes.FUNCTION
-        if self.low.is_copy:
-            linkage, attributes = "internal", f"{notes.FUNCTION} alwaysinline"
+        if self.low.copy is not None:
+            linkage = "internal"
+        if self.low.copy:
+            attributes += " alwaysinline"
         head = f"define {linkage} {CC} {RESULT} {symbol(self.low.name)}({args}) {attributes}"
         beginning = self._beginning()
         lines = [f"{head} !dbg {self.low.scope.node} {{", "entry:", *self.low.variables.allocate()]

@@ -20,7 +20,7 @@ from runwell.jit.convention import (
 )
 from runwell.jit.machine import NativeMachine
 from runwell.jit.variables import Variables
-from runwell.kernel.text import FunctionText, ModuleText, symbol
+from runwell.kernel.text import FunctionText, ModuleText
 from runwell.kernel.types import sizeof
 from runwell.runtime.layout import Context, FuncCode, FuncRef, NativeHandler, ResultClass
 
@@ -35,7 +35,7 @@ class FrameMachine(NativeMachine):
         own: its signature.
         callee: the signature of the function that is called next.
         symbol: its symbol if it is in the same module, with ``@``, or "".
-        likely: functions in the same module that it may be, if it is called by reference.
+        likely: functions, and their symbols, that it probably is, if it is called by reference.
         catches: may the function catch exceptions?  Then all slots are in the frame in memory as
             well, for the code at the handler, and a record says where in the function it is.
         at: the offset of the instruction.
@@ -54,8 +54,8 @@ class FrameMachine(NativeMachine):
         super().__init__(f, module, arch=arch, position=position)
         self.variables, self.own = variables, own
         self.callee, self.symbol = own, ""
-        self.likely: tuple[int, ...] = ()
-        self._found: list[tuple[str, int]] = []  # labels where it is known which
+        self.likely: dict[int, str] = {}
+        self._found: list[tuple[str, str]] = []  # labels where it is known which, and symbols
         self.catches, self.at = False, 0
 
     # Values in frames.
@@ -172,9 +172,8 @@ class FrameMachine(NativeMachine):
             return
         done = self.f.fresh("done")
         self.f.end(f"br label %{done}")
-        for label, function in self._found:
+        for label, target in self._found:
             self.f.label(label)
-            target = symbol(f"f{function}")
             self._call(target, "%inst", "poison", int(first.text), ref_first.text)
             self.f.end(f"br label %{done}")
         self.f.label(done)
@@ -186,12 +185,12 @@ class FrameMachine(NativeMachine):
 
     def _look_for(self, ref: Value) -> None:
         """Branch to where a function is called directly, if it is likely; it is not null."""
-        for function in self.likely:
+        for function, target in self.likely.items():
             found, other = self.f.fresh("found"), self.f.fresh("other")
             same = self.eq(ref, self.func_ref(constant(I32, function)))
             self.f.end(f"br {same}, label %{found}, label %{other}{notes.USUALLY_TAKEN}")
             self.f.label(other)
-            self._found.append((found, function))
+            self._found.append((found, target))
 
     def _referred(self, ref: Value) -> tuple[str, str]:
         """The ``FuncCode`` of a function, and its instance; the host's functions have none."""

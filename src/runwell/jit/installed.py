@@ -44,7 +44,8 @@ LINE_BYTES: Final = 4
 def read_name(name: str) -> tuple[int, int | None] | None:
     """The function that a symbol is of, and the place in it that is entered; None if of none.
 
-    ``f3`` is function 3, ``f3_at_16`` its place at byte 16 of its register code.
+    ``f3`` is function 3, ``f3_at_16`` its place at byte 16 of its register code.  Copies of a
+    function, such as ``f3_copy_1``, are for others of their unit only.
     """
     function, at, place = name.removeprefix("f").partition("_at_")
     if name[:1] != "f" or not function.isdecimal() or (at and not place.isdecimal()):
@@ -146,7 +147,7 @@ class Code:
             self._lines = LineMap(read_debug(self._debug), self._addresses())
         found = []
         for name, line in self._lines.frames(pc):
-            function = read_name(name)
+            function = read_name(name.partition("_copy_")[0])
             if function is not None and (line == 0 or line >= FIRST_LINE):
                 found.append((function[0], max(line - FIRST_LINE, 0) * LINE_BYTES))
         return found
@@ -335,6 +336,6 @@ def _publish_names(code: Code, module: ModuleCode) -> None:
 
 
 def _print_name(symbol: Symbol, name_of: Callable[[int], str | None]) -> str:
-    found = read_name(symbol.name)
+    found = read_name(symbol.name.partition("_copy_")[0])
     name = name_of(found[0]) if found is not None else None
     return f"{symbol.name} {name}" if name else symbol.name

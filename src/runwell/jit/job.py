@@ -77,6 +77,7 @@ class JobFunction(NamedTuple):
         declared: its declared locals, as in the binary: count and value type of each run.
         handlers: its ``HandlerTable``, or nothing.
         entries: offsets in the code where it can be entered as well.
+        is_copy: it is only for the other functions, to be inlined; its own is compiled elsewhere.
     """
 
     function: int
@@ -84,6 +85,7 @@ class JobFunction(NamedTuple):
     declared: tuple[tuple[int, int], ...] = ()
     handlers: bytes = b""
     entries: tuple[int, ...] = ()
+    is_copy: bool = False
 
     @property
     def locals(self) -> list[tuple[int, ValType]]:

@@ -50,6 +50,13 @@ def _signed(word: int, bits: int = 32) -> int:
     return word - (1 << bits) if word >> (bits - 1) else word
 
 
+def name_of(function: int, *, entry: int | None = None, copy: int | None = None) -> str:
+    """The symbol of a function, of an entry to it, or of a copy of it."""
+    if copy is not None:
+        return f"f{function}_copy_{copy}"
+    return f"f{function}" if entry is None else f"f{function}_at_{entry}"
+
+
 @final
 class Lowering:
     """A function on its way to text."""
@@ -60,7 +67,7 @@ class Lowering:
         function: JobFunction,
         entry: int | None = None,
         *,
-        copy: int = 0,
+        copy: int | None = None,
     ) -> None:
         """Begin.
 
@@ -68,13 +75,13 @@ class Lowering:
             around: the module.
             function: what to lower.
             entry: where it is entered, an offset in its code; None for its beginning.
-            copy: number of the copy that only others of the same function call; 0 for itself.
+            copy: number of the copy, which only functions in the text call; None for itself.
         """
         self.around, self.function, self.entry = around, function, entry
-        self.is_copy, self._copy = bool(copy), copy
-        self.name = self.name_of(function.function, entry=entry, copy=copy)
+        self.copy = copy
+        self.name = name_of(function.function, entry=entry, copy=copy)
         # Whom it calls for itself, and in how many places.
-        self.again, self.recursions = f"f{function.function}", 0
+        self.again, self.recursions = around.here.get(function.function, self.name), 0
         self.own = around.signature(function.function)
         self.variables = Variables(self.own, function.locals)
         self.words: Sequence[int] = array("I", function.code)
@@ -112,13 +119,6 @@ class Lowering:
                 self.landings.setdefault(clause.target, []).extend(found)
             self.forward.add(clause.target)
 
-    @staticmethod
-    def name_of(function: int, *, entry: int | None = None, copy: int = 0) -> str:
-        """The symbol of a function, of an entry to it, or of a copy of it."""
-        if copy:
-            return f"f{function}_copy_{copy}"
-        return f"f{function}" if entry is None else f"f{function}_at_{entry}"
-
     # The pass.
 
     def run(self) -> str:
@@ -137,7 +137,7 @@ class Lowering:
 
     def _with_kept(self, slots: set[int]) -> "Lowering":
         """The same from the beginning, with what is in these slots in memory as well."""
-        again = Lowering(self.around, self.function, self.entry, copy=self._copy)
+        again = Lowering(self.around, self.function, self.entry, copy=self.copy)
         again.variables.kept = slots
         again.again = self.again
         return again
@@ -437,7 +437,8 @@ class Lowering:
         if how == "call" and function == self.function.function:
             self.recursions += 1
             return symbol(self.again)
-        return symbol(f"f{function}") if function in self.around.here else ""
+        name = self.around.here.get(function)
+        return symbol(name) if name is not None else ""
 
     def _move(self, m: FrameMachine, form: Form, i: int) -> int:
         """An operation that does not say of which type the value is that it moves."""

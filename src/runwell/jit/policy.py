@@ -39,13 +39,20 @@ UNIT_BYTES = 48 << 10
 CALLEE_BYTES = 2 << 10
 # Seconds that compiling a unit of several functions may be predicted to take.
 UNIT_S = 0.3
+# Register code of a function that is small enough to be copied into other units, to be inlined
+# there, and of all copies in a unit; and what they take, at most: most are inlined, or dropped.
+COPY_BYTES = 512
+COPIES_BYTES = 2 << 10
+COPY_BYTE_S = 6e-6
 # How deep callees of callees are taken in.
 CALLEE_DEPTH = 3
 
-# The whole module first: seconds a byte of binary and at least that compiling may be predicted to
-# take, before functions are compiled at the lowest level instead.
+# The whole module first: seconds that compiling may be predicted to take before functions are
+# compiled at the lowest level instead; so many and so many for each byte of binary, or at least
+# what one large function takes.
 WHOLE_S = 0.25
 WHOLE_BYTE_S = 10e-6
+WHOLE_LEAST_S = 1.0
 
 
 class Level(IntEnum):
@@ -80,6 +87,11 @@ def predict(sizes: Sizes, level: Level) -> float:
 def budget(predicted: float) -> float:
     """Seconds after which a compilation is killed."""
     return OVERRUN * predicted + OVERRUN_S
+
+
+def whole_allowance(size: int) -> float:
+    """Seconds that compiling a whole module of so many bytes may be predicted to take."""
+    return max(WHOLE_S + WHOLE_BYTE_S * size, WHOLE_LEAST_S)
 
 
 def level_of(predicted_best: float, failed: frozenset[Level]) -> Level | None:

@@ -6,7 +6,7 @@ its own place in frames, limits and backtraces, as any function that is inlined.
 """
 
 from runwell.jit.job import JobFunction
-from runwell.jit.lower import Lowering
+from runwell.jit.lower import Lowering, name_of
 from runwell.jit.surroundings import Surroundings
 
 # How often a function is put into itself, bodies that this makes of one, and their register code.
@@ -33,21 +33,29 @@ def copies(size: int, calls: int) -> int:
     return MOST_COPIES
 
 
-def lower(around: Surroundings, function: JobFunction) -> list[str]:
+def lower(around: Surroundings, function: JobFunction, *, copied: bool = True) -> list[str]:
     """A function as text, after its copies.
+
+    Args:
+        around: the module.
+        function: what to lower.
+        copied: may it have copies?
 
     Raises:
         InternalError: the register code is not what a translator makes.
     """
-    plain = Lowering(around, function)
+    first = 0 if function.is_copy else None
+    plain = Lowering(around, function, copy=first)
     text = plain.run()
     # What catches is entered at its handlers, which are in one place.
-    count = 0 if function.handlers else copies(len(function.code), plain.recursions)
+    may = copied and not function.handlers
+    count = copies(len(function.code), plain.recursions) if may else 0
     if not count:
         return [text]
     whole = []
     for n in range(count, -1, -1):
-        one = Lowering(around, function, copy=n)
-        one.again = Lowering.name_of(function.function, copy=n + 1 if n < count else 0)
+        one = Lowering(around, function, copy=n or first)
+        if n < count:
+            one.again = name_of(function.function, copy=n + 1)
         whole.append(one.run())
     return whole

@@ -7,7 +7,7 @@ from runwell.jit import notes
 from runwell.jit.convention import LETTERS, Signature, signature
 from runwell.jit.job import Header
 from runwell.jit.positions import Positions
-from runwell.kernel.text import ModuleText
+from runwell.kernel.text import ModuleText, symbol
 from runwell.kernel.types import sizeof
 from runwell.runtime.layout import Instance
 
@@ -22,11 +22,11 @@ class Surroundings:
         module: the text.
         positions: places in the code, for backtraces.
         header: of the WebAssembly module.
-        here: functions that are defined in the text.
+        here: functions that are defined in the text, and their symbols.
         arch: the processor.
     """
 
-    def __init__(self, header: Header, here: frozenset[int], arch: str) -> None:
+    def __init__(self, header: Header, here: dict[int, str], arch: str) -> None:
         self.header, self.here, self.arch = header, here, arch
         self.module = ModuleText()
         notes.prepare(self.module)
@@ -48,9 +48,10 @@ class Surroundings:
         """The signature of a function."""
         return self.type_signature(self.header.functions[function])
 
-    def likely(self, number: int) -> tuple[int, ...]:
-        """Functions in the text that calls through a type of a canonical number may reach."""
-        return tuple([f for f in self._likely.get(number, ()) if f in self.here])
+    def likely(self, number: int) -> dict[int, str]:
+        """Functions in the text that calls through a type of a canonical number probably reach."""
+        found = self._likely.get(number, ())
+        return {f: symbol(self.here[f]) for f in found if f in self.here}
 
     def type_index(self, number: int) -> int:
         """The lowest index of a type of a canonical number."""

@@ -71,12 +71,14 @@ class Unit(NamedTuple):
         level: how.
         entries: function and offset of loops that are to be entered.
         predicted_s: seconds that it should take.
+        copies: other functions, to be inlined.
     """
 
     functions: tuple[int, ...]
     level: Level
     entries: frozenset[tuple[int, int]]
     predicted_s: float
+    copies: tuple[int, ...] = ()
 
 
 @final
@@ -204,6 +206,11 @@ class ModuleTier:
             found = job_function(module, x)
             if found is not None:
                 functions.append(found._replace(entries=entries))
+        for x in unit.copies:
+            found = job_function(module, x)
+            # What catches is called, not inlined.
+            if found is not None and not found.handlers:
+                functions.append(found._replace(is_copy=True))
         return Job(self._header, tuple(functions), unit.level)
 
     def arm(self, module: ModuleCode, index: int, turns: int) -> None:

@@ -3,7 +3,7 @@
 from runwell.jit import notes
 from runwell.jit.handlers import clauses
 from runwell.jit.job import Job, JobFunction, decode_header
-from runwell.jit.lower import Lowering
+from runwell.jit.lower import Lowering, name_of
 from runwell.jit.recursion import lower
 from runwell.jit.surroundings import Surroundings
 from runwell.kernel.types import as_struct
@@ -16,11 +16,11 @@ def job_text(job: Job, arch: str) -> str:
     Raises:
         InternalError: register code is not what a translator makes.
     """
-    here = frozenset([f.function for f in job.functions])
+    here = {f.function: name_of(f.function, copy=0 if f.is_copy else None) for f in job.functions}
     around = Surroundings(decode_header(job.header), here, arch)
     bodies = []
     for function in job.functions:
-        bodies += lower(around, function) if job.level else [Lowering(around, function).run()]
+        bodies += lower(around, function, copied=job.level > 0)
         bodies += [Lowering(around, function, at).run() for at in entries_of(function)]
     scopes = [around.positions.scope(name) for name in ("check_limit", "wait_for_fuel")]
     helpers = _HELPERS.format(

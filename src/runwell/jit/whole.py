@@ -10,6 +10,7 @@ from runwell.base.log import INFO, flush, log
 from runwell.base.progress import TICK_S
 from runwell.jit import policy
 from runwell.jit.compiler import shared_compiler
+from runwell.jit.likely import likely
 from runwell.jit.policy import Level
 from runwell.jit.tier import Unit, save_code, tier_of
 
@@ -36,7 +37,7 @@ def compile_module(module: ModuleCode, progress: Progress | None = None) -> None
     tier = tier_of(module)
     tier.load(module)
     compiler = shared_compiler(*module.compiler)
-    allowance = policy.WHOLE_S + policy.WHOLE_BYTE_S * len(module.module.data)
+    allowance = policy.whole_allowance(len(module.module.data))
     try:
         left = _compile(module, tier, compiler, _units(module, tier, progress), allowance, progress)
         # What failed, or there was no time for, is tried at the level that takes the least.
@@ -57,6 +58,8 @@ def _units(module: ModuleCode, tier: ModuleTier, progress: Progress | None) -> l
     group: list[int] = []
     size, cost = 0, 0.0
     first = module.module.n_imported_functions
+    found = likely(module.module, module.numbers).values()
+    usual = sorted({x for functions in found for x in functions})
     for x in range(first, module.n_functions):
         if progress is not None and (x - first) % _TELL_FUNCTIONS == 0:
             progress("measure", x - first, module.n_functions - first)
@@ -67,19 +70,39 @@ def _units(module: ModuleCode, tier: ModuleTier, progress: Progress | None) -> l
             continue  # it is invalid
         own = policy.predict(sizes, Level.BEST)
         if group and (size + sizes.bytes > policy.UNIT_BYTES or cost + own > policy.UNIT_S):
-            units.append(Unit(tuple(group), Level.BEST, frozenset(), cost))
+            units.append(_unit(module, tier, group, cost, usual))
             group, size, cost = [], 0, 0.0
         group.append(x)
         size += sizes.bytes
         cost += own
     if group:
-        units.append(Unit(tuple(group), Level.BEST, frozenset(), cost))
+        units.append(_unit(module, tier, group, cost, usual))
     return units
+
+
+def _unit(
+    module: ModuleCode, tier: ModuleTier, group: list[int], cost: float, usual: list[int]
+) -> Unit:
+    """A unit of functions, with copies of small ones that they call, or ``usual`` ones."""
+    copies: list[int] = []
+    room = policy.COPIES_BYTES
+    sizes = [tier.sizes_of(module, x) for x in group]
+    callees = frozenset().union(*[s.callees for s in sizes if s is not None])
+    for x in [*sorted(callees.difference(group)), *usual]:
+        size = tier.sizes_of(module, x)
+        if size is None or x in copies or x in group:
+            continue
+        if size.bytes <= min(policy.COPY_BYTES, room):
+            copies.append(x)
+            room -= size.bytes
+    cost += policy.COPY_BYTE_S * (policy.COPIES_BYTES - room)
+    return Unit(tuple(group), Level.BEST, frozenset(), cost, tuple(copies))
 
 
 def _at_level(module: ModuleCode, tier: ModuleTier, unit: Unit, level: Level) -> Unit:
     cost = sum(tier.predict(module, x, level) for x in unit.functions)
-    return unit._replace(level=level, predicted_s=cost)
+    copies = unit.copies if level == Level.BEST else ()
+    return unit._replace(level=level, predicted_s=cost, copies=copies)
 
 
 def _compile(

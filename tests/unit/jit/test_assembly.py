@@ -59,7 +59,7 @@ def test_an_entry_in_the_middle_reads_the_frame():
 def test_code_that_is_cut_off_is_refused():
     job = job_of(LOOP)
     (function,) = job.functions
-    around = Surroundings(decode_header(job.header), frozenset([0]), "x86_64")
+    around = Surroundings(decode_header(job.header), {0: "f0"}, "x86_64")
     with pytest.raises(InternalError, match="f0"):
         Lowering(around, function._replace(code=function.code[:-12])).run()
 

@@ -192,6 +192,7 @@ def test_names():
     assert read_name("f12_at_340") == (12, 340)
     for name in ("", "f", "g1", "f1x", "f_at_3", "f1_at_", "f1_at_x", "f-1", "f1_at_2_at_3"):
         assert read_name(name) is None
+    assert read_name("f1_copy_1") is None
 
 
 def test_bad_code(data, module):

@@ -38,6 +38,11 @@ def test_levels(predicted, failed, level):
     assert level_of(predicted, frozenset(failed)) == level
 
 
+def test_whole_modules():
+    assert policy.whole_allowance(100) == policy.whole_allowance(10_000) == policy.WHOLE_LEAST_S
+    assert policy.whole_allowance(10**6) == policy.WHOLE_S + policy.WHOLE_BYTE_S * 10**6
+
+
 def test_compilations_are_killed_in_time():
     assert budget(0.1) == policy.OVERRUN * 0.1 + policy.OVERRUN_S
     assert turns_for(1.0) == round(1.0 / policy.TURN_S / policy.CREDIT)

@@ -11,11 +11,12 @@ HEADER = Header(
     (1, 0),
     (int(I32), int(F64)),
     (),
+    ((40, (0, 1, 7)),),
 )
 
 
 def test_types():
-    around = Surroundings(HEADER, frozenset([0]), "x86_64")
+    around = Surroundings(HEADER, {0: "f0"}, "x86_64")
     assert around.signature(0).results == (Place("d", 0),)
     assert around.type_signature(2).params == (Place("i", 0),)
     assert around.type_index(40) == 0
@@ -23,7 +24,13 @@ def test_types():
     assert "type_1" in around.module.declarations
 
 
+def test_likely_functions_are_those_that_are_here():
+    around = Surroundings(HEADER, {0: "f0", 1: "f1_copy_0"}, "x86_64")
+    assert around.likely(40) == {0: "@f0", 1: "@f1_copy_0"}
+    assert around.likely(50) == {}
+
+
 def test_globals():
-    around = Surroundings(HEADER, frozenset(), "x86_64")
+    around = Surroundings(HEADER, {}, "x86_64")
     assert around.global_letter(sizeof(Instance)) == "i"
     assert around.global_letter(sizeof(Instance) + 16) == "d"

@@ -63,3 +63,36 @@ def test_invalid_functions_stay_as_they_are():
     assert instance.exports.b(40) == 42
     with pytest.raises(runwell.InvalidError):
         instance.exports.c()
+
+
+UNITS = """(module
+  (type $t (func (param i32) (result i32)))
+  (table funcref (elem $small))
+  (memory (export "memory") 1)
+  (func $small (type $t) (i32.div_u (i32.const 100) (local.get 0)))
+  (func $big (export "big") (type $t) (local i32) {work}
+    (i32.add (call $other (local.get 0)) (local.get 1)))
+  (func (export "indirect") (type $t) (local i32) {work}
+    (i32.add (call_indirect (type $t) (local.get 0) (i32.const 0)) (local.get 1)))
+  (func $other (type $t) (i32.add (call $small (local.get 0)) (i32.const 1))))"""
+WORK = (
+    "(local.set 1 (i32.xor (i32.load (i32.and (local.get 1) (i32.const 0xFFF))) (i32.const 12345)))"
+    * 50
+)
+
+
+def test_units_have_copies_of_small_functions(monkeypatch):
+    """Of what they call, and of what calls through tables probably reach; traps are located."""
+    monkeypatch.setattr(policy, "UNIT_BYTES", 100)
+    engine = runwell.Engine(runwell.Config(engine="jit", compiler="thread"))
+    unseen = UNITS.format(work=WORK).replace("12345", str(uuid4().int & 0xFFFFFFF))
+    module = runwell.Module(unseen, engine=engine)
+    exports = runwell.Instance(module).exports
+    assert exports.big(4) - exports.indirect(4) == 1
+    for name, functions in (("big", [0, 3, 1]), ("indirect", [0, 2])):
+        with pytest.raises(runwell.Trap) as trap:
+            exports[name](0)
+        assert [frame.function for frame in trap.value.backtrace] == functions
+    names = [symbol.name for code in module.code.compiled for symbol in code.symbols]
+    assert names.count("f0") == names.count("f3") == 1
+    assert len(module.code.compiled) > 1
