@@ -10,6 +10,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from logging import Logger
     from typing import Final
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 DEBUG: Final = 10
 INFO: Final = 20
 WARNING: Final = 30
+
+# What a program does with problems that others are warned of by ``warnings``.
+tell_problem: Callable[[str], object] | None = None
 
 _loggers: dict[str, Logger] = {}
 _waiting: list[tuple[str, int, str, tuple[object, ...]]] = []
@@ -55,6 +59,21 @@ def log(name: str, level: int, text: str, *values: object) -> None:
             logger.log(level, text, *values, stacklevel=2)
     except Exception:  # noqa: BLE001 - it is the program's
         sys.excepthook(*sys.exc_info())
+
+
+def warn(text: str, category: type[Warning]) -> None:
+    """Warn of a problem that things go on in spite of.
+
+    Args:
+        text: what it is, and what follows from it.
+        category: of the warning.
+    """
+    if tell_problem is not None:
+        tell_problem(text)
+        return
+    import warnings
+
+    warnings.warn(text, category, stacklevel=4)
 
 
 def log_later(name: str, level: int, text: str, *values: object) -> None:

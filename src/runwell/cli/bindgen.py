@@ -38,9 +38,17 @@ def run(args: SimpleNamespace) -> int:
         if args.check:
             code |= _check(target, text, args.file)
         else:
-            target.write_text(text, encoding="utf-8")
+            _write(target, text)
             print(target)
     return code
+
+
+def _write(target: Path, text: str) -> None:
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as e:
+        e.filename = e.filename or str(target)  # which a full disk does not say
+        raise
 
 
 def _check(target: Path, text: str, file: str) -> int:

@@ -13,7 +13,7 @@ from runwell.base.light import NamedTuple, SimpleNamespace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from typing import Any
+    from typing import Any, NoReturn
 
 ENGINES = ("tiered", "interpreter", "jit")
 WIDTH = 80  # of the help: to ask the terminal takes its time
@@ -222,13 +222,17 @@ def read_plain(command: Command, argv: list[str]) -> dict[str, Any] | None:
 
 
 def read_any(argv: list[str]) -> SimpleNamespace:
-    """Leave it to ``argparse``."""
+    """Leave it to ``argparse``, but for what it says: that is one line."""
     from argparse import ArgumentParser, HelpFormatter
+
+    class Parser(ArgumentParser):
+        def error(self, message: str) -> NoReturn:
+            self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
     def formatter(prog: str) -> HelpFormatter:
         return HelpFormatter(prog, width=WIDTH)
 
-    top = ArgumentParser(
+    top = Parser(
         prog="runwell",
         description="Run WebAssembly: sandboxed, at native speed.",
         formatter_class=formatter,
@@ -242,7 +246,22 @@ def read_any(argv: list[str]) -> SimpleNamespace:
                 name, help=command.help, formatter_class=formatter, allow_abbrev=False
             ),
         )
-    return top.parse_args(argv, SimpleNamespace())
+    values, unknown = top.parse_known_args(argv, SimpleNamespace())
+    if unknown:
+        top.prog += f" {values.command}"
+        top.error(_describe_unknown(unknown[0], COMMANDS[values.command]))
+    return values
+
+
+def _describe_unknown(text: str, command: Command) -> str:
+    """What is wrong with an argument that nobody wants, and what was meant by it perhaps."""
+    from difflib import get_close_matches
+
+    if not text.startswith("-"):
+        return f"unexpected argument {text!r}"
+    options = [a.name for a in command.arguments if a.is_option]
+    close = get_close_matches(text.partition("=")[0], options, 1, 0.7)
+    return f"unknown option {text}" + (f": is {close[0]} meant?" if close else "")
 
 
 def _declare(command: Command, parser: ArgumentParser) -> None:

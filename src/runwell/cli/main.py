@@ -6,10 +6,12 @@ Only the subcommand that was asked for is imported: starting fast is a feature.
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import os
 import sys
 
+from runwell.base import log
 from runwell.base.light import import_module
 from runwell.codegen import bundle
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 
 # Exit codes, after sysexits.h and the shell's 128 + signal.
 USAGE, BAD_MODULE, NO_INPUT, INTERNAL, CANNOT_WRITE = 64, 65, 66, 70, 73
-TRAPPED = 134
+NO_MEMORY, TRAPPED = 71, 134
+# No space left, a file too large, a quota exceeded.
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -38,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 
     args = parse(sys.argv[1:] if argv is None else argv)
     command = import_module(f"runwell.cli.{args.command}")
+    log.tell_problem = _tell_problem
     try:
         code: int = command.run(args)
     except Trap as e:
@@ -54,14 +59,30 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.close()
         return CANNOT_WRITE
     except OSError as e:
-        where = f"{e.filename}: " if e.filename else ""
+        where = f"{e.filename}: " if e.filename else "cannot write: " if e.errno in _FULL else ""
         print(f"runwell: {where}{e.strerror or e}", file=sys.stderr)
-        return NO_INPUT if e.filename else CANNOT_WRITE
+        return CANNOT_WRITE if e.errno in _FULL or not e.filename else NO_INPUT
+    except MemoryError as e:
+        what = f": {e}" if e.args else ""
+        print(f"runwell: out of memory or of address space (see ulimit -v){what}", file=sys.stderr)
+        return NO_MEMORY
+    except ImportError as e:
+        if (e.name or "").partition(".")[0] != "llvmlite":
+            raise
+        print(
+            f"runwell: {e}: it is needed to build native code; pip install llvmlite",
+            file=sys.stderr,
+        )
+        return INTERNAL
     except InternalError as e:
         print(f"runwell: internal error: {e}\nPlease report this, with the module.",
               file=sys.stderr)  # fmt: skip
         return INTERNAL
     return code
+
+
+def _tell_problem(text: str) -> None:
+    print(f"runwell: {text}", file=sys.stderr)
 
 
 def program() -> NoReturn:

@@ -8,6 +8,7 @@ import sys
 
 import runwell
 from runwell.base.types import ValType
+from runwell.module.types import ExternKind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ else:
 
 # As ``timeout`` of the shell has it.
 STOPPED = 124
+# Names that a message lists.
+MOST_NAMES = 10
 # Seconds that somebody waits without being told what for.
 PATIENCE_S = 0.5
 
@@ -67,6 +70,14 @@ def run(args: SimpleNamespace) -> int:
     try:
         instance = runwell.Instance(module, wasi=wasi)
         if args.invoke is None:
+            if "_start" not in instance.exports:
+                what = describe_functions(module)
+                print(
+                    f"runwell: {args.file}: it is no command, as it does not export _start; "
+                    f"--invoke NAME calls a function: {what}",
+                    file=sys.stderr,
+                )
+                return 65
             return instance.run()
         return _invoke(instance, args.invoke, args.args)
     except runwell.OutOfFuel:
@@ -176,13 +187,16 @@ def _invoke(instance: runwell.Instance, name: str, texts: list[str]) -> int:
         function = instance.exports[name]
         params = function.type.params
     except (KeyError, AttributeError):
-        print(f"runwell: no function is exported as {name!r}", file=sys.stderr)
+        what = describe_functions(instance.module)
+        print(f"runwell: no function is exported as {name!r}: {what}", file=sys.stderr)
         return 64
     if len(texts) != len(params):
         print(f"runwell: {name} takes {len(params)} arguments: {function.type}", file=sys.stderr)
         return 64
     try:
-        values = [_value(t, text) for t, text in zip(params, texts, strict=True)]
+        values = [
+            _value(t, text, n) for n, (t, text) in enumerate(zip(params, texts, strict=True), 1)
+        ]
     except ValueError as e:
         print(f"runwell: {name}: {e}", file=sys.stderr)
         return 64
@@ -192,9 +206,22 @@ def _invoke(instance: runwell.Instance, name: str, texts: list[str]) -> int:
     return 0
 
 
-def _value(ty: ValType, text: str) -> int | float:
-    if ty.is_int:
-        return int(text, 0)
-    if ty.is_float:
-        return float(text)
-    raise ValueError(f"an argument of type {ty.text} cannot be given on the command line")
+def describe_functions(module: runwell.Module) -> str:
+    """Which functions there are to call, for people."""
+    names = [entry.name for entry in module.exports if entry.kind == ExternKind.FUNC]
+    if not names:
+        return "it exports no functions"
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"its functions are {', '.join(names[:MOST_NAMES])}{more}"
+
+
+def _value(ty: ValType, text: str, n: int) -> int | float:
+    if not (ty.is_int or ty.is_float):
+        raise ValueError(f"argument {n}, of type {ty.text}, cannot be given on the command line")
+    try:
+        value = int(text, 0) if ty.is_int else float(text)
+    except ValueError:
+        value = None
+    if value is None or (ty.is_int and not -(1 << (ty.bits - 1)) <= value < 1 << ty.bits):
+        raise ValueError(f"argument {n} must be of type {ty.text}, not {text!r}")
+    return value

@@ -17,6 +17,7 @@ from time import time
 from zlib import crc32
 
 from runwell.base.light import NamedTuple, final
+from runwell.base.log import warn
 from runwell.codegen.own_files import (
     MODULES_SUFFIX,
     TEMPORARY,
@@ -215,12 +216,10 @@ class NativeCache:
 
 def _keep_in_memory(name: str, data: bytes, problem: str) -> str:
     """Path of an object that only this process has, for as long as it lives."""
-    import warnings
-
-    warnings.warn(
-        f"the cache of native code cannot be used: {problem}; building again at every start",
+    warn(
+        f"the cache of native code cannot be used: {problem}; building again at every start, "
+        "unless RUNWELL_CACHE_DIR names another directory",
         CacheWarning,
-        stacklevel=3,
     )
     try:
         file = os.memfd_create(f"runwell-{name}", os.MFD_CLOEXEC)

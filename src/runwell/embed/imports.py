@@ -8,7 +8,7 @@ from runwell.embed.exports import Exports
 from runwell.host.caller import host_function, is_function
 from runwell.host.native_type import types
 from runwell.host.signature import Signature, signature_of
-from runwell.module.types import GlobalType, ImportType
+from runwell.module.types import ExternKind, GlobalType, ImportType
 from runwell.runtime.code import ModuleCode
 from runwell.runtime.instance import Extern
 from runwell.runtime.types import TypeNumber
@@ -56,7 +56,7 @@ def find_imports(
     Raises:
         LinkError: what is provided cannot be imported as what is wanted, or a list has another
             length.
-        TypeError: a namespace has no names.
+        TypeError: what is provided has no names.
     """
     found: list[Extern | None] = []
     in_order: Sequence[object] | None = None
@@ -64,6 +64,11 @@ def find_imports(
         in_order = imports
         if len(in_order) != len(wanted.entries):
             raise LinkError(f"{len(wanted.entries)} imports wanted, {len(in_order)} given")
+    elif not hasattr(imports, "get"):
+        raise TypeError(
+            "imports must be a mapping of module names, or a list in the module's order, "
+            f"not {type(imports).__name__}"
+        )
     for i, entry in enumerate(wanted.entries):
         value = in_order[i] if in_order is not None else _named(imports, entry)
         if value is None:
@@ -131,5 +136,5 @@ def _extern(wanted_all: Wanted, index: int, value: Any) -> Extern:
 def _incompatible(wanted: ImportType) -> str:
     return (
         f"incompatible import type for {wanted.module!r}.{wanted.name!r}: "
-        f"wanted {wanted.kind.text} {wanted.type}"
+        f"wanted {'func ' * (wanted.kind == ExternKind.FUNC)}{wanted.type}"
     )

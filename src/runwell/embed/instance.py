@@ -80,7 +80,10 @@ class Instance:
         functions: Mapping[str, Callable[[str], object]] = {}
         if wasi is not None:
             from runwell.wasi import preview1
+            from runwell.wasi.config import WasiConfig
 
+            if not isinstance(wasi, WasiConfig):
+                raise TypeError(f"wasi must be a runwell.WasiConfig, not {type(wasi).__name__}")
             self._wasi = preview1.Wasi(wasi, deterministic=module.engine.config.deterministic)
             functions = self._wasi.modules
         if fuel is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runwell.base.errors import MalformedError
 from runwell.base.light import final
 from runwell.base.log import INFO, log, logs
 from runwell.embed.config import Engine
@@ -30,6 +31,21 @@ if TYPE_CHECKING:
     Source: TypeAlias = Buffer | str | PathLike[str]
 
 _MAGIC = b"\0asm"
+# Magic and version.
+_HEAD = 8
+_SAMPLE = 256
+# What begins otherwise is often one of these.
+_OTHERS = (
+    (b"\0asm\x0d\0\1\0", "it is a component, and core modules are what runs here"),
+    (b"\0asm\x0a\0\1\0", "it is a component, and core modules are what runs here"),
+    (b"\x1f\x8b", "it is compressed by gzip"),
+    (b"\x28\xb5\x2f\xfd", "it is compressed by zstd"),
+    (b"PK\3\4", "it is a zip archive"),
+    (b"\x7fELF", "it is a program or library for Linux, and was not compiled to WebAssembly"),
+    (b"MZ", "it is a program or library for Windows, and was not compiled to WebAssembly"),
+    (b"BC\xc0\xde", "it is LLVM bitcode, which a linker makes a module of (wasm-ld)"),
+    (b"!<arch>", "it is an archive of objects, which a linker makes a module of (wasm-ld)"),
+)
 _VALIDATION = ("eager", "lazy")
 # What goes with the code of a module.
 _KEPT = ("engine", "_validation", "entries", "infos", "wanted")
@@ -268,7 +284,12 @@ def _decode(data: bytes, features: int) -> Decoded:
     from runwell.binary.decoder import decode
     from runwell.module.validate import validate_module
 
-    decoded = decode(data, features)
+    try:
+        decoded = decode(data, features)
+    except MalformedError as error:
+        if error.offset is not None and error.offset < _HEAD and (hint := _hint(data)):
+            raise MalformedError(f"{error.message}: {hint}", error.offset) from None
+        raise
     validate_module(decoded, features)
     return decoded
 
@@ -284,6 +305,18 @@ def _now_s() -> float:
     from time import perf_counter
 
     return perf_counter()
+
+
+def _hint(data: bytes) -> str:
+    """What those bytes probably are that are no module, and what to do about it."""
+    if not data:
+        return "it is empty"
+    for start, hint in _OTHERS:
+        if data.startswith(start):
+            return hint
+    if data[:_SAMPLE].isascii() and b"\0" not in data[:_SAMPLE]:
+        return "it is text; WebAssembly's text format is known by the suffix .wat"
+    return ""
 
 
 def _binary(source: Any, features: int, progress: Progress | None = None) -> bytes:

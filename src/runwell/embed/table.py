@@ -116,6 +116,8 @@ class Table:
             at += 1
 
     def _index(self, index: int) -> int:
+        if not isinstance(index, int):
+            raise TypeError(f"an index of a table must be an int, not {type(index).__name__}")
         size = self.native.size
         at = index + size if index < 0 else index
         if not 0 <= at < size:

@@ -66,6 +66,8 @@ class Memory:
         if isinstance(minimum, MemoryType):
             return face(NativeMemory(minimum))
         for name, pages in ("minimum", minimum), ("maximum", maximum):
+            if pages is not None and not isinstance(pages, int):
+                raise TypeError(f"{name} must be a number of pages, not {type(pages).__name__}")
             if pages is not None and not 0 <= pages < 1 << 48:
                 raise ValueError(f"{name} must be a number of pages, not {pages}")
         if shared and maximum is None:
@@ -114,8 +116,12 @@ class Memory:
 
         Raises:
             IndexError: they do not all lie in the memory.
+            TypeError: ``address`` or ``size`` is no int.
         """
-        return self._owner.read(address, size)
+        try:
+            return self._owner.read(address, size)
+        except TypeError:
+            raise _not_an_int(address=address, size=size) from None
 
     def write(self, address: int, data: Buffer) -> None:
         """Copy bytes into the memory.
@@ -126,8 +132,15 @@ class Memory:
 
         Raises:
             IndexError: they do not fit; nothing was written.
+            TypeError: ``data`` is no buffer, or ``address`` no int.
         """
-        source = memoryview(data).cast("B")
+        try:
+            source = memoryview(data).cast("B")
+        except TypeError:
+            what = "encode it first" if isinstance(data, str) else "a contiguous buffer is wanted"
+            raise TypeError(f"data must be bytes, not {type(data).__name__}: {what}") from None
+        if not isinstance(address, int):
+            raise _not_an_int(address=address)
         size = self._owner.size
         if not 0 <= address <= size - len(source):
             raise IndexError(
@@ -155,6 +168,14 @@ class Memory:
 
 
 _memories: WeakValues[int, Memory] = WeakValues()  # by address of the native memory
+
+
+def _not_an_int(**values: object) -> TypeError:
+    """What to raise where one of these numbers is none."""
+    for name, value in values.items():
+        if not isinstance(value, int):
+            return TypeError(f"{name} must be an int, not {type(value).__name__}")
+    return TypeError(f"{', '.join(values)} must be ints")
 
 
 def face(native: NativeMemory) -> Memory:

@@ -21,6 +21,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from zlib import crc32
 
 from runwell.base.light import NamedTuple, final
+from runwell.base.log import warn
 from runwell.codegen.cache import CODE_SUFFIX, CacheWarning, NativeCache
 from runwell.codegen.own_files import Lock, directory_problem, encode, read, touch, write
 
@@ -157,14 +158,8 @@ class CodeCache:
         return self.problem
 
     def _warn(self, problem: str) -> None:
-        import warnings
-
         self.problem = problem
-        warnings.warn(
-            f"compiled code cannot be kept: {problem}; the next run compiles again",
-            CacheWarning,
-            stacklevel=3,
-        )
+        warn(f"compiled code cannot be kept: {problem}; the next run compiles again", CacheWarning)
 
     def _path(self, module: ModuleCode) -> str:
         path = self._paths.get(module)

@@ -98,8 +98,13 @@ class WasiConfig:
 
         Raises:
             ValueError: an argument or variable holds a NUL, or a word is unknown.
-            TypeError: a stream, directory, clock or source of random bytes cannot be one.
+            TypeError: an argument is of a wrong type.
         """
+        if isinstance(args, str | bytes):
+            raise TypeError(f"args is a list of arguments, not one {type(args).__name__}")
+        for name, mapping in ("env", env), ("preopens", preopens):
+            if mapping is not None and not hasattr(mapping, "items"):
+                raise TypeError(f"{name} must be a mapping, not {type(mapping).__name__}")
         self.args = [_no_nul(a) for a in args]
         self.env = {_no_nul(k): _no_nul(v) for k, v in (env or {}).items()}
         for name in self.env:
@@ -124,6 +129,8 @@ class WasiConfig:
 
 
 def _no_nul(text: str) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"arguments, variables and names are strings, not {type(text).__name__}")
     if "\0" in text:
         raise ValueError(f"{text!r} holds a NUL character")
     return text
