@@ -9,9 +9,13 @@ if TYPE_CHECKING:
     from functools import lru_cache as lru_cache
     from importlib import import_module as import_module
     from types import SimpleNamespace as SimpleNamespace
+    from typing import Any as Any
+    from typing import Final as Final
     from typing import Generic as Generic
     from typing import Literal as Literal
     from typing import NamedTuple as NamedTuple
+    from typing import NoReturn as NoReturn
+    from typing import TypeAlias as TypeAlias
     from typing import TypeVar as TypeVar
     from typing import final as final
 else:
@@ -21,6 +25,9 @@ else:
     from _functools import _lru_cache_wrapper
 
     SimpleNamespace = type(sys.implementation)
+
+    # Words of annotations, which nobody reads.
+    Any = Final = NoReturn = TypeAlias = object
 
     def final(thing):  # noqa: ANN001, ANN201
         """Mark what is not to be derived from or overridden: the type checker sees to it."""
@@ -55,7 +62,9 @@ else:
         4: lambda cls, a, b, c, d: _new(cls, (a, b, c, d)),
         5: lambda cls, a, b, c, d, e: _new(cls, (a, b, c, d, e)),
         6: lambda cls, a, b, c, d, e, f: _new(cls, (a, b, c, d, e, f)),
+        7: lambda cls, a, b, c, d, e, f, g: _new(cls, (a, b, c, d, e, f, g)),
         8: lambda cls, a, b, c, d, e, f, g, h: _new(cls, (a, b, c, d, e, f, g, h)),
+        10: lambda cls, a, b, c, d, e, f, g, h, i, j: _new(cls, (a, b, c, d, e, f, g, h, i, j)),
         12: lambda cls, a, b, c, d, e, f, g, h, i, j, k, m: _new(
             cls, (a, b, c, d, e, f, g, h, i, j, k, m)
         ),
@@ -85,7 +94,7 @@ else:
             return super().__new__(cls, name, bases, namespace)
 
     class NamedTuple(tuple, metaclass=_RecordType):
-        """As ``typing.NamedTuple``, of at most six fields, eight, or twelve."""
+        """As ``typing.NamedTuple``, of at most eight fields, ten, or twelve."""
 
         @classmethod
         def _make(cls, items):  # noqa: ANN001, ANN206

@@ -32,6 +32,9 @@ HANDLERS = 50_000
 # them there.
 HOT_FUNCTIONS = 256
 COLD = 0x7FFF_FFFF
+# Heat of a function that waits: if what it is given then is lost, because the guest counts at the
+# same time, it waits again before long.
+RESTING = 1 << 17
 # Frames of a call stack, unless the configuration says otherwise.
 FRAMES = 100_000
 

@@ -8,8 +8,8 @@ An access in guard mode does not check: it faults in the pages behind the memory
 """
 
 from abc import abstractmethod
-from typing import NoReturn, final
 
+from runwell.base.light import NoReturn, final
 from runwell.base.traps import TrapCode
 from runwell.base.types import F32, F64, I32, I64, V128, ValType
 from runwell.isa.machine import I8X16, Machine, Shape, Type

@@ -1,10 +1,8 @@
 """LLVM text to a relocatable ELF object."""
 
-import re
-from typing import Any
-
 import llvmlite.binding as llvm
 
+from runwell.base.light import Any
 from runwell.codegen.target import host_target, target_machine
 
 
@@ -59,6 +57,8 @@ def _optimised(text: str, level: int) -> Any:
 
 def _located(message: str, text: str) -> str:
     """LLVM's complaint with the line of text that it is about."""
+    import re
+
     found = re.search(r"<string>:(\d+):\d+:", message)
     if found is None:
         return message

@@ -2,9 +2,10 @@
 
 import os
 from functools import cache
-from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
+
+from runwell.base.light import Any, NamedTuple
 
 # In the environment: a processor to compile for instead of this machine's, by LLVM's name.
 CPU_VARIABLE = "RUNWELL_CPU"

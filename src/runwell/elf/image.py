@@ -12,8 +12,8 @@ puts the image in its place later, before it is protected.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, final
 
+from runwell.base.light import Final, final
 from runwell.elf import format as elf
 from runwell.elf.format import ElfError
 from runwell.elf.object import ABSOLUTE, COMMON, MAX_BYTES, Object, Section, Symbol

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Final
 
+from runwell.base.light import Final
 from runwell.elf import format as elf
 from runwell.elf.format import ElfError, align_up
 from runwell.elf.image import Image
@@ -12,6 +12,7 @@ from runwell.elf.movable import HEAD, ITSELF, MAGIC, PLACE, SYMBOL, WEAK, WORD
 from runwell.elf.object import Object
 from runwell.elf.output import Kind
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 

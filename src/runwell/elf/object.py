@@ -5,8 +5,7 @@ without looking again; a damaged file is an ``ElfError`` that says what and wher
 are views of the file, not copies.  What relocation types mean is not checked here.
 """
 
-from typing import Final, NamedTuple, final
-
+from runwell.base.light import Final, NamedTuple, final
 from runwell.elf import format as elf
 from runwell.elf.format import ElfError
 

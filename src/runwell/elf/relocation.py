@@ -11,8 +11,8 @@ Source: x86-64 psABI 1.0, table 4.9; ELF for the Arm 64-bit architecture (2024Q3
 from collections.abc import Callable
 from enum import Enum
 from struct import Struct
-from typing import Final, NamedTuple
 
+from runwell.base.light import Final, NamedTuple
 from runwell.elf import format as elf
 from runwell.elf.format import ElfError
 

@@ -8,6 +8,7 @@ from runwell.base.log import INFO, log, logs
 from runwell.embed.config import Engine
 from runwell.embed.core import load
 from runwell.embed.imports import Wanted
+from runwell.jit.kept import use_kept
 from runwell.jit.policy import FIRST_LOOK
 from runwell.jit.watch import watch
 from runwell.module.types import ExportType, ExternKind, ImportType
@@ -137,6 +138,7 @@ class Module:
             compile_module(self.code, progress)
         elif config.engine == "tiered":
             watch.add(self.code)
+            use_kept(self.code)
         if started_s:
             log(
                 "module", INFO, "%s: %d functions, ready in %.1f ms",

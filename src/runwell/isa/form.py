@@ -12,6 +12,7 @@ of the first, then those of the second, and so on.
 Only what builds or prints handlers and code needs this module; a warm start does not.
 """
 
+from functools import cache
 from itertools import product
 
 from runwell.base.light import IntEnum
@@ -101,10 +102,9 @@ class Form:
         mode: how its memory access is checked.
         params: types of the sources, in this mode.
         imms: kinds of the immediates, in this mode.
-        words: length of the code after the handler, in words (of TARGETS only the count).
     """
 
-    __slots__ = ("dst", "imms", "index", "mode", "op", "params", "srcs", "words")
+    __slots__ = ("dst", "imms", "index", "mode", "op", "params", "srcs")
 
     def __init__(self, op: RegOp, srcs: tuple[Src, ...], dst: Dst, mode: Mode = Mode.GUARD) -> None:
         self.op, self.srcs, self.dst, self.mode, self.index = op, srcs, dst, mode, -1
@@ -115,8 +115,12 @@ class Form:
             self.params = (I64, *op.params[1:])
             offset = [Word.OFFSET64 if w == Word.OFFSET else w for w in op.imms]
             self.imms = (*offset, Word.MEMORY)
-        self.words: int = sum(s.words for s in srcs) + sum(w.words for w in self.imms)
-        self.words += dst.words
+
+    @property
+    def words(self) -> int:
+        """Length of the code after the handler, in words (of TARGETS only the count)."""
+        words = sum(s.words for s in self.srcs) + sum(w.words for w in self.imms)
+        return words + self.dst.words
 
     @property
     def name(self) -> str:
@@ -130,12 +134,12 @@ class Form:
 
     @property
     def key(self) -> tuple[str, tuple[Src, ...], Dst, Mode]:
-        """As in ``FORM_BY_KEY``."""
+        """As in ``form_by_key``."""
         return self.op.name, self.srcs, self.dst, self.mode
 
     def with_dst(self, dst: Dst) -> "Form | None":
         """The form that differs only in its destination, if there is one."""
-        return FORM_BY_KEY.get((self.op.name, self.srcs, dst, self.mode))
+        return form_by_key().get((self.op.name, self.srcs, dst, self.mode))
 
     @property
     def parts(self) -> "tuple[Form, ...]":
@@ -161,15 +165,18 @@ class FusedForm:
         first: what is done first; the rest only if it does not branch.
         second: what is done then.
         parts: all forms, in order.
-        words: length of the code after the handler, in words.
     """
 
-    __slots__ = ("first", "index", "parts", "second", "words")
+    __slots__ = ("first", "index", "parts", "second")
 
     def __init__(self, first: "Form | FusedForm", second: Form) -> None:
         self.first, self.second, self.index = first, second, -1
         self.parts: tuple[Form, ...] = (*first.parts, second)
-        self.words: int = first.words + second.words
+
+    @property
+    def words(self) -> int:
+        """Length of the code after the handler, in words."""
+        return self.first.words + self.second.words
 
     @property
     def name(self) -> str:
@@ -184,7 +191,7 @@ class FusedForm:
     def with_dst(self, dst: Dst) -> "FusedForm | None":
         """The form that differs only in the destination of its last part, if there is one."""
         second = self.second.with_dst(dst)
-        return FUSED_BY_PAIR.get((self.first.index, second.index)) if second else None
+        return fused_by_pair().get((self.first.index, second.index)) if second else None
 
     @property
     def acc_form(self) -> "FusedForm | None":
@@ -313,9 +320,11 @@ def _all_forms() -> list[Form]:
 
 
 def _all_fused(forms: list[Form]) -> list[FusedForm]:
-    by_name: dict[str, Form | FusedForm] = {form.name: form for form in forms}
+    every = chains()
+    ops = {name.partition(" ")[0] for chain in every for name in chain}
+    by_name: dict[str, Form | FusedForm] = {f.name: f for f in forms if f.op.name in ops}
     fused: list[FusedForm] = []
-    for *first, last in chains():
+    for *first, last in every:
         second = by_name[last]
         assert isinstance(second, Form)
         form = FusedForm(by_name[" + ".join(first)], second)
@@ -326,8 +335,26 @@ def _all_fused(forms: list[Form]) -> list[FusedForm]:
 
 
 _FORMS = _all_forms()
-FORM_BY_KEY = {form.key: form for form in _FORMS}
-FORM_BY_NAME = {form.name: form for form in _FORMS}
-_FUSED = _all_fused(_FORMS)
-FUSED_BY_PAIR = {(form.first.index, form.second.index): form for form in _FUSED}
-FORMS: list[Form | FusedForm] = [*_FORMS, *_FUSED]
+FORMS: list[Form | FusedForm] = [*_FORMS, *_all_fused(_FORMS)]
+
+
+# What finds forms is made when it is wanted first: who runs code that is there needs none of it.
+
+
+@cache
+def form_by_key() -> dict[tuple[str, tuple[Src, ...], Dst, Mode], Form]:
+    """Forms that are not fused, by operation, sources, destination and mode."""
+    return {form.key: form for form in _FORMS}
+
+
+@cache
+def form_by_name() -> dict[str, Form]:
+    """Forms that are not fused, by name."""
+    return {form.name: form for form in _FORMS}
+
+
+@cache
+def fused_by_pair() -> dict[tuple[int, int], FusedForm]:
+    """Fused forms, by the numbers of what they do first and then."""
+    fused = FORMS[len(_FORMS) :]
+    return {(f.first.index, f.second.index): f for f in fused if isinstance(f, FusedForm)}

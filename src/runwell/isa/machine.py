@@ -13,8 +13,8 @@ not use a ``V`` as a Python truth value: ``select`` and ``trap_if`` take its pla
 """
 
 from abc import ABC, abstractmethod
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
+from runwell.base.light import Generic, NamedTuple, TypeAlias, TypeVar
 from runwell.base.traps import TrapCode
 from runwell.base.types import F32, I32, ValType
 

@@ -14,8 +14,8 @@ number of supertypes: an object's type lists those from the top, so that one com
 """
 
 from collections.abc import Iterator
-from typing import Any
 
+from runwell.base.light import Any
 from runwell.base.objects import (
     DEPTH_AT,
     DISPLAY_AT,

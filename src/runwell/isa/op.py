@@ -4,9 +4,8 @@ A family module makes one ``Rows`` and decorates bodies into it; ``table`` assem
 """
 
 from collections.abc import Callable
-from typing import Any
 
-from runwell.base.light import IntEnum
+from runwell.base.light import Any, IntEnum
 from runwell.base.types import F32, F64, I32, I64, V128, ValType
 
 Body = Callable[..., Any]

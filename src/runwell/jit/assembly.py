@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
-
 from runwell.base.errors import InternalError
+from runwell.base.light import final
 from runwell.base.traps import TrapCode
 from runwell.base.types import I32
 from runwell.codegen.machine import Value
@@ -15,6 +14,7 @@ from runwell.kernel.text import symbol
 from runwell.kernel.types import as_struct
 from runwell.runtime.layout import Context, Instance, Memory
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runwell.jit.frame import FrameMachine
     from runwell.jit.lower import Lowering

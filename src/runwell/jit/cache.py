@@ -2,7 +2,7 @@
 
 There is one file a module and configuration.  Its key names the module by a cryptographic hash of
 its bytes, and everything else that the code depends on: options, the sources of Runwell, LLVM, the
-processor.  Its file name has only a quick check sum of the module, so that to find out that there
+processor.  Its file name has only what is quick to find out (``kept``), so that to see that there
 is nothing takes microseconds, however large the module is.
 
 What could not be compiled in its time is kept as well, so that nobody tries again.
@@ -14,16 +14,17 @@ first.  Several processes that run the same module each add what the file lacks.
 
 from __future__ import annotations
 
+import atexit
 import marshal
 import os
 from _thread import allocate_lock
 from weakref import WeakKeyDictionary, WeakSet
-from zlib import crc32
 
 from runwell.base.light import NamedTuple, final
 from runwell.base.log import warn
 from runwell.codegen.cache import CODE_SUFFIX, CacheWarning, NativeCache
 from runwell.codegen.own_files import Lock, directory_problem, encode, read, touch, write
+from runwell.jit.kept import options, path_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ MAX_FILES: Final = 2000
 # Of the whole, for one module.
 _SHARE: Final = 4
 _WAIT_S: Final = 2.0
-_SAMPLES: Final = 64
-_SAMPLE_BYTES: Final = 64
 
 
 class Record(NamedTuple):
@@ -164,11 +163,7 @@ class CodeCache:
     def _path(self, module: ModuleCode) -> str:
         path = self._paths.get(module)
         if path is None:
-            data = module.module.data
-            quick = f"{len(data):x}-{_sample(data):08x}"
-            options = crc32(encode(_options(module) + _surroundings()))
-            name = f"code-{quick}-{options:08x}{CODE_SUFFIX}"
-            path = self._paths[module] = f"{self._files.directory}/{name}"
+            path = self._paths[module] = path_of(module, self._files.directory)
         return path
 
     def _key(self, module: ModuleCode) -> str:
@@ -178,7 +173,7 @@ class CodeCache:
 
             digest = sha256(module.module.data).hexdigest()
             surroundings = sha256(encode(_surroundings())).hexdigest()
-            key = f"module {digest}\n{_options(module)}\nsurroundings {surroundings}"
+            key = f"module {digest}\n{options(module)}\nsurroundings {surroundings}"
             self._keys[module] = key
         return key
 
@@ -214,23 +209,6 @@ def merge(records: Iterable[Record], max_bytes: int) -> list[Record]:
     return kept
 
 
-def _sample(data: bytes) -> int:
-    """A check sum of a few pieces of a module."""
-    step = max(len(data) // _SAMPLES, _SAMPLE_BYTES)
-    view = memoryview(data)
-    found = crc32(view[-_SAMPLE_BYTES:])
-    for at in range(0, len(data), step):
-        found = crc32(view[at : at + _SAMPLE_BYTES], found)
-    return found
-
-
-def _options(module: ModuleCode) -> str:
-    return (
-        f"explicit {module.explicit} metered {module.metered} "
-        f"deterministic {module.deterministic} features {module.features:x}"
-    )
-
-
 _caches: WeakSet[CodeCache] = WeakSet()
 
 
@@ -240,6 +218,13 @@ def _in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_in_child)
+
+
+@atexit.register
+def _at_exit() -> None:
+    for cache in list(_caches):
+        cache.save()
+
 
 _known: list[str] = []
 

@@ -74,7 +74,7 @@ class Ticket:
 
 
 class Compiler(ABC):
-    """Compiles jobs in the background, in the order in which they come.
+    """Compiles jobs in the background, in the order in which they come, those that can wait last.
 
     Attributes:
         problem: why it is not what it was asked to be, or "".
@@ -83,7 +83,14 @@ class Compiler(ABC):
     problem: str
 
     @abstractmethod
-    def submit(self, data: bytes, budget_s: float, done: Callable[[Outcome], None]) -> Ticket:
+    def submit(
+        self,
+        data: bytes,
+        budget_s: float,
+        done: Callable[[Outcome], None],
+        *,
+        is_urgent: bool = True,
+    ) -> Ticket:
         """Hand a job over, at once.
 
         Args:
@@ -91,6 +98,7 @@ class Compiler(ABC):
             budget_s: seconds of processor time that it may take.
             done: is told the outcome, exactly once and in a thread of the compiler's, which it must
                 not hold up; not at all after ``close``, nor in a child that was forked meanwhile.
+            is_urgent: others, if there are any, are kept waiting.
         """
 
     @abstractmethod
@@ -100,6 +108,10 @@ class Compiler(ABC):
     @abstractmethod
     def warm(self) -> None:
         """Get ready for a job that is likely to come."""
+
+    def used_s(self) -> float:
+        """Seconds of this process's processor time that it has taken."""
+        return 0.0
 
     @abstractmethod
     def close(self) -> None:
@@ -146,6 +158,11 @@ def shared_compiler(kind: str, jobs: int | None = None) -> Compiler:
     if found is None:
         found = _shared.setdefault((kind, jobs), open_compiler(kind, FUNCTION, jobs))
     return found
+
+
+def used_here_s() -> float:
+    """Seconds of this process's processor time that its compilers have taken."""
+    return sum([compiler.used_s() for compiler in list(_shared.values())])
 
 
 def close_shared() -> None:

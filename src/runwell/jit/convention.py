@@ -15,8 +15,7 @@ A single result that is a number is in the first or second part of the result; e
 where the interpreter leaves it.
 """
 
-from typing import NamedTuple
-
+from runwell.base.light import NamedTuple
 from runwell.base.types import F32, F64, I32, I64, V128, FuncType, ValType
 from runwell.codegen.machine import VECTOR
 from runwell.runtime.layout import ResultClass

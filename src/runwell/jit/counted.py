@@ -7,7 +7,8 @@ with a constant is the only way back.  They may contain each other.
 
 from bisect import bisect_right
 from collections.abc import Set
-from typing import NamedTuple, final
+
+from runwell.base.light import NamedTuple, final
 
 # Instructions that may be executed without a look: some ten microseconds.
 LIMIT = 30_000

@@ -1,7 +1,6 @@
 """The handlers of exceptions that a function has, as the translator left them."""
 
-from typing import Any
-
+from runwell.base.light import Any
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.runtime.layout import CatchClause, HandlerTable, TryRange
 

@@ -13,6 +13,7 @@ import ctypes
 import os
 from _thread import allocate_lock
 from bisect import bisect_right
+from time import perf_counter
 from weakref import ref
 
 from runwell.base.light import NamedTuple, final
@@ -80,15 +81,17 @@ class Code:
         size: its bytes.
         symbols: its functions, by offset.
         functions: indices of the module's functions that it compiles.
+        installed_s: when it was put in place, by ``time.perf_counter``.
     """
 
     __slots__ = (
         "__weakref__", "_announced", "_debug", "_lines", "_module", "_places", "_tables", "block",
-        "functions", "size", "symbols",
+        "functions", "installed_s", "size", "symbols",
     )  # fmt: skip
 
     def __init__(self, movable: Movable, block: Block, module: ModuleCode) -> None:
         self.block, self.symbols, self.size = block, movable.symbols, len(movable.code)
+        self.installed_s = perf_counter()
         self._debug = movable.debug
         self._places = movable.places
         self._module = ref(module)

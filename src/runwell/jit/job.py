@@ -6,8 +6,8 @@ version of Python.
 
 import marshal
 from functools import lru_cache
-from typing import Any, NamedTuple
 
+from runwell.base.light import Any, NamedTuple
 from runwell.base.types import FuncType, ValType
 from runwell.jit.likely import likely
 from runwell.module.module import Module
@@ -78,6 +78,7 @@ class JobFunction(NamedTuple):
         handlers: its ``HandlerTable``, or nothing.
         entries: offsets in the code where it can be entered as well.
         is_copy: it is only for the other functions, to be inlined; its own is compiled elsewhere.
+        is_whole: can it be entered at its beginning?
     """
 
     function: int
@@ -86,6 +87,7 @@ class JobFunction(NamedTuple):
     handlers: bytes = b""
     entries: tuple[int, ...] = ()
     is_copy: bool = False
+    is_whole: bool = True
 
     @property
     def locals(self) -> list[tuple[int, ValType]]:

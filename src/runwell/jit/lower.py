@@ -8,9 +8,9 @@ turned out that something branches to.
 from array import array
 from collections.abc import Sequence
 from functools import cache
-from typing import final
 
 from runwell.base.errors import InternalError
+from runwell.base.light import final
 from runwell.base.types import I32, V128
 from runwell.codegen.machine import Value, constant
 from runwell.isa.form import FORMS, Dst, Form, Src

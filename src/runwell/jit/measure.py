@@ -1,13 +1,15 @@
-"""How big a function is, in what makes compiling it dear; found without making a line of LLVM.
+"""How big a function is, in what makes compiling it dear; found without making a line of LLVM."""
 
-One pass over portable register code, which has the number of a form where the interpreter has the
-address of a handler.
-"""
+from __future__ import annotations
 
-from array import array
-from typing import NamedTuple
+from runwell.base.light import NamedTuple
+from runwell.kernel.types import ctype_of
+from runwell.runtime import layout
+from runwell.runtime.native import native
 
-from runwell.jit.shapes import shapes
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runwell.runtime.code import ModuleCode
 
 
 class Sizes(NamedTuple):
@@ -32,44 +34,29 @@ class Sizes(NamedTuple):
     callees: frozenset[int]
 
 
-def measure(code: bytes, frame_bytes: int) -> Sizes:
-    """Measure a function.
+def measure(code: ModuleCode, index: int) -> Sizes | None:
+    """Measure a function, which is translated if it was not; None if it is invalid.
 
     Args:
-        code: its portable register code.
-        frame_bytes: size of its frame.
-
-    Raises:
-        IndexError: that is no register code.
+        code: the module.
+        index: of a function that the module defines.
     """
-    words = array("I", code)
-    by_form = shapes()
-    blocks = fan_out = vectors = at = 0
-    headers: set[int] = set()
-    callees: set[int] = set()
-    end = len(words)
-    while at < end:
-        shape = by_form[words[at]]
-        if shape.forward or shape.backward:
-            blocks += shape.forward
-            if shape.backward:
-                place = at + shape.backward
-                headers.add(place - words[place] // 4)
-                blocks += 1
-        elif shape.callee:
-            callees.add(words[at + shape.callee])
-        elif shape.table:
-            targets = words[at + shape.table] + 1
-            fan_out += targets
-            at += targets
-        vectors += shape.vectors
-        at += shape.words
+    from ctypes import addressof, c_uint32
+
+    where = code.code_address(index)
+    size = native.measure_code(where, 0, 0)
+    if not size:
+        return None
+    found = ctype_of(layout.CodeSizes)()
+    places = (c_uint32 * (size // 4))()
+    native.measure_code(where, addressof(found), addressof(places))
+    loops = len(set(places[: found.headers]))
     return Sizes(
-        len(code),
-        1 + 2 * blocks + fan_out + len(headers),
-        len(headers),
-        fan_out,
-        vectors,
-        frame_bytes // 8,
-        frozenset(callees),
+        size,
+        1 + 2 * found.branches + found.fan_out + loops,
+        loops,
+        found.fan_out,
+        found.vectors,
+        ctype_of(layout.FuncCode).from_address(where).frame_bytes // 8,
+        frozenset(places[len(places) - found.callees :]),
     )

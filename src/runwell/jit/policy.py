@@ -1,10 +1,12 @@
 """When code is compiled, and how much that may cost: every threshold of the tiers, in one place.
 
-The rule: a function earns compile time by running.  It is compiled once the time spent in it
-reaches what compiling it is predicted to take, and a compilation that takes ``OVERRUN`` times as
-long is killed and never tried again at that level.  So whatever a module is made of, all
-compilations together take at most ``1 + OVERRUN`` times what running it took, for each level.
-``docs/bombs.md`` has the whole argument, with the constant.
+The rule: compile time is earned by running.  Whatever is compiled is predicted to take at most
+``CREDIT`` times the processor time that the process has used (``Allowance``), and a compilation
+that takes ``OVERRUN`` times as long as predicted is killed and never tried again at that level.  So
+whatever a module is made of, all compilations together take at most a constant times what running
+it took.  ``docs/bombs.md`` has the whole argument, with the constant.
+
+Which functions are worth it, their turns tell: calls, and branches backward.
 
 Predictions are of seconds of processor time on a machine like that on which the coefficients were
 found (``bench/bombs.py``); a machine that is slower at one is slower at the other.
@@ -12,20 +14,28 @@ found (``bench/bombs.py``); a machine that is slower at one is slower at the oth
 
 from __future__ import annotations
 
-from runwell.base.light import IntEnum
+from runwell.base.light import IntEnum, final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runwell.jit.measure import Sizes
 
 # Turns (calls of a function, and branches backward in it) until somebody looks at it: so many that
 # what runs once is never looked at.
 FIRST_LOOK = 3_000
-# What a turn of interpreted code takes at least.
-TURN_S = 10e-9
-# A function that is called is worth compiling sooner than it has earned, because its callers wait
-# as well: but no more than by this factor.
+# Turns after which a function that is being compiled, or was, is looked at again: another of its
+# loops may be hot.
+NEXT_LOOK = 1 << 22
+# What a turn of interpreted code takes, about: what is in it, and what it calls.
+TURN_S = 100e-9
+# Seconds of compile time for a second of running: less than compiled code wins back soon, more than
+# makes a difference to who waits.
 CREDIT = 4.0
+# Seconds of compile time that are there from the beginning, and are kept for later if nobody needs
+# them: enough for some functions, so that the first need not wait.
+SAVED_S = 0.1
 
 # A compilation is killed when it has taken so many times what was predicted, and what any takes.
 OVERRUN = 4.0
@@ -110,5 +120,42 @@ def level_of(predicted_best: float, failed: frozenset[Level]) -> Level | None:
 
 
 def turns_for(seconds: float) -> int:
-    """Turns in which a function earns so much compile time."""
-    return max(FIRST_LOOK, min(round(seconds / TURN_S / CREDIT), 1 << 30))
+    """Turns that take so long."""
+    return max(FIRST_LOOK, min(round(seconds / TURN_S), 1 << 30))
+
+
+@final
+class Allowance:
+    """Compile time that a process has earned by running.
+
+    It is ``SAVED_S``, and ``CREDIT`` for each second of the clock, less what was spent.
+    """
+
+    __slots__ = ("_clock", "_left", "_most", "_seen")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Begin.
+
+        Args:
+            clock: of the processor time that running takes, in seconds.
+        """
+        self._clock, self._seen = clock, clock()
+        self._left = self._most = SAVED_S
+
+    def missing(self, cost: float) -> float:
+        """Seconds that must still run until so much compile time is there.
+
+        Args:
+            cost: seconds, for which what is earned from now on is saved.
+        """
+        now = self._clock()
+        self._left = min(self._left + CREDIT * (now - self._seen), self._most)
+        self._seen = now
+        if cost > self._left:
+            self._most = max(self._most, cost)
+        return max((cost - self._left) / CREDIT, 0.0)
+
+    def spend(self, cost: float) -> None:
+        """Compile time is used; ``missing`` has said that it is there."""
+        self._left -= cost
+        self._most = SAVED_S

@@ -3,7 +3,7 @@
 A line is an offset in register code, in words, plus 2; line 1 is before the function.
 """
 
-from typing import NamedTuple, final
+from runwell.base.light import NamedTuple, final
 
 # Far above the numbers of all other nodes.
 _FIRST = 1 << 24

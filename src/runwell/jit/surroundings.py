@@ -1,7 +1,6 @@
 """What the functions of one LLVM module share: declarations, positions, types."""
 
-from typing import final
-
+from runwell.base.light import final
 from runwell.base.types import FuncType, ValType
 from runwell.jit import notes
 from runwell.jit.convention import LETTERS, Signature, signature

@@ -5,8 +5,8 @@ once, on operands that stand for what comes later; what the machine writes is a 
 """
 
 from functools import cache
-from typing import final
 
+from runwell.base.light import final
 from runwell.base.types import V128
 from runwell.codegen.machine import Value, ir_type
 from runwell.isa.form import FORMS, Dst, Form, Mode, Src

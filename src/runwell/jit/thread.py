@@ -10,7 +10,7 @@ import atexit
 import os
 from _queue import Empty, SimpleQueue
 from _thread import allocate_lock, get_ident, get_native_id, start_new_thread
-from time import thread_time
+from time import clock_gettime, thread_time
 from weakref import WeakSet
 
 from runwell.base.light import final
@@ -50,8 +50,23 @@ class ThreadCompiler(Compiler):
         self._queue: SimpleQueue[Ticket | None] = SimpleQueue()
         # The thread's identity, 0 if there is none; the lock is held while it runs.
         self._thread, self._running = 0, allocate_lock()
+        self._clock = 0  # of the thread's processor time, 0 if there is none
 
-    def submit(self, data: bytes, budget_s: float, done: Callable[[Outcome], None]) -> Ticket:
+    def used_s(self) -> float:
+        """Seconds of this process's processor time that it has taken; see ``Compiler``."""
+        try:
+            return clock_gettime(self._clock) if self._clock else 0.0
+        except OSError:  # it has ended
+            return 0.0
+
+    def submit(
+        self,
+        data: bytes,
+        budget_s: float,
+        done: Callable[[Outcome], None],
+        *,
+        is_urgent: bool = True,
+    ) -> Ticket:
         """Hand a job over; see ``Compiler``."""
         ticket = Ticket(data, budget_s, done)
         self.take(ticket)
@@ -92,44 +107,31 @@ class ThreadCompiler(Compiler):
     def _run(self, queue: SimpleQueue[Ticket | None], running: LockType) -> None:
         try:
             os.setpriority(os.PRIO_PROCESS, get_native_id(), NICE)
+            # As the C library makes its number.
+            self._clock = ~get_native_id() << 3 | 6
             self._serve(queue)
         finally:
             running.release()
 
     def _serve(self, queue: SimpleQueue[Ticket | None]) -> None:
+        from runwell.jit.worker import compile_movable
+
         while (ticket := queue.get()) is not None:
             if ticket.is_cancelled:
                 ticket.finish(Outcome(Status.CANCELLED))
                 continue
             start_s = thread_time()
-            status, result = compile_movable(self._function, ticket.data)
+            is_done, result = compile_movable(self._function, ticket.data)
             cpu_s = thread_time() - start_s
-            if status is Status.DONE:
-                ticket.finish(Outcome(status, result, "", cpu_s))
+            if is_done:
+                ticket.finish(Outcome(Status.DONE, result, "", cpu_s))
             else:
-                ticket.finish(Outcome(status, b"", result.decode(), cpu_s))
+                ticket.finish(Outcome(Status.REFUSED, b"", result.decode(), cpu_s))
 
     def forget(self) -> None:
         """In a forked child: the thread, and what it was given, are the parent's."""
         self._lock = allocate_lock()
         self._begin()
-
-
-def compile_movable(function: str, data: bytes) -> tuple[Status, bytes]:
-    """Compile a job here and link the object.
-
-    Returns:
-        Movable code; or, if it is refused, why.
-    """
-    from importlib import import_module
-
-    from runwell.elf.movable_maker import make_movable
-
-    module, _, name = function.partition(":")
-    try:
-        return Status.DONE, make_movable(getattr(import_module(module), name)(data))
-    except Exception as error:  # noqa: BLE001 (whatever it is, it is the answer)
-        return Status.REFUSED, f"{type(error).__name__}: {error}".encode(errors="replace")
 
 
 _compilers: WeakSet[ThreadCompiler] = WeakSet()

@@ -7,25 +7,27 @@ when, and at which cost, is decided by ``policy``.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, final
+from time import process_time, thread_time
 from weakref import ref
 
-from runwell.base.limits import COLD
+from runwell.base.light import NamedTuple, final
+from runwell.base.limits import COLD, RESTING
 from runwell.base.log import DEBUG, INFO, log_later
 from runwell.elf.format import ElfError
 from runwell.elf.movable import Movable
 from runwell.jit import policy
 from runwell.jit.cache import CodeCache, Record
-from runwell.jit.compiler import Outcome, Status, shared_compiler
+from runwell.jit.compiler import Outcome, Status, shared_compiler, used_here_s
 from runwell.jit.installed import install
 from runwell.jit.job import Job, header_of
 from runwell.jit.measure import Sizes, measure
-from runwell.jit.policy import Level
+from runwell.jit.policy import Allowance, Level
 from runwell.jit.prepare import job_function
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.runtime import layout
 from runwell.runtime.heat import Hot
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -43,24 +45,27 @@ class _Function:
 
     Attributes:
         armed: turns that its heat was last set to.
-        earned_s: seconds that it has run, at least.
+        ran_s: seconds that it has run, about.
         sizes: how big it is, once somebody has looked.
         level: at which it is compiled, or None.
-        entries: loops in which its compiled code can be entered.
+        entries: loops in which it can be entered when it is compiled.
         failed: levels that did not work.
+        is_called: it is called often, not only long in a loop.
         is_pending: a compiler is at it.
     """
 
-    __slots__ = ("armed", "earned_s", "entries", "failed", "is_pending", "level", "sizes")
+    __slots__ = (
+        "armed", "entries", "failed", "is_called", "is_pending", "level", "ran_s", "sizes",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.armed = policy.FIRST_LOOK
-        self.earned_s = 0.0
+        self.ran_s = 0.0
         self.sizes: Sizes | None = None
         self.level: Level | None = None
         self.entries: set[int] = set()
         self.failed: frozenset[Level] = frozenset()
-        self.is_pending = False
+        self.is_called = self.is_pending = False
 
 
 class Unit(NamedTuple):
@@ -69,14 +74,15 @@ class Unit(NamedTuple):
     Attributes:
         functions: what is compiled.
         level: how.
-        entries: function and offset of loops that are to be entered.
+        loop: offset of a loop of the first function at which that is entered, and nowhere else; or
+            None.
         predicted_s: seconds that it should take.
         copies: other functions, to be inlined.
     """
 
     functions: tuple[int, ...]
     level: Level
-    entries: frozenset[tuple[int, int]]
+    loop: int | None
     predicted_s: float
     copies: tuple[int, ...] = ()
 
@@ -119,38 +125,65 @@ class ModuleTier:
             found = self.functions[index] = _Function()
         return found
 
-    def look(self, module: ModuleCode, index: int, loop: int | None) -> Unit | None:
+    def look(
+        self, module: ModuleCode, index: int, loop: int | None, allowance: Allowance
+    ) -> Unit | None:
         """A function's heat is spent: what to compile, or None for nothing yet.
 
         Args:
             module: the module.
             index: of the function.
             loop: byte offset in its register code of the loop that it is in, or None.
+            allowance: what compile time there is; the unit's is taken from it.
         """
         f = self.function(index)
-        f.earned_s += f.armed * policy.TURN_S
-        f.armed = 0
-        is_done = f.level is not None and (loop is None or loop in f.entries)
-        if f.is_pending or is_done or self.killed >= policy.MOST_KILLED:
-            return None
+        f.ran_s += f.armed * policy.TURN_S
+        f.armed = RESTING
+        f.is_called |= loop is None
+        level = None
         sizes = self.sizes_of(module, index)
-        if sizes is None:
+        is_done = f.level is not None and (loop is None or loop in f.entries)
+        if f.is_pending or is_done:
+            self.arm(module, index, policy.NEXT_LOOK)
             return None
-        level = policy.level_of(policy.predict(sizes, Level.BEST), f.failed)
-        if level is None:
+        if sizes is not None and self.killed < policy.MOST_KILLED:
+            level = policy.level_of(policy.predict(sizes, Level.BEST), f.failed)
+        if sizes is None or level is None:
+            self.arm(module, index, COLD)
             return None
         cost = policy.predict(sizes, level)
-        if loop is not None:
-            cost *= 2  # once to be called, once to be entered
-        missing = cost - f.earned_s * policy.CREDIT
+        missing = max(cost / policy.CREDIT - f.ran_s, allowance.missing(cost))
         if missing > 0:
             self.arm(module, index, policy.turns_for(missing))
             return None
-        together = self._with_callees(module, index, f.earned_s * policy.CREDIT - cost)
-        entries = frozenset() if loop is None else frozenset({(index, loop)})
-        for x in together[1:]:
-            cost += self.predict(module, x, level)
-        return Unit(together, level, entries, cost)
+        if f.level is None and f.is_called:
+            loop = None  # its next call comes sooner than what is compiled
+        return self._unit(module, index, level, loop, allowance)
+
+    def _unit(
+        self, module: ModuleCode, index: int, level: Level, loop: int | None, allowance: Allowance
+    ) -> Unit:
+        cost = self.predict(module, index, level)
+        credit = self.function(index).ran_s * policy.CREDIT - cost
+        together = self._with_callees(module, index, credit)
+        total = cost + sum(self.predict(module, x, level) for x in together[1:])
+        if allowance.missing(total) > 0:
+            together, total = (index,), cost
+        allowance.spend(total)
+        return Unit(together, level, loop, total)
+
+    def rest(self, module: ModuleCode, done: Unit, allowance: Allowance) -> Unit | None:
+        """What to compile when a unit is done that is entered at a loop: the function as a whole.
+
+        For its next call, and for other runs of the program.
+        """
+        index = done.functions[0]
+        f = self.function(index)
+        is_wanted = done.loop is not None and done.loop in f.entries and f.level is None
+        if f.is_pending or not is_wanted or allowance.missing(done.predicted_s) > 0:
+            return None
+        allowance.spend(done.predicted_s)
+        return done._replace(loop=None)
 
     def predict(self, module: ModuleCode, index: int, level: Level) -> float:
         """Seconds that compiling a function is expected to take."""
@@ -184,10 +217,7 @@ class ModuleTier:
         """How big a function is; None if it is invalid, or another module's."""
         f = self.function(index)
         if f.sizes is None and index >= module.module.n_imported_functions:
-            found = job_function(module, index)
-            if found is not None:
-                where = ctype_of(layout.FuncCode).from_address(module.code_address(index))
-                f.sizes = measure(found.code, where.frame_bytes)
+            f.sizes = measure(module, index)
         return f.sizes
 
     def abandon(self) -> None:
@@ -200,17 +230,15 @@ class ModuleTier:
         """What a compiler gets."""
         if not self._header:
             self._header = header_of(module.module, module.numbers).encode()
-        functions = []
-        for x in unit.functions:
-            entries = tuple(sorted({offset for f, offset in unit.entries if f == x}))
-            found = job_function(module, x)
-            if found is not None:
-                functions.append(found._replace(entries=entries))
+        found = [job_function(module, x) for x in unit.functions]
+        functions = [f for f in found if f is not None]
+        if unit.loop is not None and functions:
+            functions[0] = functions[0]._replace(entries=(unit.loop,), is_whole=False)
         for x in unit.copies:
-            found = job_function(module, x)
+            copy = job_function(module, x)
             # What catches is called, not inlined.
-            if found is not None and not found.handlers:
-                functions.append(found._replace(is_copy=True))
+            if copy is not None and not copy.handlers:
+                functions.append(copy._replace(is_copy=True))
         return Job(self._header, tuple(functions), unit.level)
 
     def arm(self, module: ModuleCode, index: int, turns: int) -> None:
@@ -309,12 +337,15 @@ class Manager:
         """
         self._watch = watch
         self._finished: deque[tuple[ref[ModuleCode], Unit, Outcome]] = deque()
+        # What compiles in this process has earned nothing by that.
+        self._allowance = Allowance(lambda: process_time() - thread_time() - used_here_s())
 
     def work(self, hots: Iterable[Hot]) -> None:
         """Do what there is to do: functions are hot, or compilers are done."""
         while self._finished:
             self._finish(*self._finished.popleft())
-        for hot in hots:
+        # What is reported more than once is what rested, and did not have the heat it was given.
+        for hot in {hot.code: hot for hot in hots}.values():
             module = self._watch.module_at(hot.module)
             if module is not None:
                 tier = tier_of(module)
@@ -322,11 +353,11 @@ class Manager:
                 index = (hot.code - module.code_address(0)) // _FUNC_CODE
                 if not 0 <= index < module.n_functions:
                     continue  # a finalizer ran a module that is gone, from whose place this is
-                unit = tier.look(module, index, hot.loop)
+                unit = tier.look(module, index, hot.loop, self._allowance)
                 if unit is not None:
                     self._start(module, unit)
 
-    def _start(self, module: ModuleCode, unit: Unit) -> None:
+    def _start(self, module: ModuleCode, unit: Unit, *, is_urgent: bool = True) -> None:
         tier = tier_of(module)
         data = tier.job(module, unit).encode()
         for x in unit.functions:
@@ -338,7 +369,7 @@ class Manager:
             self._watch.wake()
 
         tier.tickets[unit] = shared_compiler(*module.compiler).submit(
-            data, policy.budget(unit.predicted_s), done
+            data, policy.budget(unit.predicted_s), done, is_urgent=is_urgent
         )
 
     def _finish(self, where: ref[ModuleCode], unit: Unit, outcome: Outcome) -> None:
@@ -351,6 +382,9 @@ class Manager:
         # A loop that is still interpreted, or a level that is left, is worth another look.
         for x in unit.functions:
             tier.arm(module, x, policy.FIRST_LOOK)
+        rest = tier.rest(module, unit, self._allowance)
+        if rest is not None:
+            self._start(module, rest, is_urgent=False)
         if not tier.tickets:
             _cache.save()
 

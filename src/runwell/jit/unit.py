@@ -16,11 +16,16 @@ def job_text(job: Job, arch: str) -> str:
     Raises:
         InternalError: register code is not what a translator makes.
     """
-    here = {f.function: name_of(f.function, copy=0 if f.is_copy else None) for f in job.functions}
+    here = {
+        f.function: name_of(f.function, copy=0 if f.is_copy else None)
+        for f in job.functions
+        if f.is_whole
+    }
     around = Surroundings(decode_header(job.header), here, arch)
     bodies = []
     for function in job.functions:
-        bodies += lower(around, function, copied=job.level > 0)
+        if function.is_whole:
+            bodies += lower(around, function, copied=job.level > 0)
         bodies += [Lowering(around, function, at).run() for at in entries_of(function)]
     scopes = [around.positions.scope(name) for name in ("check_limit", "wait_for_fuel")]
     helpers = _HELPERS.format(

@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runwell.jit.tier import Manager
     from runwell.runtime.code import ModuleCode
+    from runwell.runtime.heat import Hot
 
 
 @final
@@ -82,11 +83,22 @@ class Watch:
                 return
             with self.is_busy:
                 if self._manager is None:
+                    self._warm(hots)
                     from runwell.jit.tier import Manager
 
                     self._manager = Manager(self)
                 self._manager.work(hots)
             flush()  # outside: who forks holds the locks of ``logging`` and waits for this one
+
+    def _warm(self, hots: list[Hot]) -> None:
+        """Have a compiler started for what is hot, which takes longer than the rest."""
+        from runwell.jit.compiler import shared_compiler
+
+        for hot in hots:
+            module = self.module_at(hot.module)
+            if module is not None:
+                shared_compiler(*module.compiler).warm()
+                return
 
     def close(self) -> None:
         """End the compilers, and look after nothing until a module is added."""

@@ -96,7 +96,7 @@ def _unit(
             copies.append(x)
             room -= size.bytes
     cost += policy.COPY_BYTE_S * (policy.COPIES_BYTES - room)
-    return Unit(tuple(group), Level.BEST, frozenset(), cost, tuple(copies))
+    return Unit(tuple(group), Level.BEST, None, cost, tuple(copies))
 
 
 def _at_level(module: ModuleCode, tier: ModuleTier, unit: Unit, level: Level) -> Unit:

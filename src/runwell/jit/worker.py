@@ -7,16 +7,20 @@ that started it.  What it prints goes to a file that only its host reads, and on
 """
 
 import os
-import signal
 import sys
+from _thread import start_new_thread
 from select import POLLHUP, poll
-from threading import Thread
 
 from runwell.codegen.worker import read_message, write_message
 from runwell.jit.process import ANSWER, READY, REFUSAL
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal
+
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
-_MOST_FILES = 1 << 16
 _PRINTED_BYTES = 1 << 20
 _TRIVIAL = "define i64 @f(i64 %x) {\n  %y = add i64 %x, 1\n  ret i64 %y\n}\n"
 
@@ -30,10 +34,7 @@ def main(function: str, host: int, memory_bytes: int) -> None:
         memory_bytes: address space that this one may use.
     """
     _restrict(host, memory_bytes)
-    Thread(target=_watch, daemon=True).start()
-    from runwell.jit.compiler import Status
-    from runwell.jit.thread import compile_movable
-
+    start_new_thread(_watch, ())
     with open(0, "rb", closefd=False) as jobs, open(0, "wb", closefd=False) as answers:
         _get_ready(function)
         write_message(answers, READY, b"")
@@ -42,14 +43,37 @@ def main(function: str, host: int, memory_bytes: int) -> None:
                 _, data = read_message(jobs)
             except EOFError:
                 return
-            status, result = compile_movable(function, data)
-            write_message(answers, ANSWER if status is Status.DONE else REFUSAL, result)
+            is_done, result = compile_movable(function, data)
+            write_message(answers, ANSWER if is_done else REFUSAL, result)
+
+
+def compile_movable(function: str, data: bytes) -> tuple[bool, bytes]:
+    """Compile a job here and link the object.
+
+    Args:
+        function: what compiles, as ``module:name``.
+        data: the job.
+
+    Returns:
+        Is it done?  And movable code; or, if it is refused, why.
+    """
+    from runwell.elf.movable_maker import make_movable
+
+    module, _, name = function.partition(":")
+    try:
+        return True, make_movable(getattr(_imported(module), name)(data))
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is the answer)
+        return False, f"{type(error).__name__}: {error}".encode(errors="replace")
+
+
+def _imported(module: str) -> object:
+    """A module; ``importlib`` would import half a dozen others first."""
+    return __import__(module, fromlist=[""])
 
 
 def _restrict(host: int, memory_bytes: int) -> None:
     """Depend on the host, and on nothing else of it; stay out of everybody's way."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.closerange(3, _MOST_FILES)
     import ctypes
     import resource
 
@@ -86,10 +110,17 @@ def _watch() -> None:
 
 def _get_ready(function: str) -> None:
     """Import what compiles, and pass through all of it once: the first time takes longest."""
-    from importlib import import_module
+    import gc
 
+    # Nothing of what is made here goes away.
+    gc.disable()
+    from runwell.codegen.lean import import_lean
+
+    import_lean()
     from runwell.codegen.object import compile_text
     from runwell.elf.movable_maker import make_movable
 
-    import_module(function.partition(":")[0])
+    _imported(function.partition(":")[0])
     make_movable(compile_text(_TRIVIAL))
+    gc.freeze()
+    gc.enable()

@@ -25,6 +25,7 @@ from weakref import WeakSet
 
 from runwell.base.light import final
 from runwell.base.log import DEBUG, WARNING, log
+from runwell.codegen.own_files import default_directory
 from runwell.codegen.python import command, find_python
 from runwell.jit.compiler import Compiler, Outcome, Status, Ticket
 from runwell.jit.process import Process
@@ -48,6 +49,7 @@ LONGEST_PAUSE_S: Final = 30.0
 MAX_FAILED_STARTS: Final = 3
 # How long to wait for the thread when it is to end; what tells an outcome may hold it up.
 END_S: Final = 5.0
+_MOST_FILES: Final = 1 << 16
 
 
 @final
@@ -90,6 +92,7 @@ class Workers(Compiler):
 
     def _begin(self) -> None:
         self._queue: deque[Ticket] = deque()
+        self._later: deque[Ticket] = deque()
         self._processes: list[Process] = []
         # The thread's identity, 0 if there is none; the lock is held while it runs.
         self._thread, self._running = 0, allocate_lock()
@@ -99,13 +102,20 @@ class Workers(Compiler):
         self._crashes = self._failed_starts = 0
         self._pause_until_s = 0.0
 
-    def submit(self, data: bytes, budget_s: float, done: Callable[[Outcome], None]) -> Ticket:
+    def submit(
+        self,
+        data: bytes,
+        budget_s: float,
+        done: Callable[[Outcome], None],
+        *,
+        is_urgent: bool = True,
+    ) -> Ticket:
         """Hand a job over; see ``Compiler``."""
         if self._fallback is not None:
             return self._fallback.submit(data, budget_s, done)
         ticket = Ticket(data, budget_s, done)
         with self._lock:
-            self._queue.append(ticket)
+            (self._queue if is_urgent else self._later).append(ticket)
             self._wake()
         return ticket
 
@@ -122,6 +132,10 @@ class Workers(Compiler):
             if self._fallback is None and not self._processes:
                 self._wanted = 1
                 self._wake()
+
+    def used_s(self) -> float:
+        """Seconds of this process's processor time; see ``Compiler``."""
+        return 0.0 if self._fallback is None else self._fallback.used_s()
 
     def close(self) -> None:
         """Kill the processes; jobs that are not done never will be."""
@@ -213,7 +227,7 @@ class Workers(Compiler):
             if process.ticket is None and (ticket := self._next()) is not None:
                 process.give(ticket)
         with self._lock:
-            missing = max(len(self._queue), self._wanted - len(self._processes))
+            missing = max(len(self._queue) + len(self._later), self._wanted - len(self._processes))
             self._wanted = 0
         while missing and len(self._processes) < self._jobs and monotonic() >= self._pause_until_s:
             started = self._start()
@@ -228,9 +242,10 @@ class Workers(Compiler):
         """The next job that somebody wants."""
         while True:
             with self._lock:
-                if not self._queue:
+                queue = self._queue or self._later
+                if not queue:
                     return None
-                ticket = self._queue.popleft()
+                ticket = queue.popleft()
             if not ticket.is_cancelled:
                 return ticket
             ticket.finish(Outcome(Status.CANCELLED))
@@ -241,7 +256,13 @@ class Workers(Compiler):
             self._give_up("there is no Python program to start")
             return None
         arguments = f"{self._function!r}, {os.getpid()}, {self._memory_bytes}"
-        line = command(python, f"from runwell.jit.worker import main; main({arguments})")
+        # What is open here must not be there, and our modules come from one file.
+        line = command(
+            python,
+            f"import os; os.closerange(3, {_MOST_FILES}); from runwell.codegen import bundle; "
+            f"bundle.use({default_directory()!r}); from runwell.jit.worker import main; "
+            f"main({arguments})",
+        )
         try:
             process = Process(line)
         except OSError as error:
@@ -264,7 +285,7 @@ class Workers(Compiler):
         now = monotonic()
         times = [process.next_look_s(self._idle_s) for process in self._processes]
         with self._lock:
-            if self._queue and len(self._processes) < self._jobs:
+            if (self._queue or self._later) and len(self._processes) < self._jobs:
                 times.append(self._pause_until_s)
         timeout_s = max(min(times) - now, 0.0) if times else None
         assert self._wakers is not None
@@ -307,9 +328,12 @@ class Workers(Compiler):
             elif process.is_idle_for(self._idle_s):
                 self._end(process)
         with self._lock:
-            unwanted = [ticket for ticket in self._queue if ticket.is_cancelled]
-            for ticket in unwanted:
-                self._queue.remove(ticket)
+            unwanted = []
+            for queue in (self._queue, self._later):
+                found = [ticket for ticket in queue if ticket.is_cancelled]
+                unwanted += found
+                for ticket in found:
+                    queue.remove(ticket)
         for ticket in unwanted:
             ticket.finish(Outcome(Status.CANCELLED))
 

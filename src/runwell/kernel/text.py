@@ -4,17 +4,16 @@ Text, because it keeps this package free of LLVM, can be read, compared and sent
 process.  The output depends on the order of the calls alone, so it is the same in every build.
 """
 
-import re
-
 from runwell.kernel.types import ArrayType, StructType, Type
 
-_DEFINED = re.compile(r"^define [^@]*@(\"[^\"]+\"|[-\w.$]+)\(", re.MULTILINE)
-_PLAIN = re.compile(r"[-\w.$]+\Z")
+_DEFINED = r"(?m)^define [^@]*@(\"[^\"]+\"|[-\w.$]+)\("
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_PLAIN = f"{_LETTERS}{_LETTERS.upper()}0123456789_-.$"
 
 
 def symbol(name: str) -> str:
     """A global's name as LLVM spells it, ``@`` included."""
-    return f"@{name}" if _PLAIN.match(name) else f'@"{name}"'
+    return f"@{name}" if name and not name.strip(_PLAIN) else f'@"{name}"'
 
 
 class FunctionText:
@@ -130,8 +129,11 @@ class ModuleText:
     def add_function(self, function: str | FunctionText) -> None:
         """Add a function, or the text of several."""
         text = function if isinstance(function, str) else function.text()
-        for name in _DEFINED.findall(text):
-            self._define(name.strip('"'))
+        if "define " in text:
+            import re  # compilers of modules never come here, and start sooner without it
+
+            for name in re.findall(_DEFINED, text):
+                self._define(name.strip('"'))
         self._functions.append(text)
 
     def _define(self, name: str) -> None:

@@ -1,13 +1,16 @@
 """Heat: functions that have run long enough to be looked at by whoever compiles them.
 
 A function's ``heat`` counts down by one at each call of it, and by the budget each time that the
-budget of backward branches runs out in it.  When it is spent the function is put into the queue,
-once, until somebody heats it again.
+budget of backward branches runs out in it.  When it is spent the function is put into the queue.
+
+Counting is no atomic operation, so what somebody else writes to ``heat`` may be overwritten by what
+the guest has counted.  Therefore a function that is in the queue is not heated for ever but rests
+for a while, and is put there again if it was not told otherwise.
 """
 
 # mypy: disable-error-code="empty-body"
 
-from runwell.base.limits import COLD, HOT_FUNCTIONS
+from runwell.base.limits import HOT_FUNCTIONS, RESTING
 from runwell.kernel import (
     Ptr,
     extern,
@@ -38,7 +41,7 @@ def write(file: i32, data: Ptr[u8], size: u64) -> i64:  # noqa: D103
 @kernel(export=True)
 def on_hot(code: Ptr[FuncCode], at: Ptr[u8]) -> None:
     """A function's heat is spent; ``at`` is the loop it is in, or null."""
-    code.heat = i32(COLD)
+    code.heat = i32(RESTING)
     module = Ptr[ModuleCode](code.module)
     if module == null or module.heat == 0:
         return

@@ -193,6 +193,17 @@ class HotFunction:
 
 
 @struct
+class CodeSizes:
+    """What a function consists of; see ``measure_code``."""
+
+    branches: u32  # that do not go through a table
+    fan_out: u32  # targets of tables
+    vectors: u32  # operations on vectors
+    headers: u32  # branches back
+    callees: u32  # direct calls
+
+
+@struct
 class FuncRef:
     """What a ``funcref`` points to."""
 

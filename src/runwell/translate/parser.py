@@ -3,7 +3,7 @@
 import re
 
 from runwell.base.errors import MalformedError
-from runwell.isa.form import FORM_BY_KEY, FUSED_BY_PAIR, Dst, Form, FusedForm, Mode, Src
+from runwell.isa.form import Dst, Form, FusedForm, Mode, Src, form_by_key, fused_by_pair
 from runwell.isa.register import BY_NAME, Word
 from runwell.translate.code import Instruction, Part, instruction_words
 
@@ -64,7 +64,7 @@ def _counts(immediates: tuple[int | tuple[str, ...], ...]) -> tuple[int | tuple[
 def _form(line: _Line, forms: list[Form]) -> Form | FusedForm:
     found: Form | FusedForm = forms[0]
     for form in forms[1:]:
-        fused = FUSED_BY_PAIR.get((found.index, form.index))
+        fused = fused_by_pair().get((found.index, form.index))
         if fused is None:
             raise line.error(f"no fused form {' + '.join(f.name for f in forms)}")
         found = fused
@@ -84,7 +84,7 @@ def _part(line: _Line, text: str) -> _Draft:
     sources, immediates = _operands(line, operands)
     dst, dest = _dest(line, tail.strip())
     key = op.name, tuple([src for src, _ in sources]), dst, mode or Mode.GUARD
-    form = FORM_BY_KEY.get(key)
+    form = form_by_key().get(key)
     if form is None:
         raise line.error(f"{op.name} has no such form")
     kinds = tuple([kind for kind, _ in immediates])

@@ -46,6 +46,15 @@ def form_of(handler: u64) -> u32:
     return low
 
 
+@kernel
+def translated(code: Ptr[FuncCode]) -> bool:
+    """Is there register code of a function?  It is translated if it was not."""
+    if code.start == null:
+        module = Ptr[ModuleCode](code.module)
+        return translate_functions(module[0], code.index, code.index + 1) == 0
+    return True
+
+
 @kernel(export=True)
 def export_code(code: Ptr[FuncCode], out: Ptr[u32]) -> u64:
     """Write a function's register code; it is translated if it was not.
@@ -57,10 +66,8 @@ def export_code(code: Ptr[FuncCode], out: Ptr[u32]) -> u64:
     Returns:
         Its bytes; 0 if it cannot be translated.
     """
-    if code.start == null:
-        module = Ptr[ModuleCode](code.module)
-        if translate_functions(module[0], code.index, code.index + 1) != 0:
-            return u64(0)
+    if not translated(code):
+        return u64(0)
     if out == null:
         return u64(code.code_bytes)
     words = Ptr[u32](code.start)

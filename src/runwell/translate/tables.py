@@ -12,7 +12,7 @@ from itertools import product
 from runwell.base.features import FEATURES
 from runwell.base.types import F32, F64, FEATURE_OF_TYPE, HEAP_NAMES, I32, I64, V128
 from runwell.isa.facts import facts
-from runwell.isa.form import FORM_BY_KEY, FORM_BY_NAME, FORMS, Dst, Form, FusedForm, Mode, Src
+from runwell.isa.form import FORMS, Dst, Form, FusedForm, Mode, Src, form_by_key, form_by_name
 from runwell.isa.op import Op, Rule
 from runwell.isa.register import BY_NAME, NEAR_LINKS, REG_OPS, Kind
 from runwell.isa.table import TABLE
@@ -31,7 +31,7 @@ HANDLERS = extern_data("handler_table", u64)
 def _primary(name: str, srcs: tuple[Src, ...], mode: Mode) -> int:
     """The form that stores its result, or jumps forward, or branches forward on it; or 0."""
     for dst in (Dst.NONE, Dst.SLOT, Dst.REF, Dst.JUMP, Dst.IF):
-        found = FORM_BY_KEY.get((name, srcs, dst, mode))
+        found = form_by_key().get((name, srcs, dst, mode))
         if found is not None:
             return found.index
     return 0
@@ -59,7 +59,7 @@ def base(name: str) -> int:
 
 def form(name: str) -> int:
     """The number of a form, by its name."""
-    return FORM_BY_NAME[name].index
+    return form_by_name()[name].index
 
 
 def _acc_form(f: Form | FusedForm) -> int:
@@ -87,12 +87,12 @@ def _branch_form(f: Form | FusedForm, sense: Dst) -> int:
         found = f.with_dst(Dst.LOOP) if sense == Dst.LOOP_IF else None
     elif isinstance(f, Form) and f.op.name == "i32.eqz" and f.dst in (Dst.SLOT, Dst.IF):
         # One way to say it, so that it fuses with more.
-        found = FORM_BY_KEY.get(("br_if", f.srcs, _INVERSE[sense], f.mode))
+        found = form_by_key().get(("br_if", f.srcs, _INVERSE[sense], f.mode))
     elif f.dst in (Dst.SLOT, Dst.IF):
         found = f.with_dst(sense)
         if found is None and isinstance(f, Form) and f.op.opposite and sense in _NEGATED:
             key = (f.op.opposite, f.srcs, _NEGATED[sense], f.mode)
-            found = FORM_BY_KEY.get(key)
+            found = form_by_key().get(key)
     else:
         found = None
     return found.index if found is not None else 0

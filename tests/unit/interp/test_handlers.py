@@ -5,7 +5,7 @@ import pytest
 from runwell.codegen.object import compile_assembly
 from runwell.codegen.target import host_target
 from runwell.interp.handlers import PARTS, part_of, symbol_of, write_handler
-from runwell.isa.form import FORM_BY_NAME, FORMS
+from runwell.isa.form import FORMS, form_by_name
 from runwell.isa.register import Kind
 from runwell.kernel.text import ModuleText
 
@@ -24,11 +24,11 @@ def assembly(names):
     """Machine instructions of the handlers of some forms, by name."""
     module = ModuleText()
     for name in names:
-        module.add_function(write_handler(module, FORM_BY_NAME[name], ARCH))
+        module.add_function(write_handler(module, form_by_name()[name], ARCH))
     text = compile_assembly(module.text())
     found = {}
     for name in names:
-        label = re.escape(symbol_of(FORM_BY_NAME[name]))
+        label = re.escape(symbol_of(form_by_name()[name]))
         body = re.search(rf'^"?{label}"?:\n(.*?)^\.?Lfunc_end', text, re.MULTILINE | re.DOTALL)
         lines = [line.strip() for line in body[1].splitlines()]
         found[name] = [x for x in lines if x and not x.startswith((".", "#")) and x[-1] != ":"]
@@ -65,7 +65,7 @@ def test_common_handlers_are_short():
 def test_no_ordinary_handler_spills():
     names = [
         form.name
-        for form in FORM_BY_NAME.values()
+        for form in form_by_name().values()
         if form.op.kind != Kind.LEAVE and form.op.row is not None and not form.op.row.prefix
     ]
     spilling = [name for name, lines in assembly(names).items() if any("rsp" in x for x in lines)]

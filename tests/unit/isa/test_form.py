@@ -1,4 +1,4 @@
-from runwell.isa.form import FORM_BY_KEY, FORM_BY_NAME, FORMS, Dst, Form, FusedForm, Mode, Src
+from runwell.isa.form import FORMS, Dst, Form, FusedForm, Mode, Src, form_by_key, form_by_name
 from runwell.isa.register import BY_NAME, REF, REG_OPS, Kind, Word
 from runwell.isa.table import TABLE
 
@@ -9,7 +9,7 @@ FUSED = [form for form in FORMS if isinstance(form, FusedForm)]
 def test_positions():
     assert [form.index for form in FORMS] == list(range(len(FORMS)))
     assert FORMS[0].name == "invalid"
-    assert len(FORM_BY_KEY) == len(FORM_BY_NAME) == len(PLAIN)
+    assert len(form_by_key()) == len(form_by_name()) == len(PLAIN)
 
 
 def test_every_operation_has_a_form_with_slots_only():

@@ -1,9 +1,9 @@
-from runwell.isa.form import FORM_BY_NAME
+from runwell.isa.form import form_by_name
 from runwell.isa.fusion import CHAINS, chains
 
 
 def test_names_are_forms():
-    assert {name for chain in chains() for name in chain} <= set(FORM_BY_NAME)
+    assert {name for chain in chains() for name in chain} <= set(form_by_name())
 
 
 def test_no_chain_twice():

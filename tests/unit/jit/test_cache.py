@@ -14,6 +14,7 @@ import pytest
 import runwell
 from runwell.codegen.cache import CacheWarning
 from runwell.jit import cache as cache_module
+from runwell.jit import kept as kept_module
 from runwell.jit.cache import CodeCache, Record, merge
 
 WAT = "(module (func) (func (result i32) i32.const {}))"
@@ -87,16 +88,16 @@ def test_other_surroundings(cache, directory, monkeypatch):
     cache.save()
     monkeypatch.setattr(cache_module, "_known", ["another LLVM"])
     other = CodeCache(str(directory))
-    assert not other.is_known(module)
+    assert other.load(module) == []
     other.add(module, record("f1"))
     other.save()
     assert other.load(module) == [record("f1")]
-    assert cache.load(module) == [record("f0")]
+    assert cache.load(module) == []
 
 
 def test_the_quick_check_decides_nothing(cache, directory, monkeypatch):
     """Modules of which it is the same are told apart by what they are."""
-    monkeypatch.setattr(cache_module, "_sample", lambda data: 7)
+    monkeypatch.setattr(kept_module, "_sample", lambda data: 7)
     cache.add(code_of(1), record("f0"))
     cache.save()
     assert cache.is_known(code_of(2))

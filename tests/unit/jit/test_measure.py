@@ -1,37 +1,23 @@
-"""How big functions are, as far as compilers care."""
+"""How big functions are, as Python has it."""
 
 import runwell
 from runwell.jit.measure import measure
-from runwell.jit.prepare import job_function
 
-TEXT = """(module (memory 1) (table 1 funcref)
-  (func $callee (param i32) (result i32) (local.get 0))
-  (func (param i32) (result i32) (local i32 i32)
-    (loop $outer
-      (local.set 2 (local.get 1))
-      (loop $inner
-        (local.set 1 (i32.add (local.get 1) (call $callee (local.get 0))))
-        (br_if $inner (i32.lt_u (local.get 1) (i32.const 10))))
-      (br_if $outer (i32.lt_u (local.get 1) (i32.const 100))))
-    (block $a (block $b (block $c (br_table $a $b $c $a (local.get 1)))))
-    (local.get 1))
-  (func (param v128) (result v128) (i8x16.add (local.get 0) (i8x16.neg (local.get 0))))
-  (func (result i32) (i32.const 1)))"""
+TEXT = """(module
+  (func $a
+    (loop $l (call $a) (call $b) (call $a) (br_if $l (i32.const 1)) (br_if $l (i32.const 0))))
+  (func $b (param i64) (local i32)))"""
 
 
-def sizes():
-    code = runwell.Module(TEXT).code
-    return [measure(job_function(code, x).code, 8 * x) for x in range(4)]
+def test_what_is_named_often_counts_once():
+    text = TEXT.replace("(call $b)", "(call $b (i64.const 0))")
+    a, b = (measure(runwell.Module(text).code, x) for x in range(2))
+    assert (a.callees, a.loops) == ({0, 1}, 1)
+    assert (b.callees, b.loops, b.blocks, b.fan_out, b.vectors) == (frozenset(), 0, 1, 0, 0)
+    assert b.slots > a.slots
+    assert b.bytes < a.bytes
 
 
-def test_what_is_counted():
-    callee, loops, vectors, constant = sizes()
-    assert loops.callees == {0}
-    assert loops.loops == 2
-    assert loops.fan_out == 4
-    assert loops.blocks > 8
-    assert vectors.vectors == 2
-    assert callee.vectors == callee.loops == constant.fan_out == 0
-    assert constant.blocks == 1
-    assert [s.slots for s in (callee, loops, vectors, constant)] == [0, 1, 2, 3]
-    assert constant.bytes < vectors.bytes < loops.bytes
+def test_what_is_invalid_has_no_size():
+    code = runwell.Module("(module (func (result i32)))", validation="lazy").code
+    assert measure(code, 0) is None

@@ -4,7 +4,7 @@ import pytest
 
 from runwell.jit import policy
 from runwell.jit.measure import Sizes
-from runwell.jit.policy import Level, budget, level_of, predict, turns_for
+from runwell.jit.policy import Allowance, Level, budget, level_of, predict, turns_for
 
 SMALL = Sizes(2_000, 20, 2, 0, 0, 16, frozenset())
 
@@ -45,6 +45,32 @@ def test_whole_modules():
 
 def test_compilations_are_killed_in_time():
     assert budget(0.1) == policy.OVERRUN * 0.1 + policy.OVERRUN_S
-    assert turns_for(1.0) == round(1.0 / policy.TURN_S / policy.CREDIT)
+    assert turns_for(1.0) == round(1.0 / policy.TURN_S)
     assert turns_for(0) == policy.FIRST_LOOK
     assert turns_for(1e9) == 1 << 30
+
+
+def test_compile_time_is_earned():
+    now = 100.0
+    allowance = Allowance(lambda: now)
+    assert allowance.missing(policy.SAVED_S) == 0
+    allowance.spend(policy.SAVED_S)
+    assert allowance.missing(1.0) == pytest.approx(1.0 / policy.CREDIT)
+    now += 0.5 / policy.CREDIT
+    assert allowance.missing(1.0) == pytest.approx(0.5 / policy.CREDIT)
+    now += 0.5 / policy.CREDIT
+    assert allowance.missing(1.0) == pytest.approx(0)
+
+
+def test_not_more_than_was_asked_for_is_saved():
+    now = 0.0
+    allowance = Allowance(lambda: now)
+    now += 1000
+    assert allowance.missing(policy.SAVED_S) == 0
+    assert allowance.missing(policy.SAVED_S + 1) == pytest.approx(1 / policy.CREDIT)
+    now += 1000
+    assert allowance.missing(policy.SAVED_S + 1) == 0
+    allowance.spend(policy.SAVED_S + 1)
+    assert allowance.missing(policy.SAVED_S) == pytest.approx(policy.SAVED_S / policy.CREDIT)
+    now += 1000
+    assert allowance.missing(policy.SAVED_S * 2) > 0

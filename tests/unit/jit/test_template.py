@@ -6,7 +6,7 @@ import re
 import pytest
 
 from runwell.codegen.object import optimise_text
-from runwell.isa.form import FORM_BY_NAME, FORMS, Dst, Form, Mode
+from runwell.isa.form import FORMS, Dst, Form, Mode, form_by_name
 from runwell.jit import notes
 from runwell.jit.convention import CC, PARAMS, RESULT
 from runwell.jit.positions import Positions
@@ -82,7 +82,7 @@ def test_templates_are_llvm(part):
 
 
 def test_a_template_is_filled_in():
-    made = template(FORM_BY_NAME["i32.add SK->SLOT"].index, ARCH)
+    made = template(form_by_name()["i32.add SK->SLOT"].index, ARCH)
     assert made.fill(5, 0, 7, "i8", "-3", "i16") == (
         "  %t5.1 = load i32, ptr %i8, !dbg !7\n"
         "  %t5.2 = add i32 %t5.1, -3, !dbg !7\n"
@@ -93,7 +93,7 @@ def test_a_template_is_filled_in():
 
 
 def test_guarded_accesses_are_volatile_and_checked_ones_are_not():
-    made = [template(FORM_BY_NAME[name].index, ARCH) for name in ("i32.load S->SLOT",)]
+    made = [template(form_by_name()[name].index, ARCH) for name in ("i32.load S->SLOT",)]
     made += [template(f.index, ARCH) for f in FORMS if _is_load(f, Mode.CHECKED)]
     texts = [t.fill(*range(9)) for t in made]
     assert re.search(r"load volatile i32, .* align 1, !tbaa", texts[0])
@@ -110,4 +110,4 @@ def _is_load(form, mode):
 
 def test_what_depends_on_the_function_has_none():
     for name in ("copy S->SLOT", "call", "return_8", "br ->JUMP"):
-        assert template(FORM_BY_NAME[name].index, ARCH) is None
+        assert template(form_by_name()[name].index, ARCH) is None

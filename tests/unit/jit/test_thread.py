@@ -10,7 +10,7 @@ from tests.unit.jit.jobs import FUNCTION, job
 
 from runwell.elf.movable import Movable
 from runwell.jit.compiler import Outcome, Status
-from runwell.jit.thread import ThreadCompiler, compile_movable
+from runwell.jit.thread import ThreadCompiler
 
 PATIENCE_S = 60
 
@@ -66,13 +66,3 @@ def test_a_forked_child_has_its_own(compiler):
         os._exit(done[0].status is Status.REFUSED)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
     assert ask(compiler, job()).status is Status.DONE
-
-
-def test_whatever_goes_wrong_is_an_answer():
-    assert compile_movable("no.such:module", b"")[0] is Status.REFUSED
-    assert compile_movable("os:no_such_name", b"")[0] is Status.REFUSED
-    assert compile_movable("os:getpid", b"")[1].startswith(b"TypeError: ")
-    assert compile_movable("builtins:bytes", b"no object") == (
-        Status.REFUSED,
-        b"ElfError: object 0: only 9 bytes: not an ELF object",
-    )

@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from runwell.isa.form import FORM_BY_KEY, FORMS, Dst, Form, FusedForm, Mode, Src
+from runwell.isa.form import FORMS, Dst, Form, FusedForm, Mode, Src, form_by_key
 from runwell.isa.op import Rule
 from runwell.isa.register import REG_OPS, Kind
 from runwell.isa.table import TABLE
@@ -33,7 +33,7 @@ def test_every_primary_form_is_found():
                 assert form.key[:2] == (op.name, srcs)
                 assert (form.mode, form.dst in PRIMARY) == (mode, True)
                 found.add(index)
-    primary = {f.index for f in FORM_BY_KEY.values() if is_primary(f) and f.index}
+    primary = {f.index for f in form_by_key().values() if is_primary(f) and f.index}
     assert found == primary
 
 
@@ -99,4 +99,4 @@ def test_all_slots_always_have_a_form():
         if op.kind == Kind.CONST or op.name.endswith(("_f32", "_f64")):
             continue
         slots = tuple(Src.REF if t.is_ref else Src.SLOT for t in op.params)
-        assert any((op.name, slots, dst, Mode.GUARD) in FORM_BY_KEY for dst in PRIMARY), op
+        assert any((op.name, slots, dst, Mode.GUARD) in form_by_key() for dst in PRIMARY), op

@@ -1,7 +1,4 @@
-"""Where in an instruction of register code are which words, by form: to walk code without decoding.
-
-What is made here is made once in a process, when the first function is compiled.
-"""
+"""Where in an instruction of register code are which words, by form: to walk without decoding."""
 
 from functools import cache
 from typing import final

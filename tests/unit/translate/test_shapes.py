@@ -5,8 +5,8 @@ from array import array
 import runwell
 from runwell.isa.form import FORMS
 from runwell.jit.prepare import job_function
-from runwell.jit.shapes import shapes
 from runwell.translate.code import PORTABLE, decode_code, instruction_words
+from runwell.translate.shapes import shapes
 
 TEXT = """(module (memory 1)
   (func (param i32 f64) (result f64) (local v128)
