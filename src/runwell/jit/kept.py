@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from zlib import crc32
 
-from runwell.codegen.cache import CODE_SUFFIX, default_directory
+from runwell.codegen.cache import CODE_SUFFIX
+from runwell.codegen.own_files import default_directory
 from runwell.interp.core import load_core
 
 TYPE_CHECKING = False
