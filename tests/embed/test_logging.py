@@ -194,10 +194,11 @@ text = '''(module (@custom "unique" "UNIQUE") (func (export "f") (param i32)
 for n in range(15):
     module = runwell.Module(text.replace("UNIQUE", f"UNIQUE {n}"))
     runwell.Instance(module).exports.f(3_000_000)
-    if os.fork() == 0:
+    child = os.fork()
+    if child == 0:
         runwell.Instance(module).exports.f(1000)
         os._exit(0)
-    assert os.wait()[1] == 0
+    assert os.waitpid(child, 0)[1] == 0
 print("done")
 """
 
