@@ -377,8 +377,9 @@ class Manager:
         if module is None:
             return
         tier = tier_of(module)
-        tier.tickets.pop(unit, None)
         tier.finish(module, unit, outcome)
+        # Now, so that who sees that nothing is being compiled finds it in use and kept.
+        tier.tickets.pop(unit, None)
         # A loop that is still interpreted, or a level that is left, is worth another look.
         for x in unit.functions:
             tier.arm(module, x, policy.FIRST_LOOK)
