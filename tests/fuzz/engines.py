@@ -14,10 +14,10 @@ from runwell.elf.movable_maker import make_movable
 from runwell.jit.compile import compile_job
 from runwell.jit.installed import install
 from runwell.jit.prepare import make_job
-from runwell.jit.shapes import shapes
 from runwell.kernel.types import ctype_of
 from runwell.runtime.context import current_context
 from runwell.runtime.layout import FuncCode
+from runwell.translate.shapes import shapes
 from tests.fuzz.everything import EXPORTS, Everything
 
 if TYPE_CHECKING:
