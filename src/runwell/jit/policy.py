@@ -57,12 +57,12 @@ COPY_BYTE_S = 6e-6
 # How deep callees of callees are taken in.
 CALLEE_DEPTH = 3
 
-# The whole module first: seconds that compiling may be predicted to take before functions are
-# compiled at the lowest level instead; so many and so many for each byte of binary, or at least
-# what one large function takes.
-WHOLE_S = 0.25
-WHOLE_BYTE_S = 10e-6
-WHOLE_LEAST_S = 1.0
+# The whole module first: units that are handed to the compilers at a time.
+MOST_OPEN = 16
+# Of what is predicted, so much is tried for: predictions are rather too high than too low.
+LEAST_SHARE = 0.4
+# What starting a compiler takes: whoever has one killed pays for the next.
+START_S = 0.25
 
 
 class Level(IntEnum):
@@ -94,14 +94,21 @@ def predict(sizes: Sizes, level: Level) -> float:
     )
 
 
+# What is spent on a whole module at each level before the rest is left to the level below, or to
+# the interpreter: seconds, seconds for each byte of binary, and at least what one large function
+# takes.
+_WHOLE = {Level.BEST: (0.2, 8e-6, 1.0), Level.FAST: (0.1, 3e-6, 0.2)}
+
+
+def whole_s(level: Level, n_bytes: int) -> float:
+    """Seconds that compiling a module of so many bytes first may take at a level."""
+    some_s, more_s, least_s = _WHOLE[level]
+    return max(some_s + more_s * n_bytes, least_s)
+
+
 def budget(predicted: float) -> float:
     """Seconds after which a compilation is killed."""
     return OVERRUN * predicted + OVERRUN_S
-
-
-def whole_allowance(size: int) -> float:
-    """Seconds that compiling a whole module of so many bytes may be predicted to take."""
-    return max(WHOLE_S + WHOLE_BYTE_S * size, WHOLE_LEAST_S)
 
 
 def level_of(predicted_best: float, failed: frozenset[Level]) -> Level | None:

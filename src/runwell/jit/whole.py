@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from _queue import Empty, SimpleQueue
+from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from runwell.base.log import INFO, flush, log
 from runwell.base.progress import TICK_S
 from runwell.jit import policy
-from runwell.jit.compiler import shared_compiler
+from runwell.jit.compiler import Status, shared_compiler
 from runwell.jit.likely import likely
 from runwell.jit.policy import Level
 from runwell.jit.tier import Unit, save_code, tier_of
+from runwell.jit.watch import watch
+from runwell.kernel.types import ctype_of
+from runwell.runtime import layout
 
 if TYPE_CHECKING:
     from runwell.base.progress import Progress
@@ -25,7 +29,9 @@ _TELL_FUNCTIONS = 200
 
 
 def compile_module(module: ModuleCode, progress: Progress | None = None) -> None:
-    """Compile all functions of a module; those that cannot be compiled stay interpreted.
+    """Compile all functions of a module, as long as ``policy.whole_s`` lets it.
+
+    What is left then is interpreted, and compiled when it is hot.
 
     Args:
         module: the module, which must be valid.
@@ -37,12 +43,13 @@ def compile_module(module: ModuleCode, progress: Progress | None = None) -> None
     tier = tier_of(module)
     tier.load(module)
     compiler = shared_compiler(*module.compiler)
-    allowance = policy.whole_allowance(len(module.module.data))
     try:
-        left = _compile(module, tier, compiler, _units(module, tier, progress), allowance, progress)
+        units = _units(module, tier, progress)
+        left = _compile(module, tier, compiler, units, Level.BEST, progress)
         # What failed, or there was no time for, is tried at the level that takes the least.
         again = [_at_level(module, tier, unit, Level.FAST) for unit in left]
-        _compile(module, tier, compiler, again, float("inf"), progress)
+        left = _compile(module, tier, compiler, again, Level.FAST, progress)
+        _leave(module, tier, left)
     finally:
         save_code()
         flush()
@@ -110,45 +117,82 @@ def _compile(
     tier: ModuleTier,
     compiler: Compiler,
     units: list[Unit],
-    allowance: float,
+    level: Level,
     progress: Progress | None,
 ) -> list[Unit]:
-    """Compile units, as far as the allowance goes; gives those that are left."""
+    """Compile units at a level, as long as there is time for it; gives those that are left."""
+    left_s = policy.whole_s(level, len(module.module.data))
     left: list[Unit] = []
-    chosen: list[Unit] = []
-    for unit in units:
-        too_long = unit.level != Level.FAST and unit.predicted_s > policy.LONGEST_S
-        if too_long or unit.predicted_s > allowance:
-            left.append(unit)
-        else:
-            allowance -= unit.predicted_s
-            chosen.append(unit)
+    waiting = deque(units)
+    # What is being compiled, and what each may take.
+    tickets: dict[Unit, Ticket] = {}
+    budgets: dict[Unit, float] = {}
     outcomes: SimpleQueue[tuple[Unit, Outcome]] = SimpleQueue()
 
-    def submit(unit: Unit) -> Ticket:
-        data = tier.job(module, unit).encode()
-        budget = policy.budget(unit.predicted_s)
-        return compiler.submit(data, budget, lambda outcome: outcomes.put((unit, outcome)))
+    def tell() -> None:
+        if progress is not None and units:
+            progress("compile", len(units) - len(waiting) - len(tickets), len(units))
 
-    tickets: list[Ticket] = []
+    def submit() -> bool:
+        """Start the next unit, or put it aside; False if it is to wait."""
+        unit = waiting[0]
+        free_s = left_s - sum(min(budgets[x], x.predicted_s) for x in tickets)
+        if level != Level.FAST and unit.predicted_s > policy.LONGEST_S:
+            left.append(unit)
+        elif policy.LEAST_SHARE * unit.predicted_s <= free_s:
+            budgets[unit] = min(policy.budget(unit.predicted_s), free_s)
+            data = tier.job(module, unit).encode()
+            tickets[unit] = compiler.submit(
+                data, budgets[unit], lambda outcome: outcomes.put((unit, outcome))
+            )
+        elif tickets:
+            return False
+        else:
+            left.append(unit)
+        waiting.popleft()
+        return True
+
     try:
-        if progress is not None and chosen:
-            progress("compile", 0, len(chosen))
-        tickets.extend(map(submit, chosen))
-        for finished in range(1, len(chosen) + 1):
+        tell()
+        while waiting or tickets:
+            while waiting and len(tickets) < policy.MOST_OPEN and submit():
+                pass
+            if not tickets:
+                continue
             while (answer := _take(outcomes, progress)) is None:
-                assert progress is not None
-                progress("compile", finished - 1, len(chosen))
+                tell()
             unit, outcome = answer
-            if not tier.finish(module, unit, outcome):
+            del tickets[unit]
+            left_s -= outcome.cpu_s
+            if outcome.status in (Status.OVERRUN, Status.CRASHED):
+                left_s -= policy.START_S
+            for other, ticket in tickets.items():
+                budgets[other] = ticket.budget_s = min(budgets[other], left_s)
+                if policy.LEAST_SHARE * other.predicted_s > left_s:
+                    compiler.cancel(ticket)
+            is_cut = budgets[unit] < policy.budget(unit.predicted_s)
+            if outcome.status == Status.CANCELLED or (outcome.status == Status.OVERRUN and is_cut):
+                # It may do better when there is more time.
+                tier.compiled_s += outcome.cpu_s
                 left.append(unit)
-            if progress is not None:
-                progress("compile", finished, len(chosen))
+            elif not tier.finish(module, unit, outcome):
+                left.append(unit)
+            tell()
     except BaseException:
-        for ticket in tickets:
+        for ticket in tickets.values():
             compiler.cancel(ticket)
         raise
     return left
+
+
+def _leave(module: ModuleCode, tier: ModuleTier, units: list[Unit]) -> None:
+    """Have what is left interpreted, and compiled when it is hot."""
+    functions = [x for unit in units for x in unit.functions]
+    if functions:
+        ctype_of(layout.ModuleCode).from_address(module.address).heat = policy.FIRST_LOOK
+        for x in functions:
+            tier.arm(module, x, policy.FIRST_LOOK)
+        watch.add(module)
 
 
 def _take(

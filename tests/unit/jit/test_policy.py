@@ -39,8 +39,10 @@ def test_levels(predicted, failed, level):
 
 
 def test_whole_modules():
-    assert policy.whole_allowance(100) == policy.whole_allowance(10_000) == policy.WHOLE_LEAST_S
-    assert policy.whole_allowance(10**6) == policy.WHOLE_S + policy.WHOLE_BYTE_S * 10**6
+    for level in Level:
+        assert policy.whole_s(level, 100) == policy.whole_s(level, 10_000) > 0
+        least, most = policy.whole_s(level, 10**6), policy.whole_s(level, 10**7)
+        assert 9 * least < most < 10 * least
 
 
 def test_compilations_are_killed_in_time():
