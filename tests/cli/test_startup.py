@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from runwell.codegen.bundle import source_of
+
 HELLO = Path(__file__).parents[2] / "examples" / "hello.wasm"
 
 # A whole run in a process of its own, which then lists what that imported.
@@ -76,6 +78,15 @@ COLD = (
 )
 
 
+# Those of Python's own that may be in files of their own.
+EXTENSIONS = {
+    m
+    for m in sys.stdlib_module_names
+    if m not in sys.builtin_module_names
+    and (m.startswith("_") or m in ("array", "mmap", "resource", "select", "zlib", "math"))
+} - {"__future__"}
+
+
 def run(*arguments):
     return subprocess.run(
         [sys.executable, "-c", RUN, "run", *arguments, str(HELLO)],
@@ -97,6 +108,23 @@ def imported():
 @pytest.mark.parametrize("name", COLD)
 def test_is_not_imported(imported, name):
     assert [m for m in imported if m == name or m.startswith(name + ".")] == []
+
+
+# A run may import so many modules of ours, of so many bytes.  Who needs more of them has a reason,
+# and says it with the change of these numbers; who needs less makes them smaller.
+MODULES, SOURCE_BYTES = 92, 520_000
+
+
+def test_how_much_is_imported(imported):
+    ours = [m for m in imported if m.partition(".")[0] == "runwell"]
+    assert len(ours) <= MODULES
+    assert sum(os.path.getsize(source_of(m)) for m in ours) <= SOURCE_BYTES
+
+
+def test_only_so_many_extensions_are_loaded(imported):
+    """Each takes as long to load as three modules of ours."""
+    native = {m for m in imported if m not in sys.builtin_module_names} & EXTENSIONS
+    assert native <= {"_ctypes", "_struct", "array", "zlib"}
 
 
 def test_no_kernel_is_imported(imported):

@@ -21,6 +21,7 @@ from runwell.base.log import warn
 from runwell.codegen.own_files import (
     MODULES_SUFFIX,
     TEMPORARY,
+    VALID_SUFFIX,
     Lock,
     default_directory,
     directory_problem,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 SUFFIX: Final = ".so"
 # Of files of compiled code.
 CODE_SUFFIX: Final = ".code"
-SUFFIXES: Final = (SUFFIX, CODE_SUFFIX, MODULES_SUFFIX)
+SUFFIXES: Final = (SUFFIX, CODE_SUFFIX, MODULES_SUFFIX, VALID_SUFFIX)
 _KEEP: Final = 6
 _WAIT_S: Final = 120.0
 _STALE_S: Final = 3600.0

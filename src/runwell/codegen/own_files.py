@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 TEMPORARY: Final = ".tmp"
 # Of files of our own modules (``codegen.bundle``).
 MODULES_SUFFIX: Final = ".modules"
+# Of files that say that a module is valid (``embed.validated``).
+VALID_SUFFIX: Final = ".valid"
 _FOOTER: Final = Struct("<QII8s")
 _MAGIC: Final = b"RUNWELL\x01"
 _MAX_BYTES: Final = 1 << 30

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from runwell.base.errors import ClosedError
 from runwell.base.light import final
-from runwell.embed import globals as global_faces
-from runwell.embed import table as table_faces
 from runwell.host import func as func_faces
 from runwell.host import memory as memory_faces
-from runwell.host import tag as tag_faces
 from runwell.host.closed import CLOSED
 from runwell.host.func import FuncInfo
 from runwell.module.module import Export
 from runwell.module.types import ExternKind
-from runwell.runtime.globals import Global as NativeGlobal
 from runwell.runtime.instance import Instance as NativeInstance
-from runwell.runtime.table import Table as NativeTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -174,10 +169,15 @@ def _face(exports: Exports, entry: Export) -> Any:
         return func_faces.face_of_own(native, info)
     if entry.kind == ExternKind.MEMORY:
         return memory_faces.face(native.memories[entry.item])
+    # The others are rare enough to be imported when there is one.
     if entry.kind == ExternKind.TAG:
-        return tag_faces.face(native.tags[entry.item])
-    extern = native.extern(entry.kind, entry.item)
-    if isinstance(extern, NativeTable):
-        return table_faces.face(extern)
-    assert isinstance(extern, NativeGlobal)
-    return global_faces.face(extern)
+        from runwell.host import tag
+
+        return tag.face(native.tags[entry.item])
+    if entry.kind == ExternKind.TABLE:
+        from runwell.embed import table
+
+        return table.face(native.tables[entry.item])
+    from runwell.embed import globals as global_faces
+
+    return global_faces.face(native.global_(entry.item))

@@ -47,6 +47,8 @@ _OTHERS = (
     (b"BC\xc0\xde", "it is LLVM bitcode, which a linker makes a module of (wasm-ld)"),
     (b"!<arch>", "it is an archive of objects, which a linker makes a module of (wasm-ld)"),
 )
+# Bytes of code from which on it pays to remember that a module is valid.
+LEAST_BYTES = 4 << 20
 _VALIDATION = ("eager", "lazy")
 # What goes with the code of a module.
 _KEPT = ("engine", "_validation", "entries", "infos", "wanted")
@@ -63,7 +65,8 @@ class Module:
             ``str`` that begins with ``(`` or ``;``, the text format.
         engine: where it will run; None for an engine of the default configuration.
         validation: when function bodies are validated: ``"eager"``, now, or ``"lazy"``, each before
-            its first call, where an invalid one then traps.
+            its first call, where an invalid one then traps.  A module of megabytes that was found
+            valid before, byte for byte and with the same features, is not validated again.
         progress: is called with a phase, how much of it is done, and how much there is, or 0 if
             that is not known yet: ``"core"`` while Runwell's native core is built, once for each
             version, or ``"wait"`` while another process does; ``"parse"``, the text format;
@@ -129,7 +132,7 @@ class Module:
         from runwell.translate import translator
 
         if validation == "eager":
-            translator.validate(self.code, phase(progress, "validate"))
+            _validate(self.code, progress)
         else:
             translator.validate_constants(self.code)  # instantiation relies on them
         if config.engine == "jit":
@@ -156,7 +159,7 @@ class Module:
 
     @staticmethod
     def validate(source: Source, *, engine: Engine | None = None) -> None:
-        """Check a module completely, and keep nothing.
+        """Check a module completely.
 
         Args:
             source: as for the constructor.
@@ -294,6 +297,26 @@ def _decode(data: bytes, features: int) -> Decoded:
         raise
     validate_module(decoded, features)
     return decoded
+
+
+def _validate(code: ModuleCode, progress: Progress | None) -> None:
+    """Check all bodies and constants of a module, unless they are known to be valid."""
+    from runwell.translate import translator
+
+    tell, size = phase(progress, "validate"), translator.code_bytes(code)
+    if size < LEAST_BYTES:
+        translator.validate(code, tell)
+        return
+    from runwell.embed.validated import Validated
+
+    validated = Validated(code)
+    if validated.is_known():
+        translator.validate_constants(code)  # instantiation asks for what this finds
+        if tell is not None:
+            tell(size, size)
+    else:
+        translator.validate(code, tell)
+        validated.remember()
 
 
 def phase(progress: Progress | None, name: str) -> Callable[[int, int], object] | None:

@@ -7,7 +7,6 @@ from sys import modules
 from runwell.base.errors import RunwellError
 from runwell.base.light import final
 from runwell.host import memory as memory_faces
-from runwell.host.foreign import foreign
 from runwell.host.function import HostFunction, is_async
 from runwell.host.signature import Signature
 from runwell.runtime.func import object_at
@@ -124,7 +123,11 @@ def with_caller(function: Callable[..., Any]) -> WithCaller:
 
 def is_function(value: object) -> bool:
     """Can guests be given this to call?"""
-    return callable(value) or foreign(value) is not None
+    if callable(value):
+        return True
+    from runwell.host.foreign import foreign
+
+    return foreign(value) is not None
 
 
 def host_function(
@@ -143,6 +146,8 @@ def host_function(
         MemoryError: there is no room.
     """
     if type(value) is not _Function:
+        from runwell.host.foreign import foreign
+
         found = foreign(value)
         if found is not None:
             from runwell.host.native_function import NativeFunction

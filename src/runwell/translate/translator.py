@@ -49,7 +49,7 @@ def validate(code: ModuleCode, progress: Callable[[int, int], object] | None = N
         MalformedError: the first whose bytes are no instructions.
     """
     validate_constants(code)
-    size = _code_bytes(code)
+    size = code_bytes(code)
     threads = _threads(size)
     if progress is not None:
         progress(0, size)
@@ -83,7 +83,8 @@ def _find_trouble(code: ModuleCode, first: int, last: int) -> Any:
     return trouble if entry(code.address, first, last, addressof(trouble)) else None
 
 
-def _code_bytes(code: ModuleCode) -> int:
+def code_bytes(code: ModuleCode) -> int:
+    """Bytes of the function bodies of a module."""
     bodies = code.module.bodies
     return bodies[-1] - bodies[0] if bodies else 0
 
@@ -103,7 +104,7 @@ def _parts(code: ModuleCode, count: int) -> list[tuple[int, int]]:
 
     bodies, first = code.module.bodies, code.module.n_imported_functions
     starts = bodies[::2]
-    size = _code_bytes(code)
+    size = code_bytes(code)
     ends = [bisect_right(starts, bodies[0] + size * i // count) for i in range(1, count)]
     bounds = [first, *(first + end for end in ends), code.n_functions]
     return list(pairwise(bounds))
@@ -137,7 +138,7 @@ def _await(
     progress: Callable[[int, int], object] | None,
 ) -> None:
     """Raise the first trouble of the parts, in their order, or tell that they are done."""
-    bodies, size = code.module.bodies, _code_bytes(code)
+    bodies, size = code.module.bodies, code_bytes(code)
     for (_, last), trouble in zip(parts, troubles, strict=True):
         if trouble is not None:
             raise _error(code.module, trouble, int(trouble.function))
