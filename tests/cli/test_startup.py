@@ -112,7 +112,7 @@ def test_is_not_imported(imported, name):
 
 # A run may import so many modules of ours, of so many bytes.  Who needs more of them has a reason,
 # and says it with the change of these numbers; who needs less makes them smaller.
-MODULES, SOURCE_BYTES = 92, 520_000
+MODULES, SOURCE_BYTES = 92, 540_000
 
 
 def test_how_much_is_imported(imported):
