@@ -108,6 +108,8 @@ class Frame(NamedTuple):
         module: the module's name, or "".
         source: file and line, e.g. ``filter.c:12``, if the module has debugging information.
         is_export: the name is that of an export, for want of an own one.
+        inlined: names of functions that were inlined there, innermost first, and where; if there
+            are any, ``source`` is in the first of them.
     """
 
     function: int
@@ -116,11 +118,13 @@ class Frame(NamedTuple):
     module: str = ""
     source: str = ""
     is_export: bool = False
+    inlined: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         name = self.name or f"func[{self.function}]"
         where = f" at {self.offset:#x}" if self.offset is not None else ""
-        line = f" ({self.source})" if self.source else ""
+        calls = "".join([f", {name} inlined at {place}" for name, place in self.inlined])
+        line = f" ({self.source}{calls})" if self.source else ""
         return f"{self.module + '!' if self.module else ''}{name}{where}{line}"
 
 

@@ -22,7 +22,7 @@ _loaded: list[bool] = []
 _loading: list[int] = []
 
 
-def _source_of(module: Module, offset: int) -> str:
+def _source_of(module: Module, offset: int) -> tuple[str, tuple[tuple[str, str], ...]]:
     from runwell.embed.sources import source_of
 
     return source_of(module, offset)

@@ -184,7 +184,8 @@ class Hooks:
         hold_exception: ``(store, value)`` to the exception that guests of a store get for a Python
             value.
         native_code: an address inside of an instruction of compiled code to that code.
-        source_of: ``(module, offset)`` to the file and line that an instruction comes from, or "".
+        source_of: ``(module, offset)`` to where an instruction comes from, file and line or "",
+            and to what was inlined there.
         hold_object: ``(address of a heap, object)`` to the address of a handle of it, or 0.
         make_externs: the address of a heap to what shows Python's cycle collector the objects of
             Python in it.
@@ -219,7 +220,9 @@ class Hooks:
         self.hold_exception: Callable[[Store, object], Held] | None = None
         self.native_code: Callable[[int], Compiled | None] | None = None
         self.offset_of: Callable[[ModuleCode, int, int], int | None] | None = None
-        self.source_of: Callable[[Module, int], str] | None = None
+        self.source_of: Callable[[Module, int], tuple[str, tuple[tuple[str, str], ...]]] | None = (
+            None
+        )
         self.validate_function: Callable[[ModuleCode, int], None] | None = None
         self.translate_constant: Callable[[ModuleCode, int, int, ValType], int] | None = None
 

@@ -150,13 +150,18 @@ def more_frames(n: int) -> Frame:
     return Frame(-1, f"... {n} more frames ...", None)
 
 
+_UNKNOWN: tuple[str, tuple[tuple[str, str], ...]] = ("", ())
+
+
 def frame_at(owner: ModuleCode, function: int, ip: int) -> Frame:
     """The frame of a function that is at an address of its register code."""
-    module, offset, source = owner.module, None, ""
+    module, offset, place = owner.module, None, _UNKNOWN
     if hooks.offset_of is not None:
         offset = hooks.offset_of(owner, function, ip)
     if hooks.source_of is not None and offset is not None:
-        source = hooks.source_of(module, offset)
+        place = hooks.source_of(module, offset)
     is_export = function not in module.names.functions
     name = module.function_name(function)
-    return Frame(function, name, offset, module.names.module, source, is_export and bool(name))
+    source, inlined = place
+    is_export = is_export and bool(name)
+    return Frame(function, name, offset, module.names.module, source, is_export, inlined)
