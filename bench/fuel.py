@@ -1,12 +1,15 @@
-"""What fuel costs, beside wasmtime's ``consume_fuel`` in the same run.
+"""What fuel costs in each engine, beside wasmtime's ``consume_fuel`` in the same run.
 
-    python bench/fuel.py
+    python bench/fuel.py [NAME...]
 
 Each program runs metered and unmetered in turn; a figure is the ratio of the best processor times.
+A tiered one is measured when it is warm: what runs long is compiled.
 """
 
 from __future__ import annotations
 
+import math
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -39,16 +42,22 @@ WAT = """
       (else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1)))
                      (call $fib (i32.sub (local.get 0) (i32.const 2))))))))
 """
-CALLS = {"tight": 3_000_000, "mixed": 1_000_000, "fib": 27}
+CALLS = {"tight": 10_000_000, "mixed": 5_000_000, "fib": 29}
+ENGINES = ("interpreter", "jit", "tiered")
 PLENTY = 1 << 60
 ROUNDS = 5
 Run = Callable[[], Any]
 
 
-def ours(data: bytes, name: str, *args: int, fuel: bool) -> Run:
+def ours(engine: str, data: bytes, name: str, *args: int, fuel: bool) -> Run:
     """A call of an export."""
-    engine = runwell.Engine(runwell.Config(fuel=PLENTY if fuel else False))
-    function = runwell.Instance(runwell.Module(data, engine=engine)).exports[name]
+    config = runwell.Config(fuel=PLENTY if fuel else False, engine=engine)
+    module = runwell.Module(data, engine=runwell.Engine(config))
+    function = runwell.Instance(module).exports[name]
+    if engine == "tiered":
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            function(*args)
     return lambda: function(*args)
 
 
@@ -70,26 +79,38 @@ def compare(runs: list[Run]) -> list[float]:
     best = [float("inf")] * len(runs)
     for _ in range(ROUNDS):
         for i, run in enumerate(runs):
-            start = time.process_time()
+            start = time.thread_time()
             run()
-            best[i] = min(best[i], time.process_time() - start)
+            best[i] = min(best[i], time.thread_time() - start)
     return best
 
 
 def main() -> None:
-    """Print the ratios."""
+    """Print the ratios, and their geometric mean over the programs."""
     data = parse(WAT)
     jobs = [(name, data, name, (n,)) for name, n in CALLS.items()]
     jobs += [(name, wasm(name), "run", (n,)) for name, n in SIZES.items()]
-    print(f"{'metered / unmetered':22} {'runwell':>8} {'wasmtime':>9}")
+    wanted = sys.argv[1:]
+    print("metered / unmetered    " + "".join([f"{e:>12}" for e in (*ENGINES, "wasmtime")]))
+    ratios = []
     for title, module, export, args in jobs:
+        if wanted and title not in wanted:
+            continue
         runs = [
-            make(module, export, *args, fuel=fuel)
-            for make in (ours, theirs)
+            ours(engine, module, export, *args, fuel=fuel)
+            for engine in ENGINES
             for fuel in (False, True)
         ]
-        plain, metered, their_plain, their_metered = compare(runs)
-        print(f"{title:22} {metered / plain:8.2f} {their_metered / their_plain:9.2f}")
+        runs += [theirs(module, export, *args, fuel=fuel) for fuel in (False, True)]
+        best = compare(runs)
+        row = [metered / plain for plain, metered in zip(best[::2], best[1::2], strict=True)]
+        print(f"{title:22} " + "".join([f"{ratio:12.2f}" for ratio in row]), flush=True)
+        if title not in CALLS:
+            ratios.append(row)
+    if ratios:
+        columns = zip(*ratios, strict=True)
+        means = [math.exp(sum(map(math.log, column)) / len(ratios)) for column in columns]
+        print(f"{'geometric mean':22} " + "".join([f"{ratio:12.2f}" for ratio in means]))
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ def compiled_code(data: bytes, function: int, *, assembly: bool) -> str:
 _NOTES = ("\t.cfi_", "\t.loc\t", "\t.file\t", ".Ltmp", ".Lfunc_begin")
 
 
-_SHARED = tuple([f"\t.type\t{name}," for name in ("check_limit", "is_among", "wait_for_fuel")])
+_SHARED = tuple([f"\t.type\t{name}," for name in ("check_limit", "is_among", "check_fuel")])
 
 
 def _plain(lines: list[str]) -> Iterator[str]:

@@ -204,7 +204,8 @@ class Instance:
 
         Each instance has its own: whoever calls whom, an instruction consumes the fuel of the
         instance that its function belongs to.  Fuel can be read and changed at any time, also by
-        host functions while the guest runs, e.g. ``instance.fuel += 1000``.
+        host functions that the guest calls, e.g. ``instance.fuel += 1000``; but while the guest
+        runs in another thread the number is only about right, and a change may be lost.
 
         A block of instructions, up to the next place where control may branch or come from
         elsewhere, is paid for when it is entered: one for each instruction except ``block``,

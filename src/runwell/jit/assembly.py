@@ -38,6 +38,8 @@ class Assembly:
         if self.low.live:
             raise InternalError(f"{self.low.name}: the code does not end")
         texts, starts = self.low.texts, self.low.starts
+        meter = self.low.meter
+        rare = meter.finish(texts, self.low.loops, self._check_fuel)
         self.low.variables.check(self.low.name)
         for target in self.low.targets:
             at = starts.get(target)
@@ -48,7 +50,7 @@ class Assembly:
                 label = f"  br label %L{target}\n{label}"
             texts[at] = label + texts[at]
         short = self.low.variables.counters.short(self.low.forward, starts)
-        polls = [self._poll(t, t in short) for t in sorted(self.low.loops)]
+        polls = [self._poll(t, meter.is_used or t in short) for t in sorted(self.low.loops)]
         args = ", ".join([f"{ty} %{name}" for ty, name in PARAMS])
         # Code that handles exceptions is entered in ways that LLVM does not see, so it must not
         # conclude from what it sees what the function does: "weak" says that it may be another.
@@ -61,8 +63,9 @@ class Assembly:
         head = f"define {linkage} {CC} {RESULT} {symbol(self.low.name)}({args}) {attributes}"
         beginning = self._beginning()
         lines = [f"{head} !dbg {self.low.scope.node} {{", "entry:", *self.low.variables.allocate()]
+        lines += meter.variables(self.low.around.module)
         lines += beginning
-        return "\n".join([*lines, *texts, *polls, "}"])
+        return "\n".join([*lines, *texts, *polls, *rare, "}"])
 
     def _limit(self, number: str) -> str:
         at = as_struct(Context).offset("stack_limit")
@@ -78,9 +81,17 @@ class Assembly:
             f"i64 {size}, i64 {ref_size}) {notes.RARELY}"
         )
 
-    def _poll(self, target: int, is_short: bool) -> str:
+    def _check_fuel(self, amount: str, position: int) -> str:
+        """See to it that there is so much fuel."""
+        size, ref_size = self.low.variables.end, self.low.ref_bytes
+        return (
+            "call preserve_allcc void @check_fuel(ptr %ctx, ptr %inst, ptr %fp, i32 %left, "
+            f"i64 {size}, i64 {ref_size}, i64 {amount}) {notes.RARELY}, !dbg !{position}"
+        )
+
+    def _poll(self, target: int, is_plain: bool) -> str:
         """Where branches back to a loop go: is somebody asking to stop?"""
-        if is_short:
+        if is_plain:
             return f"P{target}:\n  br label %L{target}"
         position = self.low.around.positions.node(self.low.scope, target)
         return (
@@ -108,6 +119,8 @@ class Assembly:
             m.on_trap(_EXHAUSTED)
             f.label("start")
         self._fill_variables(m)
+        for line in self.low.meter.beginning():
+            f.do(line.strip())
         self.low.uses_refs |= self.low.catches or self.low.uses_top
         if self.low.uses_memory:
             base = as_struct(Instance).offset("memory_base")

@@ -19,6 +19,7 @@ from runwell.isa.register import Kind, Word
 from runwell.jit.assembly import Assembly
 from runwell.jit.convention import IR_TYPES, LETTERS, Place
 from runwell.jit.frame import FrameMachine
+from runwell.jit.fuel import Effect, Meter, effect, pay
 from runwell.jit.handlers import clauses
 from runwell.jit.job import JobFunction
 from runwell.jit.machine import Fragment
@@ -106,6 +107,7 @@ class Lowering:
         self.begun: dict[int, int] = {}  # number of the part before each instruction
         self.facc: list[tuple[str, str]] = []
         self.number = 0
+        self.meter = Meter()
         self.live = False
         self.catches = bool(function.handlers)
         if entry is not None:
@@ -148,6 +150,8 @@ class Lowering:
         arch = self.around.arch
         while i < end:
             offset = 4 * i
+            if not self.live or offset in self.forward:
+                self.meter.arrive()
             starts[offset] = len(texts)
             self.begun[offset] = self.number
             if self.live:
@@ -167,14 +171,16 @@ class Lowering:
                     i += 2
                 self.number += 1
                 self.variables.number = self.number
-                if isinstance(plan, Form):
-                    i = self._write(plan, i, offset)
-                else:
+                if not isinstance(plan, Form):
                     i = self._fill(plan, i, offset)
+                elif plan.op.name.startswith("fuel"):
+                    i = pay(self, plan, i, offset, is_first=len(texts) == first)
+                else:
+                    i = self._write(plan, i, offset)
             if len(texts) == first:
                 texts.append("")
 
-    def _where(self, offset: int) -> int:
+    def where(self, offset: int) -> int:
         """The number of the node of the instruction's position."""
         if not self.position:
             self.position = self.around.positions.node(self.scope, offset)
@@ -183,7 +189,9 @@ class Lowering:
     def _fill(self, t: Template, i: int, offset: int) -> int:
         """The part of an instruction whose words begin at ``i``, from its template."""
         words, variables, first = self.words, self.variables, i
-        own = self._where(offset) if t.has_position else 0
+        if t.effect:
+            self.meter.before(self.texts, self.number, t.effect)
+        own = self.where(offset) if t.has_position else 0
         args: list[object] = [self.number, own, self.latest]
         if t.is_access and own:
             self.latest = own
@@ -225,6 +233,8 @@ class Lowering:
             args.append(words[i])
         i += t.dst_words
         self.texts.append(t.fill(*args))
+        if t.effect == Effect.CALL:
+            self.meter.after(self.texts, self.number)
         if t.needs:
             for name, text in t.needs:
                 self.around.module.declare(name, text)
@@ -356,8 +366,9 @@ class Lowering:
 
     def _write(self, form: Form, i: int, offset: int) -> int:
         """The part of an instruction whose words begin at ``i``, by running its body."""
+        self.meter.before(self.texts, self.number, effect(form))
         f = Fragment(str(self.number))
-        m = self.machine(f, self._where(offset))
+        m = self.machine(f, self.where(offset))
         m.at = offset
         op = form.op
         if op.name == "zero_refs":
@@ -378,10 +389,13 @@ class Lowering:
             i = self._run_body(m, form, i)
         self.texts += located(f.lines, self.latest)
         self.live = f.live
+        if f.live and effect(form) == Effect.CALL:
+            self.meter.after(self.texts, self.number)
         self.uses_refs |= m.uses_refs
         return i
 
-    def _sources(self, m: FrameMachine, form: Form, i: int) -> tuple[list[Value], int]:
+    def sources(self, m: FrameMachine, form: Form, i: int) -> tuple[list[Value], int]:
+        """The operands of a form whose words begin at ``i``, and where what follows begins."""
         values = []
         for src, ty in zip(form.srcs, form.params, strict=True):
             letter = LETTERS.get(ty, "")
@@ -403,7 +417,7 @@ class Lowering:
 
     def _run_body(self, m: FrameMachine, form: Form, i: int) -> int:
         op = form.op
-        values, i = self._sources(m, form, i)
+        values, i = self.sources(m, form, i)
         for kind in form.imms:
             values.append(Value(self._immediate(kind, i), "i32"))
             if kind == Word.TAG:
@@ -571,14 +585,14 @@ class Lowering:
         letter = self.own.results[0].letter
         typed = LETTERS[op.params[0]]
         if typed != "l":
-            (value,), _ = self._sources(m, form, i)
+            (value,), _ = self.sources(m, form, i)
             m.return_value(value, constant(I32, 0))
             return i + form.words
         m.return_value(self._one(m, form.srcs[0], i, letter), constant(I32, 0))
         return i + form.words
 
     def _branch_table(self, m: FrameMachine, form: Form, i: int) -> int:
-        (index,), i = self._sources(m, form, i)
+        (index,), i = self.sources(m, form, i)
         count = self.words[i]
         cases = [self._target(i + 1 + k, backward=False) for k in range(count + 1)]
         rows = "".join([f" i32 {k}, label %L{t}" for k, t in enumerate(cases[:-1])])

@@ -123,7 +123,7 @@ class NativeMachine(ObjectMachine):
     # Memory.
 
     def attached(self) -> str:
-        return notes.GUEST + self.position
+        return (notes.GUEST if self.checked else notes.SEEN) + self.position
 
     def use_memory(self, index: Value) -> None:
         """Check accesses, which are to memory ``index``."""
@@ -262,11 +262,11 @@ class NativeMachine(ObjectMachine):
 
     def table_get(self, table: Value, index: Value) -> Value:
         where = self._table_slot(table, index)
-        return self.emit("i64", f"load i64, ptr {where}, align 8{notes.MACHINE}")
+        return self.emit("i64", f"load i64, ptr {where}, align 8{notes.TABLE}")
 
     def table_set(self, table: Value, index: Value, value: Value) -> None:
         where = self._table_slot(table, index)
-        self.f.do(f"store {value}, ptr {where}, align 8{notes.MACHINE}")
+        self.f.do(f"store {value}, ptr {where}, align 8{notes.TABLE}")
 
     def func_ref(self, func: Value) -> Value:
         return self.emit("i64", f"ptrtoint ptr {self.pointee('funcs', func)} to i64")
@@ -291,24 +291,7 @@ class NativeMachine(ObjectMachine):
         self.f.label(ok)
 
     def charge(self, amount: Value) -> None:
-        # If there is too little, it is taken again when there is more.
-        self.uses_top = True
-        where = self._field("%inst", Instance, "fuel")
-        again, wait, on = self.f.fresh("again"), self.f.fresh("wait"), self.f.fresh("on")
-        self.f.label(again)
-        have = self.emit("i64", f"load i64, ptr {where}, align 8{notes.FUEL}")
-        left = self.sub(have, amount)
-        self.f.end(
-            f"br {self.lt_s(left, constant(I64, 0))}, label %{wait}, label %{on}{notes.UNLIKELY}"
-        )
-        self.f.label(wait)
-        self.f.do(
-            "call preserve_allcc void @wait_for_fuel(ptr %ctx, ptr %inst, ptr %fp, i32 %left, "
-            f"ptr %top, ptr %ref.top) {notes.RARELY}{self.position}"
-        )
-        self.f.end(f"br label %{again}")
-        self.f.label(on)
-        self.f.do(f"store {left}, ptr {where}, align 8{notes.FUEL}")
+        raise AssertionError("fuel is the business of whoever knows the function")
 
     # Exceptions in cells.
 

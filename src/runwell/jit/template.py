@@ -16,6 +16,7 @@ from runwell.isa.register import Kind, Word
 from runwell.jit import notes
 from runwell.jit.convention import LETTERS, Signature
 from runwell.jit.frame import FrameMachine
+from runwell.jit.fuel import effect
 from runwell.jit.machine import Fragment
 from runwell.jit.variables import Variables
 from runwell.kernel.text import ModuleText
@@ -24,7 +25,7 @@ from runwell.kernel.text import ModuleText
 MOVES = ("copy", "select", "global.get", "global.get_far", "global.set", "global.set_far")
 SIZES = ("memory.size", "table.size")
 _FRAMES = ("copy_many", "zero", "zero_refs", "throw", "throw_ref", "br", "br_table")
-_BEGINNINGS = ("return", "call")
+_BEGINNINGS = ("return", "call", "fuel")
 # Placeholders are characters for private use: that of the instruction's number, of its position,
 # of the position of the access before it, and from there on the operands.
 _FIRST = 0xE000
@@ -66,11 +67,13 @@ class Template:
         uses_top: does it use the ends of the frames?
         memory: which argument is the number of the checked memory, or 0.
         ends: is the end never reached?
+        effect: who may see the fuel.
     """
 
     __slots__ = (
         "dst",
         "dst_words",
+        "effect",
         "ends",
         "fill",
         "form",
@@ -89,6 +92,7 @@ class Template:
 
     def __init__(self, form: Form, arch: str) -> None:
         self.form = form
+        self.effect = effect(form)
         f, module = Fragment(NUMBER), ModuleText()
         notes.prepare(module)
         before = module.text()

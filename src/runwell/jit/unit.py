@@ -7,7 +7,7 @@ from runwell.jit.lower import Lowering, name_of
 from runwell.jit.recursion import lower
 from runwell.jit.surroundings import Surroundings
 from runwell.kernel.types import as_struct
-from runwell.runtime.layout import Context
+from runwell.runtime.layout import Context, Instance
 
 
 def job_text(job: Job, arch: str) -> str:
@@ -27,13 +27,14 @@ def job_text(job: Job, arch: str) -> str:
         if function.is_whole:
             bodies += lower(around, function, copied=job.level > 0)
         bodies += [Lowering(around, function, at).run() for at in entries_of(function)]
-    scopes = [around.positions.scope(name) for name in ("check_limit", "wait_for_fuel")]
+    scopes = [around.positions.scope(name) for name in ("check_limit", "check_fuel")]
     helpers = _HELPERS.format(
         function=notes.FUNCTION,
         stop=notes.STOP,
         scopes=[scope.node for scope in scopes],
         before=[f"!dbg !{around.positions.before(scope)}" for scope in scopes],
         native_rp=as_struct(Context).offset("native_rp"),
+        fuel=as_struct(Instance).offset("fuel"),
     )
     around.module.declare("native_trap", "declare void @native_trap(ptr, ptr, ptr, i32)")
     around.module.declare("native_fuel", "declare void @native_fuel(ptr, ptr, ptr, i32, ptr, ptr)")
@@ -48,7 +49,8 @@ def entries_of(function: JobFunction) -> list[int]:
 
 
 # ``check_limit``: a frame is beyond the limit of the stack, or somebody wants the guest to stop.
-# ``wait_for_fuel``: there is too little; the guest stops until it goes on.
+# ``check_fuel``: there is little fuel left; is somebody asking to stop?  The guest stops until it
+# has enough.
 # ``is_among``: is a type none of those in a list that ends with 0?
 _HELPERS = """
 define internal preserve_allcc void @check_limit(ptr %ctx, ptr %inst, ptr %fp, i32 %left, \
@@ -67,10 +69,36 @@ stop:
 on:
   ret void
 }}
-define internal preserve_allcc void @wait_for_fuel(ptr %ctx, ptr %inst, ptr %fp, i32 %left, \
-ptr %top, ptr %ref.top) noinline cold {function} !dbg {scopes[1]} {{
+define internal preserve_allcc void @check_fuel(ptr %ctx, ptr %inst, ptr %fp, i32 %left, \
+i64 %size, i64 %ref.size, i64 %amount) noinline cold {function} !dbg {scopes[1]} {{
+entry:
+  %top = getelementptr i8, ptr %fp, i64 %size
+  %rp.at = getelementptr i8, ptr %ctx, i64 {native_rp}
+  %rp = load ptr, ptr %rp.at, align 8
+  %ref.top = getelementptr i8, ptr %rp, i64 %ref.size
+  %fuel.at = getelementptr i8, ptr %inst, i64 {fuel}
+  br label %look
+look:
+  %limit = load volatile ptr, ptr %ctx, align 8
+  %beyond = icmp ugt ptr %fp, %limit
+  br i1 %beyond, label %poll, label %count
+poll:
+  %code = call i32 @native_poll(ptr %ctx, ptr %inst, ptr %fp, i32 %left, ptr %top, ptr %ref.top), \
+{before[1]}
+  %fine = icmp eq i32 %code, 0
+  br i1 %fine, label %count, label %stop
+stop:
+  call void @native_trap(ptr %ctx, ptr %inst, ptr %fp, i32 %code) {stop}, {before[1]}
+  unreachable
+count:
+  %have = load volatile i64, ptr %fuel.at, align 8
+  %enough = icmp sge i64 %have, %amount
+  br i1 %enough, label %on, label %wait
+wait:
   call void @native_fuel(ptr %ctx, ptr %inst, ptr %fp, i32 %left, ptr %top, ptr %ref.top), \
 {before[1]}
+  br label %look
+on:
   ret void
 }}
 define internal i1 @is_among(i32 %type, ptr %supers) noinline cold {function} {{

@@ -59,9 +59,3 @@ def test_opaque_floats():
     arm.opaque(constant(F64, 0))
     assert '"=w,0"' in text(arm)
     assert m.opaque(Value("%x", "i32")).text == "%x"
-
-
-def test_fuel():
-    m = machine()
-    m.charge(constant(I64, 5))
-    assert "@wait_for_fuel(" in text(m)

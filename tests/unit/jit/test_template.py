@@ -61,8 +61,6 @@ def test_templates_are_llvm(part):
     module, positions, functions = ModuleText(), Positions(), []
     notes.prepare(module)
     module.add_function("define internal i1 @is_among(i32 %type, ptr %supers) { ret i1 0 }")
-    fuel = "declare preserve_allcc void @wait_for_fuel(ptr, ptr, ptr, i32, ptr, ptr)"
-    module.declare("wait_for_fuel", fuel)
     for index in FILLED[part::PARTS]:
         made = template(index, ARCH)
         scope = positions.scope(f"f{index}")
