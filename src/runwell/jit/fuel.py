@@ -11,10 +11,9 @@ wanted.  So loops of metered code need no other look.
 
 from __future__ import annotations
 
-from enum import IntEnum
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple, final
 
+from runwell.base.light import IntEnum, NamedTuple, final
 from runwell.base.types import I64
 from runwell.codegen.machine import constant
 from runwell.isa.facts import PURE, register_facts
@@ -25,6 +24,7 @@ from runwell.jit.machine import Fragment
 from runwell.kernel.types import as_struct
 from runwell.runtime.layout import Instance
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Set
 
