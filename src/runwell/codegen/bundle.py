@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType
     from typing import Any, Final, TypeAlias
 
-    # Bytes of the source, when it was changed, and where in the file the code is: its place, its
-    # bytes, and their checksum.
-    Entry: TypeAlias = tuple[int, int, int, int, int]
+    # Bytes of the source, when it was changed, and the number of the piece that has the code.
+    Entry: TypeAlias = tuple[int, int, int]
+    # A dictionary of code by names: its place in the file, its bytes, and their checksum.
+    Piece: TypeAlias = tuple[int, int, int]
 
 _PACKAGE: Final = __name__.partition(".")[0]
 _ROOT: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -57,6 +58,7 @@ class Bundle:
         path: of the file, "" if there is no directory for it.
         entries: what is in it, by the names of the modules; None for those that have no source.
         packages: the directories of those that are packages.
+        pieces: of the file.
         stale: modules whose sources are not what they were.
     """
 
@@ -74,6 +76,8 @@ class Bundle:
         self.path = ""
         self.entries: dict[str, Entry | None] = {}
         self.packages: dict[str, str] = {}
+        self.pieces: list[Piece] = []
+        self._codes: dict[str, CodeType] = {}
         self.stale: set[str] = set()
         if self._directory:
             name = f"{_NAME}-{crc32(os.fsencode(self._key)):08x}{MODULES_SUFFIX}"
@@ -92,26 +96,29 @@ class Bundle:
             listed = os.pread(file, size, at)
             if crc32(listed) != checksum:
                 raise ValueError(self.path)
-            self.entries, self.packages = loads(listed)
+            self.entries, self.packages, self.pieces = loads(listed)
         except (OSError, ValueError, struct_error):
             os.close(file)
         else:
             self._file = file
             touch(self.path)
 
-    def code(self, name: str, source: str) -> bytes | None:
+    def code(self, name: str, source: str) -> CodeType | None:
         """The code of a module, if it was made from the source as it is now."""
         entry = self.entries.get(name)
         if entry is None:
             return None
-        size, time_ns, at, length, checksum = entry
+        size, time_ns, piece = entry
         try:
             now = os.stat(source)
             if now.st_size == size and now.st_mtime_ns == time_ns:
-                code = os.pread(self._file, length, at)
-                if crc32(code) == checksum:
-                    return code
-        except OSError:
+                if name not in self._codes:
+                    at, length, checksum = self.pieces[piece]
+                    codes = os.pread(self._file, length, at)
+                    if crc32(codes) == checksum:
+                        self._codes.update(loads(codes))
+                return self._codes.pop(name)
+        except (OSError, LookupError):
             pass
         self.stale.add(name)
         return None
@@ -124,7 +131,10 @@ class Bundle:
         """
         if not self.path or directory_problem(self._directory, to_execute=True):
             return
-        data = bytearray()
+        from runwell.codegen.together import NAMES
+
+        # The first piece is of those that every run has: names in it are read only once.
+        parts: list[dict[str, CodeType]] = [{}]
         entries: dict[str, Entry | None] = {}
         packages = {}
         for name in sorted({*self.entries, *names}):
@@ -133,12 +143,23 @@ class Bundle:
             if not source:
                 continue
             now = os.stat(source)
-            code = self.code(name, source) or dumps(SourceFileLoader(name, source).get_code(name))
-            entries[name] = now.st_size, now.st_mtime_ns, len(data), len(code), crc32(code)
-            data += code
+            code = self.code(name, source) or SourceFileLoader(name, source).get_code(name)
+            assert code is not None
+            if name in NAMES:
+                part = 0
+            else:
+                part = len(parts)
+                parts.append({})
+            parts[part][name] = code
+            entries[name] = now.st_size, now.st_mtime_ns, part
             if source.endswith("/__init__.py"):
                 packages[name] = os.path.dirname(source)
-        listed = dumps((entries, packages))
+        data = bytearray()
+        pieces: list[Piece] = []
+        for codes in map(dumps, parts):
+            pieces.append((len(data), len(codes), crc32(codes)))
+            data += codes
+        listed = dumps((entries, packages, pieces))
         data += listed + _END.pack(len(data), len(listed), crc32(listed))
         write(self.path, bytes(data), self._key, sync=False)
         from runwell.codegen.cache import NativeCache
@@ -159,14 +180,14 @@ def source_of(name: str, root: str = _ROOT) -> str:
 class _Loader(SourceFileLoader):
     """Python's own loader, but that it has the code already."""
 
-    def __init__(self, name: str, path: str, code: bytes) -> None:
+    def __init__(self, name: str, path: str, code: CodeType) -> None:
         super().__init__(name, path)
-        self._code: bytes | None = code
+        self._code: CodeType | None = code
 
     def get_code(self, fullname: str) -> CodeType | None:
         """The code of the module; when it is wanted again, as Python finds it then."""
         code, self._code = self._code, None
-        return super().get_code(fullname) if code is None else loads(code)
+        return super().get_code(fullname) if code is None else code
 
 
 @final

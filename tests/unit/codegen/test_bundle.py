@@ -9,6 +9,7 @@ import pytest
 
 from runwell.codegen import bundle
 from runwell.codegen.bundle import Bundle
+from runwell.codegen.together import NAMES
 
 SOURCES = Path(bundle.__file__).parents[1]
 
@@ -29,11 +30,11 @@ def package(tmp_path):
     return root
 
 
-NAMES = ["runwell", "runwell.one", "runwell.sub", "runwell.none"]
+MODULES = ["runwell", "runwell.one", "runwell.sub", "runwell.none"]
 
 
 def filled(package, directory):
-    Bundle(str(package), str(directory)).add(NAMES)
+    Bundle(str(package), str(directory)).add(MODULES)
     return Bundle(str(package), str(directory))
 
 
@@ -46,7 +47,7 @@ def test_nothing_is_there_at_first(package, directory):
 
 def test_what_was_added(package, directory):
     made = filled(package, directory)
-    assert sorted(made.entries) == sorted(NAMES)
+    assert sorted(made.entries) == sorted(MODULES)
     assert made.entries["runwell.none"] is None
     assert made.packages == {"runwell": str(package), "runwell.sub": str(package / "sub")}
     assert made.code("runwell.one", str(package / "one.py"))
@@ -65,7 +66,7 @@ def test_an_edited_source_is_stale_and_then_made_anew(package, directory):
     made.add([])
     again = Bundle(str(package), str(directory))
     assert again.code("runwell.one", str(package / "one.py"))
-    assert sorted(again.entries) == sorted(NAMES)
+    assert sorted(again.entries) == sorted(MODULES)
 
 
 def test_a_removed_source(package, directory):
@@ -96,13 +97,13 @@ def test_a_file_that_others_can_write_is_not_read(package, directory):
 def test_every_damaged_byte_is_noticed(package, directory):
     made = filled(package, directory)
     whole = Path(made.path).read_bytes()
-    good = {n: made.code(n, bundle.source_of(n, str(package))) for n in NAMES}
+    good = {n: made.code(n, bundle.source_of(n, str(package))) for n in MODULES}
     for at in range(len(whole)):
         damaged = bytearray(whole)
         damaged[at] ^= 0x20
         Path(made.path).write_bytes(damaged)
         found = Bundle(str(package), str(directory))
-        for name in NAMES:
+        for name in MODULES:
             code = found.code(name, bundle.source_of(name, str(package)))
             assert code in (None, good[name]), (at, name)
 
@@ -212,3 +213,23 @@ def test_python_names_what_it_has_compiled(tmp_path):
     }
     for name in bundle.compiled():
         assert bundle.source_of(name)
+
+
+def test_what_every_run_has_is_one_piece(directory):
+    script = """
+from runwell.codegen import bundle
+from runwell.codegen.together import NAMES
+bundle.use()
+import runwell.module.types, runwell.module.module, runwell.text.lexer
+bundle.save()
+entries = bundle.Bundle().entries
+pieces = {name: entry[2] for name, entry in entries.items()}
+print({piece for name, piece in pieces.items() if name in NAMES})
+print(len({piece for name, piece in pieces.items() if name not in NAMES}) == len(
+    [name for name in pieces if name not in NAMES]))
+"""
+    assert python(script, directory).splitlines() == ["{0}", "True"]
+
+
+def test_the_names_are_modules():
+    assert [name for name in NAMES if not bundle.source_of(name)] == []
