@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 
-from runwell.codegen.cache import SUFFIX, NativeCache
+from runwell.codegen.cache import MODULES_SUFFIX, SUFFIX, NativeCache
 
 
 def copy_core(directory: str, source: str | None = None) -> list[str]:
-    """Put the native objects of one cache into another, without copying bytes if that is possible.
+    """Put what one cache has of Runwell itself into another; without copying, if that is possible.
 
     Args:
         directory: the cache that gets them; it is made if it is not there.
@@ -20,7 +20,7 @@ def copy_core(directory: str, source: str | None = None) -> list[str]:
     """
     os.makedirs(directory, mode=0o700, exist_ok=True)
     put = []
-    for entry in NativeCache(source).entries((SUFFIX,)):
+    for entry in NativeCache(source).entries((SUFFIX, MODULES_SUFFIX)):
         name = os.path.basename(entry.path)
         target = os.path.join(directory, name)
         if os.path.exists(target):
