@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.spec.suite import SUITE, features
+from tests.spec.suite import COMPILED, SUITE, features
 
 TIMEOUT_S = 120
 
@@ -15,15 +15,15 @@ TIMEOUT_S = 120
 class Worker:
     """A process that runs scripts, started again after it died."""
 
-    def __init__(self):
-        self.process = None
+    def __init__(self, *arguments):
+        self.process, self.arguments = None, arguments
 
     def run(self, name, **options):
-        """Assertions and failures of a script."""
+        """Assertions and failures of a script; if it is eager, how many functions it compiled."""
         options["features"] = features(name)
         if self.process is None:
             self.process = subprocess.Popen(
-                [sys.executable, Path(__file__).with_name("worker.py")],
+                [sys.executable, Path(__file__).with_name("worker.py"), *self.arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -58,6 +58,13 @@ def worker():
     worker.stop()
 
 
+@pytest.fixture(scope="session")
+def eager_worker():
+    worker = Worker("eager")
+    yield worker
+    worker.stop()
+
+
 @pytest.fixture
 def count(request):
     """Adds to the number of assertions of a directory."""
@@ -75,7 +82,10 @@ def pytest_terminal_summary(terminalreporter):
             if getattr(report, "when", "") == "call" and "spec" in report.nodeid:
                 for directory, assertions in report.user_properties:
                     counts[directory] += assertions
+    compiled = counts.pop(COMPILED, 0)
     if counts:
         terminalreporter.write_line(f"official suite: {counts.total()} assertions made")
         for directory, assertions in sorted(counts.items()):
             terminalreporter.write_line(f"  {directory}: {assertions}")
+    if compiled:
+        terminalreporter.write_line(f"  {COMPILED}: {compiled}")

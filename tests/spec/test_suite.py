@@ -1,7 +1,7 @@
 """The official test suite, but for what is listed with a reason in ``expected_failures.txt``."""
 
 import pytest
-from tests.spec.suite import SUITE, expected_failures, scripts
+from tests.spec.suite import COMPILED, SUITE, expected_failures, scripts
 
 EXPECTED = expected_failures()
 SCRIPTS = scripts()
@@ -36,6 +36,22 @@ def test_script_compiled(name, worker, count):
     assertions, failures = worker.run(name, engine="jit")
     count(f"{name.rpartition('/')[0]} compiled", assertions)
     assert not failures, "\n".join(f"{name}:{line}: {message}" for line, message in failures[:20])
+
+
+@needs_suite
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in EXPECTED])
+def test_script_compiled_meanwhile(name, eager_worker, count):
+    """What was called once is compiled before it is called again."""
+    assertions, failures, compiled = eager_worker.run(name, engine="tiered")
+    count(f"{name.rpartition('/')[0]} compiled meanwhile", assertions)
+    count(COMPILED, compiled)
+    assert not failures, "\n".join(f"{name}:{line}: {message}" for line, message in failures[:20])
+
+
+@needs_suite
+def test_functions_are_compiled_meanwhile(eager_worker):
+    _, _, compiled = eager_worker.run("core/call.wast", engine="tiered")
+    assert compiled > 50
 
 
 @needs_suite
