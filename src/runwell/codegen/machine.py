@@ -465,24 +465,23 @@ class LlvmMachine(Machine[Value]):
     def atomic_load(self, ty: Type, addr: Value, offset: Value) -> Value:
         width, to = _width(ty), ir_type(ty)
         at = self.address(addr, offset, width, aligned=True)
-        result = self.emit(
-            to, f"load atomic {to}, ptr {at} seq_cst, align {width}{self.attached()}"
-        )
+        how = f"seq_cst, align {width}{self.attached()}"
+        result = self.emit(to, f"load atomic {self.volatile}{to}, ptr {at} {how}")
         self._after(addr)
         return result
 
     def atomic_store(self, ty: Type, addr: Value, offset: Value, value: Value) -> None:
         width, cell = _width(ty), self._narrow(ty, value)
         at = self.address(addr, offset, width, aligned=True)
-        self.f.do(f"store atomic {cell}, ptr {at} seq_cst, align {width}{self.attached()}")
+        how = f"seq_cst, align {width}{self.attached()}"
+        self.f.do(f"store atomic {self.volatile}{cell}, ptr {at} {how}")
         self._after(addr)
 
     def atomic_rmw(self, ty: Type, how: str, addr: Value, offset: Value, value: Value) -> Value:
         width, cell = _width(ty), self._narrow(ty, value)
         at = self.address(addr, offset, width, aligned=True)
-        result = self.emit(
-            cell.type, f"atomicrmw {how} ptr {at}, {cell} seq_cst, align {width}{self.attached()}"
-        )
+        change = f"atomicrmw {self.volatile}{how} ptr {at}, {cell}"
+        result = self.emit(cell.type, f"{change} seq_cst, align {width}{self.attached()}")
         self._after(addr)
         return result
 
@@ -492,7 +491,7 @@ class LlvmMachine(Machine[Value]):
         width = _width(ty)
         old, new = self._narrow(ty, expected), self._narrow(ty, value)
         at = self.address(addr, offset, width, aligned=True)
-        exchange = f"cmpxchg ptr {at}, {old}, {new} seq_cst seq_cst{self.attached()}"
+        exchange = f"cmpxchg {self.volatile}ptr {at}, {old}, {new} seq_cst seq_cst{self.attached()}"
         pair = self.emit(f"{{ {new.type}, i1 }}", exchange)
         result = self.emit(new.type, f"extractvalue {pair}, 0")
         self._after(addr)

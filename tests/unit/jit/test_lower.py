@@ -4,6 +4,8 @@ import pytest
 from tests.unit.jit.guests import assert_same
 from tests.unit.jit.programs import job_of
 
+from runwell.isa.op import Rule
+from runwell.isa.table import TABLE
 from runwell.jit.compile import compile_job
 
 ARGUMENTS = [-7, 0, 1, 3, 8, 100]
@@ -344,3 +346,18 @@ def test_slots_that_had_other_types(name):
     text = SLOTS[name].replace("LOCALS", f"(local{' f64' * 999})")
     compile_job(job_of(text))
     assert_same(text, calls())
+
+
+def test_accesses_that_change_nothing_trap():
+    """Nobody wants their values, and what they write is what was there."""
+    texts, names = [], []
+    for op in TABLE:
+        if op.width and op.rule >= Rule.ATOMIC_LOAD or op.rule == Rule.LOAD:
+            zeros = " ".join(f"({t.text}.const 0)" for t in op.params[1:])
+            drop = "(drop)" * len(op.results)
+            names.append(op.mnemonic)
+            texts.append(f"""(func (export "{op.mnemonic}")
+              ({op.keyword} offset=65536 (i32.const 0) {zeros}) {drop})""")
+    outcomes = assert_same(f"(module (memory 1) {' '.join(texts)})", [(name,) for name in names])
+    assert len(outcomes) > 80
+    assert all(code == "OUT_OF_BOUNDS_MEMORY" for code, _ in outcomes)
