@@ -28,10 +28,11 @@ class Wanted:
     Attributes:
         entries: the imports, in order; types are canonical.
         numbers: of the functions' and tags' types, in order; None for other imports.
+        names: how errors call them, in order.
         signatures: of the functions that were provided as Python callables, in order.
     """
 
-    __slots__ = ("entries", "numbers", "signatures")
+    __slots__ = ("entries", "names", "numbers", "signatures")
 
     def __init__(self, code: ModuleCode) -> None:
         self.entries: list[ImportType] = code.import_types()
@@ -39,6 +40,7 @@ class Wanted:
             code.numbers[entry.desc] if isinstance(entry.desc, int) else None
             for entry in code.module.imports
         ]
+        self.names = [f"{entry.module}.{entry.name}" for entry in self.entries]
         self.signatures: list[Signature | None] = [None] * len(self.entries)
 
 
@@ -70,7 +72,14 @@ def find_imports(
             f"not {type(imports).__name__}"
         )
     for i, entry in enumerate(wanted.entries):
-        value = in_order[i] if in_order is not None else _named(imports, entry)
+        if in_order is not None:
+            value = in_order[i]
+        else:
+            namespace = imports.get(entry.module)  # type: ignore[union-attr]
+            if type(namespace) is dict:
+                value = namespace.get(entry.name)
+            else:
+                value = _look_up(namespace, entry)
         if value is None:
             provide = functions.get(entry.module)
             value = provide(entry.name) if provide is not None else None
@@ -78,15 +87,9 @@ def find_imports(
     return found
 
 
-def _named(imports: Any, wanted: ImportType) -> Any:
-    return _look_up(imports.get(wanted.module), wanted)
-
-
 def _look_up(namespace: Namespace, wanted: ImportType) -> Any:
     if namespace is None:
         return None
-    if type(namespace) is dict:
-        return namespace.get(wanted.name)
     from collections.abc import Mapping
 
     if isinstance(namespace, Mapping):
@@ -114,7 +117,7 @@ def _extern(wanted_all: Wanted, index: int, value: Any) -> Extern:
         signature = wanted_all.signatures[index]
         if signature is None:
             signature = wanted_all.signatures[index] = signature_of(type_)
-        name, number = f"{wanted.module}.{wanted.name}", wanted_all.numbers[index]
+        name, number = wanted_all.names[index], wanted_all.numbers[index]
         return host_function(value, signature, name, number).func
     from runwell.embed.globals import Global
     from runwell.embed.table import Table

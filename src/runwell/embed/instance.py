@@ -99,23 +99,23 @@ class Instance:
         config = module.engine.config
         self._slot = None
         ticket = module.engine.admit()
-        self._native = NativeInstance(
+        self._native = native = NativeInstance(
             module.code,
             externs,
             limit_bytes=config.max_memory_bytes,
             limit_elements=config.max_table_elements,
             fuel=fuel if fuel is not None else config.fuel or 0,
             initialise=False,
-            time_limit_ns=_nanoseconds(config.deadline_s),
+            time_limit_ns=0 if config.deadline_s is None else _nanoseconds(config.deadline_s),
             limit_heap=config.max_heap_bytes,
         )
-        self.exports: Exports = LazyExports(self._native, module.entries, module.infos)
+        self.exports: Exports = LazyExports(native, module.entries, module.infos)
         # Before anything runs: a host function may ask who calls.
-        self._native.body.face = ref(self)
-        self._native.body.ticket = ticket
+        native.body.face = ref(self)
+        native.body.ticket = ticket
         if self._wasi is not None:
             self._attach(self._wasi)
-        self._native.initialise()
+        native.initialise()
         if (
             self._wasi is not None
             and "_initialize" in self.exports

@@ -23,37 +23,20 @@ BLOCK = as_struct(HostBlock)
 REF = BLOCK.offset("ref")
 
 
-@final
-class _Kernels:
-    """The kernels that make and free the natives, made callable at their first use."""
-
-    __slots__ = ("free", "new", "new_bare")
-
-    def __init__(self) -> None:
-        self.new = make_builtin("new_host_function", "u64 u64 object object", native.address)
-        # The same, for what is no Python callable.
-        self.new_bare = make_builtin("new_host_function", "u64 u64 u64 object", native.address)
-        self.free = make_builtin("free_host_function", "None u64", native.address)
+# The kernel that makes the natives, once it was used.
+_new: list[Any] = []
 
 
-_kernels: list[_Kernels] = []
+def new_host_function(template: int, function: object, owner: object) -> Any:
+    """A lease of natives like those at an address.
 
-
-def kernels() -> _Kernels:
-    """The kernels; the core is loaded."""
-    if not _kernels:
-        _kernels.append(_Kernels())
-    return _kernels[0]
-
-
-@final
-class Lease(int):
-    """The address of a block, freed with its last owner (why an int: see ``Mapping``)."""
-
-    __slots__ = ()
-
-    def __del__(self, kernels: list[_Kernels] = _kernels) -> None:
-        kernels[0].free(self)
+    Raises:
+        MemoryError: there is no room.
+    """
+    if not _new:
+        make = make_builtin("new_host_function", "object u64 object object", native.address)
+        _new.append(make)
+    return _new[0](template, function, owner)
 
 
 def template(signature: Signature, entry: int = 0) -> Any:
@@ -81,6 +64,7 @@ def template(signature: Signature, entry: int = 0) -> Any:
     return block
 
 
+_new_tuple = tuple.__new__
 _Function = type(lambda: None)
 _IS_COROUTINE = 0x80  # of the flags of a code object
 _Wrapper = type(object.__call__)
@@ -156,11 +140,8 @@ class HostFunction:
         if signature.template is None:
             made = template(signature)
             signature.template = addressof(made), made
-        address = kernels().new(signature.template[0], function, self)
-        if not address:
-            raise MemoryError("no room for a host function")
-        self._block = Lease(address)
-        native.untrack(self._block)
+        self._block = new_host_function(signature.template[0], function, self)
+        address: int = self._block.address
         self.ref: int = address + REF
         self._number = signature.number
         waits = is_async(function)
@@ -182,4 +163,4 @@ class HostFunction:
     @property
     def func(self) -> Func:
         """The function, as runtimes import it."""
-        return Func(self.ref, self.signature.type, self, self._number)
+        return _new_tuple(Func, (self.ref, self.signature.type, self, self._number))

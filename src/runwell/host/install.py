@@ -10,6 +10,7 @@ from runwell.host import closed, func, held, memory, references
 from runwell.host.convert import canonical_arguments, canonical_results
 from runwell.host.function import HostFunction
 from runwell.host.layout import THREAD_SLOTS, Hooks, PyObject, ThreadSlot
+from runwell.host.lease import make_lease_type
 from runwell.host.native_type import types
 from runwell.kernel.types import ctype_of, sizeof, u64
 from runwell.runtime import layout
@@ -46,6 +47,8 @@ def install() -> None:
         setattr(hooks, name, id(function))
     hooks.func_type = id(types.func)
     hooks.closed = id(ClosedError)
+    lease_type = make_lease_type()
+    hooks.lease_type = id(lease_type)
     slots: Any = (ctype_of(ThreadSlot) * THREAD_SLOTS).from_address(
         native.address("python_threads")
     )
@@ -65,7 +68,7 @@ def install() -> None:
     known = sys.modules.get("runwell.runtime.reference")
     if known is not None:
         _know_refs(known.Ref, known.Word)
-    _installed.append(types_to_make)
+    _installed.extend((types_to_make, lease_type))
 
 
 def _prepare_watcher() -> None:

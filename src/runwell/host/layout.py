@@ -45,6 +45,15 @@ class FuncObject:
 
 
 @struct
+class LeaseObject:
+    """What owns a native struct."""
+
+    head: PyObject
+    address: u64
+    kind: u32  # one of ``lease_kernels.OF_...``
+
+
+@struct
 class ExternsObject:
     """What refers, for Python's cycle collector, to all objects of Python that a heap holds."""
 
@@ -125,6 +134,7 @@ class Hooks:
     # The types `runwell.Ref` and `Word`; null before there is any value of them.
     ref_type: Ptr[PyObject]
     word_type: Ptr[PyObject]
+    lease_type: Ptr[PyObject]  # the type of leases
 
 
 @struct

@@ -8,7 +8,7 @@ from runwell.base.errors import LinkError
 from runwell.base.light import final
 from runwell.base.light_ctypes import addressof
 from runwell.host.foreign import Foreign
-from runwell.host.function import BLOCK, REF, Lease, kernels, template
+from runwell.host.function import BLOCK, REF, new_host_function, template
 from runwell.host.layout import NativeFunc
 from runwell.host.signature import COMMON, LETTERS, Signature
 from runwell.kernel.types import ctype_of
@@ -100,11 +100,9 @@ class NativeFunction:
             entry = native.address("native_few" if stack <= FEW else "native_many")
         made = template(signature, entry)
         made.python.host.discard = 0
-        address = kernels().new_bare(addressof(made), 0, self)
-        if not address:
-            raise MemoryError("no room for a host function")
-        self._block = Lease(address)
-        native.untrack(self._block)
+        # The function is no Python callable: nobody will call it as one.
+        self._block = new_host_function(addressof(made), function, self)
+        address: int = self._block.address
         host: Any = ctype_of(NativeFunc).from_address(address)
         host.target = foreign.address
         room = FEW if stack <= FEW else MANY

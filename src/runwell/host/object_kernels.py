@@ -10,11 +10,13 @@ from runwell.host.layout import (
     HostBlock,
     MemoryObject,
 )
+from runwell.host.lease_kernels import OF_BLOCK, new_lease
 from runwell.host.python_api import (
     Object,
     Py_DecRef,
     Py_IncRef,
     PyBuffer_FillInfo,
+    PyErr_NoMemory,
     PyErr_Occurred,
     PyErr_SetString,
     PyLong_AsUnsignedLongLong,
@@ -233,15 +235,17 @@ def memory_dealloc(face: Ptr[MemoryObject]) -> None:
 
 
 @kernel(export=True)
-def new_host_function(template: Ptr[HostBlock], function: Object, owner: Object) -> Ptr[HostBlock]:
-    """Make the natives of a host function like ``template``; null if there is no memory.
+def new_host_function(template: Ptr[HostBlock], function: Object, owner: Object) -> Object:
+    """Make the natives of a host function like ``template``: a lease of them.
 
-    The arguments are borrowed: ``owner``, the ``HostFunction``, has them.
+    The arguments are borrowed: ``owner``, the ``HostFunction``, has them.  Null with an exception
+    set if there is no memory.
     """
     size = u64(sizeof(HostBlock))
     block = Ptr[HostBlock](malloc(size))
     if block == null:
-        return Ptr[HostBlock](0)
+        PyErr_NoMemory()
+        return Object(null)
     memmove(Ptr[u8](block), Ptr[u8](template), size)
     block.python.host.data = u64(block)
     block.python.callable = function
@@ -249,10 +253,7 @@ def new_host_function(template: Ptr[HostBlock], function: Object, owner: Object)
     block.code.host = addr(block.python.host)
     block.ref.code = addr(block.code)
     block.ref.object = u64(owner)
-    return block
-
-
-@kernel(export=True)
-def free_host_function(block: Ptr[HostBlock]) -> None:
-    """Give the natives of a host function back."""
-    free(Ptr[u8](block))
+    lease = new_lease(u64(block), u32(OF_BLOCK))
+    if lease == null:
+        free(Ptr[u8](block))
+    return lease

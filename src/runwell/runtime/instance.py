@@ -15,7 +15,7 @@ from sys import modules
 from runwell.base.errors import InternalError, LinkError, Trap, unknown_imports, unlinkable
 from runwell.base.light import final
 from runwell.base.light_ctypes import addressof
-from runwell.base.log import DEBUG, log
+from runwell.base.log import DEBUG, log, logs
 from runwell.base.types import I32, I64, FuncType, ValType
 from runwell.kernel.types import ctype_of, sizeof, u64
 from runwell.module.module import Import
@@ -29,15 +29,14 @@ from runwell.runtime.globals import CELL_BYTES, Global
 from runwell.runtime.heap_layout import ROOT_INSTANCE
 from runwell.runtime.memory import Memory, is_guarded
 from runwell.runtime.native import Native, hooks, native
-from runwell.runtime.plan import ElementPlan, Plan, describe
-from runwell.runtime.signals import recheck
+from runwell.runtime.plan import BYTES_HEAD, ElementPlan, Plan, describe
 from runwell.runtime.store import Store, share
 from runwell.runtime.table import Table
 from runwell.runtime.types import relation, type_of_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from typing import Any, TypeAlias
 
     from runwell.runtime.tag import Tag
@@ -50,15 +49,14 @@ Extern: TypeAlias = "Func | Table | Memory | Global | Tag"
 
 
 @final
-class _Lease(int):
-    """The address of a native instance, freed with its last owner (why an int: see ``Mapping``)."""
+class _LoggedLease(int):
+    """Owns a native instance, whose end somebody wants to know (why an int: see ``Mapping``)."""
 
     __slots__ = ()
 
-    def __del__(self, native: Native = native, modules: Mapping[str, object] = modules) -> None:
+    def __del__(self, native: Native = native) -> None:
         native.instance_free(self)
-        if "logging" in modules:
-            log("instance", DEBUG, "freed the instance at %#x", int(self))
+        log("instance", DEBUG, "freed the instance at %#x", int(self))
 
 
 @final
@@ -71,6 +69,8 @@ class InstanceBody:
         store: a weak reference to the store that it is in.
         segments: the passive element segments, and what they refer to.
         handed: references to its functions that Python may have got hold of.
+        lease: owns the native ``Instance``.
+        owners: of the host functions that it imports.
         memories: by memory index.
         tables: address and type, by table index.
         globals: address, type and a weak reference to the store of the imported ones, in order.
@@ -86,7 +86,9 @@ class InstanceBody:
         "face",
         "globals",
         "handed",
+        "lease",
         "memories",
+        "owners",
         "segments",
         "store",
         "tables",
@@ -95,10 +97,12 @@ class InstanceBody:
     )
 
     def __init__(self, code: ModuleCode, memories: list[Memory]) -> None:
-        self.address: int = 0
+        self.address = 0
+        self.lease: object = None
         self.code, self.memories = code, memories
         self.segments: list[object] = []
         self.handed: set[int] = set()
+        self.owners: list[object] = []
         self.tables: list[tuple[int, TableType]] = []
         self.globals: list[tuple[int, GlobalType, ref[Store]]] = []
         self.face: ref[Any] | None = None
@@ -172,12 +176,14 @@ class Instance:
             MemoryError: the system has no room.
             Trap: a segment does not fit, or the start function trapped.
         """
-        plan = plan_of(code)
+        plan: Plan = code.plan or plan_of(code)
         self.code, self._plan = code, plan
-        _match(code, plan.imports, imports)
+        if not _is_matched(plan, imports):
+            _match(code, plan.imports, imports)
         self.store = store = Store()
         addresses: list[int] = []
         self.memories: list[Memory] = []
+        self.body = body = InstanceBody(code, self.memories)
         self.tables: list[Table] = []
         self.tags: list[Tag] = []
         self._imported_globals: list[Global] = []
@@ -187,7 +193,6 @@ class Instance:
         for memory_type in plan.memories:
             memory = Memory(memory_type, limit_bytes=limit_bytes, explicit=code.explicit)
             memory.maker = ref(store)
-            store.keep(memory)
             memories.append(memory)
         for table_type in plan.tables:
             tables.append(Table(table_type, limit=limit_elements, store=store))
@@ -195,21 +200,24 @@ class Instance:
             addresses += [m.address for m in memories]
         if tables:
             addresses += [t.address for t in tables]
+            body.tables = [(t.address, t.type) for t in tables]
         if code.module.tag_types:
             self._make_tags()
             addresses += [t.address for t in self.tags]
-        addresses += [g.address for g in self._imported_globals]
-        self.body = body = InstanceBody(code, memories)
-        words = array("Q", addresses)
-        address = native.instance_new(plan.address, words.buffer_info()[0], id(body))
+        if self._imported_globals:
+            addresses += [g.address for g in self._imported_globals]
+            body.globals = [(g.address, g.type, ref(g.store.root)) for g in self._imported_globals]
+        words = plan.pack(*addresses)
+        address = native.instance_new(plan.address, id(words) + BYTES_HEAD, id(body))
         if not address:
             raise MemoryError("no room for an instance")
-        self.address: int = _Lease(address)
-        native.untrack(self.address)
-        body.address = self.address
-        body.tables = [(t.address, t.type) for t in tables]
-        body.globals = [(g.address, g.type, ref(g.store.root)) for g in self._imported_globals]
-        store.add(body)
+        if "logging" in modules and logs("instance", DEBUG):
+            body.lease = _LoggedLease(address)
+            native.untrack(body.lease)
+        else:
+            body.lease = native.lease_instance(address)
+        self.address = body.address = address
+        store.begin(body)
         if code.uses_objects:
             store.use_heap(limit_heap)
             store.add_root(ROOT_INSTANCE, address, plan.address)
@@ -217,8 +225,8 @@ class Instance:
             self.fuel = fuel
         if time_limit_ns:
             self.time_limit_ns = time_limit_ns
-        if memories and not code.explicit:
-            recheck()
+        if plan.has_guard_pages:
+            native.install_fault_handler()
         if initialise:
             self.initialise()
 
@@ -247,12 +255,16 @@ class Instance:
 
     def _link(self, imports: Sequence[Extern | None], addresses: list[int]) -> None:
         """Keep what is imported; ``addresses`` gets those of the functions."""
-        store = self.store
+        store, owners = self.store, self.body.owners
         for extern in imports:
             if isinstance(extern, Func):
-                addresses.append(admit(store, extern))
+                owner = extern.owner
+                if isinstance(owner, Store):
+                    addresses.append(admit(store, extern))
+                else:
+                    owners.append(owner)
+                    addresses.append(extern.ref)
             elif isinstance(extern, Memory):
-                store.keep(extern)
                 if not extern.type.shared:
                     share(store.turn, extern.find_turn())
                 extern.lent = True
@@ -363,6 +375,8 @@ class Instance:
             Trap: a segment does not fit, or the start function trapped.
         """
         plan, module = self._plan, self.code.module
+        if plan.is_complete:
+            return
         for x, constant in plan.globals:
             type_ = module.global_types[x].type
             value = self._value(constant, type_)
@@ -474,6 +488,16 @@ def _trap(code: int) -> Trap:
     from runwell.base.traps import TrapCode
 
     return Trap(TrapCode(code))
+
+
+def _is_matched(plan: Plan, found: Sequence[Extern | None]) -> bool:
+    """Are all imports functions of the very types that are wanted, as nearly always?"""
+    if len(found) != len(plan.function_numbers):
+        return False
+    for number, extern in zip(plan.function_numbers, found, strict=True):
+        if type(extern) is not Func or (extern.number is not number and extern.number != number):
+            return False
+    return True
 
 
 def _match(

@@ -10,7 +10,7 @@ from runwell.kernel.types import ctype_of
 from runwell.module.types import MemoryType
 from runwell.runtime import layout
 from runwell.runtime.mapping import GUARDED_BYTES, guard_pages_available, round_up
-from runwell.runtime.native import Native, native
+from runwell.runtime.native import native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,16 +19,6 @@ if TYPE_CHECKING:
 
     from runwell.runtime.store import Store
     from runwell.runtime.turn import Turn
-
-
-@final
-class _Lease(int):
-    """The address of a native memory, freed with its last owner (why an int: see ``Mapping``)."""
-
-    __slots__ = ()
-
-    def __del__(self, native: Native = native) -> None:
-        native.memory_free(self)
 
 
 def is_guarded(type_: MemoryType, explicit: bool) -> bool:
@@ -74,13 +64,12 @@ class Memory:
     Attributes:
         address: of the native ``Memory``.
         type: as declared; the minimum is that at creation.
-        base: address of the first byte, which never changes.
         lent: has another instance imported it?
         maker: a weak reference to the store of the instance that made it; or None.
         turn: whose it is to run in the instances that have it; None until that concerns several.
     """
 
-    __slots__ = ("__weakref__", "_native", "address", "base", "lent", "maker", "turn", "type")
+    __slots__ = ("__weakref__", "_lease", "address", "lent", "maker", "turn", "type")
 
     def __init__(
         self, type_: MemoryType, *, limit_bytes: int | None = None, explicit: bool = False
@@ -102,14 +91,21 @@ class Memory:
             address = self._reserve_less(template)
         if not address:
             raise MemoryError(f"no room for {type_}")
-        self.address = _Lease(address)
-        native.untrack(self.address)
-        self._native = ctype_of(layout.Memory).from_address(address)
-        self.base = int(self._native.base)
+        self._lease = native.lease_memory(address)
+        self.address = address
         self.type = type_
         self.lent = False
         self.maker: ref[Store] | None = None
         self.turn: Turn | None = None
+
+    @property
+    def _native(self) -> Any:
+        return ctype_of(layout.Memory).from_address(self.address)
+
+    @property
+    def base(self) -> int:
+        """Address of the first byte, which never changes."""
+        return int(self._native.base)
 
     def find_turn(self) -> Turn:
         """Whose turn it is to run in the instances that have this memory."""

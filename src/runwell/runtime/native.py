@@ -109,6 +109,28 @@ def make_with_ctypes(
     return prototype(address_of(name))
 
 
+# What makes owners of structs, of the core's part for Python, and what frees each.
+LEASES = {"lease_memory": "memory_free", "lease_instance": "instance_free"}
+
+
+def slow_lease(free_struct: Callable[[int], int]) -> Callable[[int], Any]:
+    """The same, without that part."""
+
+    @final
+    class Lease:
+        """Owns a struct."""
+
+        __slots__ = ("address",)
+
+        def __init__(self, address: int) -> None:
+            self.address = address
+
+        def __del__(self) -> None:
+            free_struct(self.address)
+
+    return Lease
+
+
 @final
 class Native:
     """Entry points by name, each made callable at its first use.
@@ -118,9 +140,13 @@ class Native:
         maker: makes a callable from a name, a signature and ``address_of``.
         untrack: hides an object from the cycle collector, which else calls the finalizers of a
             cycle in any order, those of what the others use not last.
+        lease_memory: makes the owner of a linear memory, of its address.
+        lease_instance: the same for an instance.
     """
 
     untrack: Callable[[object], None]
+    lease_memory: Callable[[int], Any]
+    lease_instance: Callable[[int], Any]
 
     def __init__(self) -> None:
         self.address_of: Callable[[str], int] | None = None
@@ -164,6 +190,13 @@ class Native:
             untrack = self.maker("PyObject_GC_UnTrack", "None object", self._find)
             self.__dict__[name] = untrack
             return untrack
+        if name in LEASES:
+            if self.maker is make_with_ctypes:
+                made = slow_lease(getattr(self, LEASES[name]))
+            else:
+                made = self.maker(name, "object u64", self.address)
+            self.__dict__[name] = made
+            return made
         if name not in SIGNATURES:
             raise AttributeError(name)
         found = self.__dict__[name] = self.maker(name, SIGNATURES[name], self.address)

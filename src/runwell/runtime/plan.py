@@ -1,18 +1,22 @@
 """What instantiation does for every instance of a module, worked out once."""
 
+from _struct import Struct
 from array import array
 
 from runwell.base.light import NamedTuple, final
 from runwell.base.light_ctypes import addressof
 from runwell.base.types import FuncType, ValType
 from runwell.kernel.types import ctype_of, sizeof
-from runwell.module.module import Import, SegmentMode
-from runwell.module.types import ExternType, MemoryType, TableType
+from runwell.module.module import Import, Module, SegmentMode
+from runwell.module.types import ExternKind, ExternType, MemoryType, TableType
 from runwell.runtime import layout
 from runwell.runtime.code import ModuleCode, address_of
 from runwell.runtime.constant import NULL, Constant, How, read_constant
 from runwell.runtime.globals import CELL_BYTES
+from runwell.runtime.mapping import guard_pages_available
 from runwell.runtime.types import describe_func
+
+BYTES_HEAD = bytes.__basicsize__ - 1  # where the bytes of a bytes object begin
 
 
 class ElementPlan(NamedTuple):
@@ -53,6 +57,10 @@ class Plan:
         segments: byte offset of the array of element segments in an instance.
         data_at: byte offset of the array of data segments in an instance.
         size: bytes of an instance.
+        function_numbers: canonical numbers of the imports' types, None for what is no function.
+        pack: makes bytes of the addresses that an instance begins with.
+        has_guard_pages: does its code rely on them?
+        is_complete: is an instance, once it is laid out?
         funcs: byte offset of the array of addresses of function references in an instance.
         func_refs: byte offset of its own function references.
     """
@@ -67,9 +75,13 @@ class Plan:
         "elements",
         "func_refs",
         "funcs",
+        "function_numbers",
         "globals",
+        "has_guard_pages",
         "imports",
+        "is_complete",
         "memories",
+        "pack",
         "segments",
         "size",
         "table_inits",
@@ -167,8 +179,31 @@ class Plan:
         plan.funcs = self.funcs = at
         plan.cells_at = at + 8 * len(module.function_types)
         plan.size = self.size = plan.cells_at + 4 * len(exceptions)
+        self.pack = Struct(f"={_count_of_addresses(module)}Q").pack
+        self.function_numbers = [
+            code.numbers[entry.desc]
+            if entry.kind == ExternKind.FUNC and isinstance(entry.desc, int)
+            else None
+            for entry in module.imports
+        ]
+        self.has_guard_pages = (
+            len(module.memory_types) > 0 and not code.explicit and guard_pages_available()
+        )
+        self.is_complete = module.start is None and not (
+            self.globals or self.table_inits or self.elements or self.data
+        )
         self._kept = (plan, cells, spans, code.referenced, exceptions, objects)
         self.address: int = addressof(plan)
+
+
+def _count_of_addresses(module: Module) -> int:
+    return (
+        module.n_imported_functions
+        + len(module.memory_types)
+        + len(module.table_types)
+        + len(module.tag_types)
+        + module.n_imported_globals
+    )
 
 
 def _elements(code: ModuleCode) -> "list[ElementPlan]":

@@ -115,6 +115,16 @@ class Store:
                     _turn_of(root)
                 root._runs = True
 
+    def begin(self, member: Member) -> None:
+        """As ``add``, of an instance, which nearly always is the first thing in its store."""
+        if self._members or self._heir is not None or self._turn is not None:
+            self.add(member)
+        else:
+            # Nobody else knows the store yet.
+            self._members.append(member)
+            member.store = ref(self)
+            self._runs = True
+
     def add_root(self, kind: int, address: int, plan: int = 0) -> None:
         """Let the heap know of something in the store that may refer to its objects."""
         with _lock:
