@@ -7,6 +7,7 @@ import sys
 from runwell.base.errors import ClosedError, ExhaustionError, ThreadError, WasmException
 from runwell.base.light_ctypes import py_object, python_function
 from runwell.host import closed, func, held, memory, references
+from runwell.host.builtin import make_builtin
 from runwell.host.convert import canonical_arguments, canonical_results
 from runwell.host.function import HostFunction
 from runwell.host.layout import THREAD_SLOTS, Hooks, PyObject, ThreadSlot
@@ -16,8 +17,8 @@ from runwell.kernel.types import ctype_of, sizeof, u64
 from runwell.runtime import layout
 from runwell.runtime.context import current_context, on_context_end
 from runwell.runtime.func import object_at
+from runwell.runtime.native import LEASES, native
 from runwell.runtime.native import hooks as runtime_hooks
-from runwell.runtime.native import native
 from runwell.runtime.store import Store
 
 TYPE_CHECKING = False
@@ -49,6 +50,8 @@ def install() -> None:
     hooks.closed = id(ClosedError)
     lease_type = make_lease_type()
     hooks.lease_type = id(lease_type)
+    for name in LEASES:
+        setattr(native, name, make_builtin(name, "object u64", native.address))
     slots: Any = (ctype_of(ThreadSlot) * THREAD_SLOTS).from_address(
         native.address("python_threads")
     )

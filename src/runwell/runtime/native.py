@@ -109,7 +109,7 @@ def make_with_ctypes(
     return prototype(address_of(name))
 
 
-# What makes owners of structs, of the core's part for Python, and what frees each.
+# What makes owners of structs, in the core's part for Python, and what frees each.
 LEASES = {"lease_memory": "memory_free", "lease_instance": "instance_free"}
 
 
@@ -191,11 +191,8 @@ class Native:
             self.__dict__[name] = untrack
             return untrack
         if name in LEASES:
-            if self.maker is make_with_ctypes:
-                made = slow_lease(getattr(self, LEASES[name]))
-            else:
-                made = self.maker(name, "object u64", self.address)
-            self.__dict__[name] = made
+            # Until the part for Python has its types, and where there is none.
+            made = self.__dict__[name] = slow_lease(getattr(self, LEASES[name]))
             return made
         if name not in SIGNATURES:
             raise AttributeError(name)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runwell.binary.decoder import decode
+from runwell.host.install import install
 from runwell.interp.core import load_core
 from runwell.runtime.code import ModuleCode
 from runwell.runtime.native import hooks
@@ -32,6 +33,7 @@ def core_path(tmp_path_factory):
 def core():
     """The native core; what higher layers lend to the runtime is taken away meanwhile."""
     load_core()
+    install()
     lent = hooks.call, hooks.offset_of, hooks.translate_constant
     hooks.call = hooks.offset_of = hooks.translate_constant = None
     yield

@@ -7,6 +7,8 @@ from runwell.runtime.func import Func, admit, encode_ref, object_at, read_ref
 from runwell.runtime.reference import host_object
 from runwell.runtime.store import Store
 
+pytestmark = pytest.mark.usefixtures("core")
+
 
 def read(type_, bits):
     """The value of a reference in a cell."""

@@ -4,6 +4,8 @@ from runwell.base.types import EXTERNREF, F64, I32, V128
 from runwell.module.types import GlobalType
 from runwell.runtime.globals import new_global
 
+pytestmark = pytest.mark.usefixtures("core")
+
 
 @pytest.mark.parametrize(
     ("type_", "bits"),

@@ -1,9 +1,13 @@
 import gc
 import weakref
 
+import pytest
+
 from runwell.base.types import EXTERNREF, FUNCREF, I32, FuncType
 from runwell.runtime.reference import host_object
 from runwell.runtime.store import Store, carries_refs
+
+pytestmark = pytest.mark.usefixtures("core")
 
 
 class Thing:

@@ -7,6 +7,8 @@ from runwell.base.types import EXTERNREF, FUNCREF
 from runwell.module.types import TableType
 from runwell.runtime.table import Table
 
+pytestmark = pytest.mark.usefixtures("core")
+
 
 def test_elements_start_as_asked_for(core):
     assert [Table(TableType(EXTERNREF, 2)).get(i) for i in range(2)] == [None, None]
