@@ -43,6 +43,41 @@ def test_documentation(name):
             assert value.__doc__, f"{name}.{attribute}"
 
 
+@pytest.mark.parametrize("name", CLASSES)
+def test_signatures(name):
+    cls = getattr(runwell, name)
+    if issubclass(cls, BaseException) and "__init__" not in vars(cls):
+        return  # as of the errors that Python has
+    signature = inspect.signature(cls)
+    if (cls.__doc__ or "").count("\nArgs:"):
+        assert signature.parameters
+
+
+def test_signatures_of_functions():
+    assert list(inspect.signature(runwell.Func).parameters) == ["function", "type"]
+    function = runwell.Func(max, "(i32, f64, externref) -> (i64, v128)")
+    assert str(inspect.signature(function)) == (
+        "(arg0: int, arg1: float, arg2: Any, /) -> tuple[int, bytes]"
+    )
+    assert "max(i32, f64, externref) -> (i64, v128)" in function.__doc__
+
+
+def test_texts_say_the_type():
+    module = runwell.Module(
+        """(module (memory (export "m") 1 9) (table (export "t") 2 9 funcref)
+        (global (export "g") (mut i64) (i64.const 5)) (tag (export "e") (param i32 f64))
+        (func (export "f") (param i32 externref) (result f64) (f64.const 0)))"""
+    )
+    exports = runwell.Instance(module).exports
+    assert [repr(exports[name]) for name in exports] == [
+        "<runwell.Memory: memory 1 9>",
+        "<runwell.Table: table 2 9 funcref>",
+        "<runwell.Global: global (mut i64) = 5>",
+        "<runwell.Tag: i32 f64>",
+        "<runwell.Func f: (i32, externref) -> f64>",
+    ]
+
+
 def check_docstring(name, function):
     doc = function.__doc__ or ""
     assert doc, name

@@ -98,6 +98,23 @@ class _Doc:
         return "\n".join(lines)
 
 
+class _Signature:
+    """The signature of the type, or of one function."""
+
+    def __get__(self, func: Func | None, owner: object) -> PythonSignature:
+        if func is not None:
+            return _python_signature(func._info)
+        from inspect import Parameter
+        from inspect import Signature as PythonSignature
+
+        kind = Parameter.POSITIONAL_OR_KEYWORD
+        parameters = [
+            Parameter("function", kind, annotation="Callable[..., Any]"),
+            Parameter("type", kind, annotation="FuncType | str"),
+        ]
+        return PythonSignature(parameters)
+
+
 def describe(type_: FuncType) -> str:
     """A function type as ``repr`` shows it, e.g. ``(i32, i32) -> i32``."""
     params, results = (", ".join(t.text for t in ts) for ts in (type_.params, type_.results))
@@ -205,9 +222,7 @@ class Func:
         """The name under which it is exported, or else its own."""
         return self._info.name
 
-    @property
-    def __signature__(self) -> PythonSignature:
-        return _python_signature(self._info)
+    __signature__ = _Signature()
 
     @property
     def native(self) -> NativeFunc:

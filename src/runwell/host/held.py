@@ -23,24 +23,13 @@ class Externs:
 _made: list[Any] = []
 
 
-def _make_externs(heap: int) -> object:
-    """What shows the cycle collector the objects of Python in a heap."""
+def make_externs(heap: int) -> object:
+    """What shows the cycle collector the objects of Python in the heap at an address."""
     if not _made:
         slots = {CLEAR: "externs_clear", DEALLOC: "externs_dealloc", TRAVERSE: "externs_traverse"}
         type_ = make_type(Externs, ExternsObject, slots, {}, HAVE_GC)
         hooks.let_go = make_builtin("let_go_of_externs", "None", native.address)
         _made[:] = type_, make_builtin("new_externs", "object object u64", native.address)
     type_, new = _made
-    return new(type_, heap)
-
-
-def _hold_object(heap: int, value: object) -> int:
-    """The address of a handle of an object of Python as guests of a heap know it, or 0."""
-    hooks.hold_object = make_builtin("hold_object", "u64 u64 object", native.address)
-    return hooks.hold_object(heap, value)
-
-
-def install() -> None:
-    """Lend the runtime what needs the C API of Python."""
-    hooks.make_externs = _make_externs
-    hooks.hold_object = _hold_object
+    made: object = new(type_, heap)
+    return made

@@ -6,13 +6,12 @@ import sys
 
 from runwell.base.errors import ClosedError, ExhaustionError, ThreadError, WasmException
 from runwell.base.light_ctypes import py_object, python_function
-from runwell.host import closed, func, held, memory, references
+from runwell.host import closed, func, memory, references
 from runwell.host.builtin import make_builtin
 from runwell.host.convert import canonical_arguments, canonical_results
 from runwell.host.function import HostFunction
 from runwell.host.layout import THREAD_SLOTS, Hooks, PyObject, ThreadSlot
-from runwell.host.lease import make_lease_type
-from runwell.host.native_type import types
+from runwell.host.native_type import make_lease_type, types
 from runwell.kernel.types import ctype_of, sizeof, u64
 from runwell.runtime import layout
 from runwell.runtime.context import current_context, on_context_end
@@ -67,7 +66,8 @@ def install() -> None:
     runtime_hooks.hold_exception = _hold_exception
     _prepare_watcher()
     runtime_hooks.know_refs = _know_refs
-    held.install()
+    runtime_hooks.make_externs = _make_externs
+    runtime_hooks.hold_object = _hold_object
     known = sys.modules.get("runwell.runtime.reference")
     if known is not None:
         _know_refs(known.Ref, known.Word)
@@ -247,6 +247,19 @@ def _ref_at(cell: int, is_extern: int) -> object:
     from runwell.runtime.reference import ref_at
 
     return ref_at(cell, is_extern=bool(is_extern))
+
+
+def _make_externs(heap: int) -> object:
+    """What shows Python's cycle collector the objects of Python in a heap."""
+    from runwell.host.held import make_externs
+
+    return make_externs(heap)
+
+
+def _hold_object(heap: int, value: object) -> int:
+    """The address of a handle of an object of Python as guests of a heap know it, or 0."""
+    runtime_hooks.hold_object = make_builtin("hold_object", "u64 u64 object", native.address)
+    return runtime_hooks.hold_object(heap, value)
 
 
 def _know_refs(ref_type: type, word_type: type) -> None:

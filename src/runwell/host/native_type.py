@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from runwell.base.light import final
 from runwell.base.light_ctypes import addressof, c_void_p, py_object, python_function, symbol
-from runwell.host.layout import TypeMember, TypeSlot, TypeSpec
+from runwell.host.layout import LeaseObject, TypeMember, TypeSlot, TypeSpec
 from runwell.kernel.types import as_struct, ctype_of
 from runwell.runtime.code import address_of
 from runwell.runtime.native import native
@@ -101,3 +101,22 @@ def make_type(
 def _address(name: str) -> int:
     """Where a kernel or a function of CPython is."""
     return symbol(name) if name.startswith("Py") else native.address(name)
+
+
+class Lease:
+    """Owns a native struct, and frees it when it goes.
+
+    Attributes:
+        address: of the struct.
+    """
+
+    if TYPE_CHECKING:
+        address: int
+
+    def __reduce__(self) -> str:
+        raise TypeError("a runwell.Lease cannot be pickled: it is part of this process")
+
+
+def make_lease_type() -> Any:
+    """Make the native type."""
+    return make_type(Lease, LeaseObject, {DEALLOC: "lease_dealloc"}, {"address": ("address", WORD)})
