@@ -18,7 +18,7 @@ NAMES = frozenset(
     runwell.embed runwell.embed.closing runwell.embed.config runwell.embed.core
     runwell.embed.exports runwell.embed.imports runwell.embed.instance runwell.embed.module
     runwell.host runwell.host.builtin runwell.host.caller runwell.host.closed runwell.host.convert
-    runwell.host.func runwell.host.function runwell.host.held runwell.host.install
+    runwell.host.func runwell.host.function runwell.host.install
     runwell.host.layout runwell.host.memory runwell.host.native_type runwell.host.references
     runwell.host.signature runwell.host.weak
     runwell.interp runwell.interp.core
