@@ -43,7 +43,7 @@ OVERRUN_S = 0.15
 # So many compilations of a module may be killed or fail; after that nothing more of it is compiled.
 MOST_KILLED = 8
 # Functions whose compilation would take longer are compiled at the lowest level, or not at all.
-LONGEST_S = 2.0
+LONGEST_S = 6.0
 # Register code of the functions that become one unit, and of one callee that is worth taking in.
 UNIT_BYTES = 48 << 10
 CALLEE_BYTES = 2 << 10
@@ -95,15 +95,17 @@ def predict(sizes: Sizes, level: Level) -> float:
 
 
 # What is spent on a whole module at each level before the rest is left to the level below, or to
-# the interpreter: seconds, seconds for each byte of binary, and at least what one large function
-# takes.
-_WHOLE = {Level.BEST: (0.2, 8e-6, 1.0), Level.FAST: (0.1, 3e-6, 0.2)}
+# the interpreter: seconds, seconds for each byte of binary, more for each byte of a large one
+# (that is more likely a program than a bomb), and at least what one large function takes.
+_WHOLE = {Level.BEST: (0.2, 8e-6, 12e-6, 1.1), Level.FAST: (0.1, 3e-6, 0.0, 0.2)}
+_LARGE_BYTES = 100_000
 
 
 def whole_s(level: Level, n_bytes: int) -> float:
     """Seconds that compiling a module of so many bytes first may take at a level."""
-    some_s, more_s, least_s = _WHOLE[level]
-    return max(some_s + more_s * n_bytes, least_s)
+    some_s, byte_s, large_s, least_s = _WHOLE[level]
+    large = max(n_bytes - _LARGE_BYTES, 0)
+    return max(some_s + byte_s * n_bytes + large_s * large, least_s)
 
 
 def budget(predicted: float) -> float:
