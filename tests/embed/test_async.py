@@ -3,8 +3,11 @@
 import asyncio
 import contextvars
 import functools
+import gc
+import random
 import threading
 import time
+import warnings
 from collections.abc import Coroutine
 from typing import Any
 
@@ -361,6 +364,87 @@ def test_cancelling(name: str) -> None:
     instance: runwell.Instance = None  # type: ignore[assignment]
     started: asyncio.Event = None  # type: ignore[assignment]
     run(main())
+
+
+def test_cancelling_who_is_about_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    from runwell.host import asynchronous, suspension
+
+    stopping = threading.Event()
+
+    def slow_kernel(name: str) -> Any:
+        def call(*args: object) -> Any:
+            try:
+                return suspension.kernel(name)(*args)
+            except suspension.Suspended:
+                stopping.set()
+                time.sleep(0.02)
+                raise
+
+        return call
+
+    monkeypatch.setattr(asynchronous, "kernel", slow_kernel)
+
+    async def main() -> None:
+        exports = make().exports
+        for _ in range(3):
+            stopping.clear()
+            task = asyncio.create_task(exports.one.call_async(1))
+            while not stopping.is_set():
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert exports.plain(1) == 2
+        assert await exports.one.call_async(4) == 8
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(main())
+        gc.collect()
+
+
+@pytest.mark.parametrize("fuel", [False, 1 << 60])
+def test_many_calls_of_which_some_fail_or_are_cancelled(fuel: bool | int) -> None:
+    r = random.Random(7)
+
+    async def get(x: int) -> int:
+        match r.randrange(8):
+            case 0:
+                await asyncio.sleep(0.001)
+            case 1:
+                raise LookupError(x)
+            case 2:
+                raise runwell.WasmException(TAG, [x])
+            case _:
+                await asyncio.sleep(0)
+        return x
+
+    async def call(exports: runwell.Exports) -> None:
+        name, argument, result = r.choice(
+            [("sum", 2, 3), ("deep", 9, 16), ("one", 3, 3), ("by_host", 2, 3), ("catches", 7, 7)]
+        )
+        task = asyncio.create_task(exports[name].call_async(argument))
+        if r.random() < 0.3:
+            await asyncio.sleep(r.random() / 500)
+            task.cancel()
+        try:
+            assert await task == result
+            ends.add("result")
+        except (asyncio.CancelledError, LookupError, runwell.WasmException) as error:
+            ends.add(type(error).__name__)
+
+    async def use() -> None:
+        instance = make(get, lambda n: int(instance.exports.sum(n)), fuel=fuel)
+        for _ in range(20):
+            await call(instance.exports)
+            assert instance.exports.plain(1) == 2
+
+    async def main() -> None:
+        await asyncio.gather(*(use() for _ in range(12)))
+
+    ends: set[str] = set()
+    run(main())
+    assert ends == {"result", "CancelledError", "LookupError", "WasmException"}
 
 
 def test_deadlines() -> None:

@@ -1,5 +1,6 @@
 """Parked guests: whatever frames they have, in whichever thread they go on."""
 
+import ctypes
 import gc
 import os
 import threading
@@ -171,6 +172,33 @@ def test_parked_calls_that_nobody_wants_leave_nothing(instance: runwell.Instance
     # A page or a mapping that each leaves would be much more.
     assert resident() - before[0] < 20 << 20
     assert mappings() - before[1] < 500
+
+
+def test_threads_have_signal_stacks_and_give_them_back(module: runwell.Module) -> None:
+    def stack() -> tuple[int, int]:
+        fields = (ctypes.c_uint64 * 3)()  # address, flags, size
+        assert ctypes.CDLL(None).sigaltstack(None, fields) == 0
+        return int(fields[0]), int(fields[2])
+
+    def use() -> tuple[int, int]:
+        # The context that this thread takes has been another's.
+        instance = runwell.Instance(module)
+        stopped = parked(instance, "work", 50, fuel=100)
+        instance.fuel = 1 << 40
+        assert stopped.resume() == 1275
+        found = stack()
+        assert instance.exports.work(3) == 6
+        assert stack() == found
+        return found
+
+    has_compiled = module.engine.config.engine == "jit"
+    for _ in range(20):
+        at, size = in_thread(use)
+        assert not has_compiled or (at and size >= 1 << 14)
+    before = mappings()
+    for _ in range(100):
+        in_thread(use)
+    assert mappings() - before < 20
 
 
 def test_many_are_parked_at_once(instance: runwell.Instance) -> None:

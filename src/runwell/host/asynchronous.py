@@ -165,8 +165,10 @@ class _Guest:
                     await asyncio.wait([work], timeout=0.05)
                 except asyncio.CancelledError:
                     continue
-            if not work.cancelled():
-                work.exception()
+            stopped = None if work.cancelled() else work.exception()
+            if isinstance(stopped, Suspended):
+                # It was about to wait.
+                _drop(stopped.awaitable)
             raise
 
     def _stop(self) -> None:
@@ -285,6 +287,13 @@ async def _within(guest: _Guest, awaitable: Any) -> Any:
         raise
 
 
+def _drop(awaitable: Any) -> None:
+    """Nobody will wait for this."""
+    close: Callable[[], object] | None = getattr(awaitable, "close", None)
+    if close is not None:
+        close()
+
+
 def block(host: HostFunction, awaitable: Any) -> Any:
     """What an asynchronous host function gives, for a guest that cannot be parked.
 
@@ -296,9 +305,7 @@ def block(host: HostFunction, awaitable: Any) -> Any:
     """
     guest: _Guest | None = getattr(_here, "guest", None)
     if guest is None:
-        close: Callable[[], object] | None = getattr(awaitable, "close", None)
-        if close is not None:
-            close()
+        _drop(awaitable)
         raise RunwellError(
             f"{host.name} is asynchronous: call the guest with `await exports.f.call_async(...)`, "
             "from a task of an event loop"
