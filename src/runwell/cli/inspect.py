@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runwell.module.types import ExternType
 
 USAGE, UNAVAILABLE = 64, 69
-LEVEL = 2  # of optimisation, as the engine's best
+LEVEL = 1  # of optimisation, as the engine's best
 
 
 def run(args: SimpleNamespace) -> int:

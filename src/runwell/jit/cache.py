@@ -28,7 +28,7 @@ from runwell.jit.kept import options, path_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any, Final
 
     from runwell.runtime.code import ModuleCode
@@ -169,8 +169,7 @@ class CodeCache:
     def _key(self, module: ModuleCode) -> str:
         key = self._keys.get(module)
         if key is None:
-            from hashlib import sha256
-
+            sha256 = _sha256()
             digest = sha256(module.module.data).hexdigest()
             surroundings = sha256(encode(_surroundings())).hexdigest()
             key = f"module {digest}\n{options(module)}\nsurroundings {surroundings}"
@@ -250,6 +249,19 @@ def _llvm_stamp() -> str:
             continue
         return f"{library} {info.st_size} {info.st_mtime_ns}"
     return "no LLVM"
+
+
+def _sha256() -> Callable[[bytes], Any]:
+    """The hash function, if possible without the library that ``hashlib`` loads, which is large."""
+    for module in ("_sha2", "_sha256"):  # as of Python 3.12, and before
+        try:
+            found: Callable[[bytes], Any] = __import__(module).sha256
+        except (ImportError, AttributeError):
+            continue
+        return found
+    from hashlib import sha256
+
+    return sha256
 
 
 def _encode(records: list[Record]) -> bytes:

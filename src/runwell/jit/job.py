@@ -106,7 +106,7 @@ class Job(NamedTuple):
 
     header: bytes
     functions: tuple[JobFunction, ...]
-    level: int = 2
+    level: int = 1
 
     def encode(self) -> bytes:
         """As bytes."""

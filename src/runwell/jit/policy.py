@@ -28,6 +28,9 @@ FIRST_LOOK = 3_000
 # Turns after which a function that is being compiled, or was, is looked at again: another of its
 # loops may be hot.
 NEXT_LOOK = 1 << 22
+# A function that was called so often while its loops ran so many turns will be called again: it is
+# compiled as a whole, and not to be entered in a loop.
+CALLED = 16
 # What a turn of interpreted code takes, about: what is in it, and what it calls.
 TURN_S = 100e-9
 # Seconds of compile time for a second of running: less than compiled code wins back soon, more than
@@ -66,10 +69,14 @@ START_S = 0.25
 
 
 class Level(IntEnum):
-    """How hard the compiler tries."""
+    """How hard the compiler tries: LLVM's levels.
+
+    Above the first they make no difference to the code, of what a compiler has optimised before,
+    but take a tenth longer.
+    """
 
     FAST = 0
-    BEST = 2
+    BEST = 1
 
 
 def predict(sizes: Sizes, level: Level) -> float:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from runwell.runtime.code import ModuleCode
 
 
-def make_job(code: ModuleCode, functions: Iterable[int], level: int = 2) -> Job:
+def make_job(code: ModuleCode, functions: Iterable[int], level: int = 1) -> Job:
     """A job for functions of a module, which are translated if they were not.
 
     Functions that are invalid, and so cannot be translated, are left out.

@@ -25,6 +25,7 @@ from runwell.jit.policy import Allowance, Level
 from runwell.jit.prepare import job_function
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.runtime import layout
+from runwell.runtime.context import BUDGET
 from runwell.runtime.heat import Hot
 
 TYPE_CHECKING = False
@@ -126,7 +127,12 @@ class ModuleTier:
         return found
 
     def look(
-        self, module: ModuleCode, index: int, loop: int | None, allowance: Allowance
+        self,
+        module: ModuleCode,
+        index: int,
+        loop: int | None,
+        allowance: Allowance,
+        heat: int = 0,
     ) -> Unit | None:
         """A function's heat is spent: what to compile, or None for nothing yet.
 
@@ -135,11 +141,14 @@ class ModuleTier:
             index: of the function.
             loop: byte offset in its register code of the loop that it is in, or None.
             allowance: what compile time there is; the unit's is taken from it.
+            heat: that is left.
         """
         f = self.function(index)
         f.ran_s += f.armed * policy.TURN_S
+        # Loops count by the budget, so what is not a multiple of that was calls.
+        calls = (f.armed - heat) % BUDGET
+        f.is_called |= loop is None or policy.CALLED <= calls < BUDGET - policy.CALLED
         f.armed = RESTING
-        f.is_called |= loop is None
         level = None
         sizes = self.sizes_of(module, index)
         is_done = f.level is not None and (loop is None or loop in f.entries)
@@ -353,7 +362,7 @@ class Manager:
                 index = (hot.code - module.code_address(0)) // _FUNC_CODE
                 if not 0 <= index < module.n_functions:
                     continue  # a finalizer ran a module that is gone, from whose place this is
-                unit = tier.look(module, index, hot.loop, self._allowance)
+                unit = tier.look(module, index, hot.loop, self._allowance, hot.heat)
                 if unit is not None:
                     self._start(module, unit)
 

@@ -121,6 +121,6 @@ def _get_ready(function: str) -> None:
     from runwell.elf.movable_maker import make_movable
 
     _imported(function.partition(":")[0])
-    make_movable(compile_text(_TRIVIAL))
+    make_movable(compile_text(_TRIVIAL, 1))
     gc.freeze()
     gc.enable()

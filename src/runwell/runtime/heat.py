@@ -19,11 +19,13 @@ class Hot(NamedTuple):
         code: address of its ``FuncCode``.
         module: address of its ``ModuleCode``, which may be gone by now.
         loop: byte offset in its register code of the loop that it is in, or None.
+        heat: that is left of what it had.
     """
 
     code: int
     module: int
     loop: int | None
+    heat: int
 
 
 @final
@@ -58,7 +60,9 @@ class HotQueue:
         """Wait until something is hot, or somebody calls ``wake``; what is hot."""
         os.read(self._reader, 4096)
         count = native.take_hot(addressof(self._entries))
-        return [Hot(e.code, e.module, e.at - 1 if e.at else None) for e in self._entries[:count]]
+        return [
+            Hot(e.code, e.module, e.at - 1 if e.at else None, e.heat) for e in self._entries[:count]
+        ]
 
     def stop(self) -> None:
         """Have guests put nothing here any more; another queue may begin."""

@@ -41,6 +41,7 @@ def write(file: i32, data: Ptr[u8], size: u64) -> i64:  # noqa: D103
 @kernel(export=True)
 def on_hot(code: Ptr[FuncCode], at: Ptr[u8]) -> None:
     """A function's heat is spent; ``at`` is the loop it is in, or null."""
+    left = code.heat
     code.heat = i32(RESTING)
     module = Ptr[ModuleCode](code.module)
     if module == null or module.heat == 0:
@@ -51,7 +52,8 @@ def on_hot(code: Ptr[FuncCode], at: Ptr[u8]) -> None:
         hot = hot_queue + count
         hot.code = code
         hot.module = code.module
-        hot.at = u64(0) if at == null else u64(at - code.start) + 1
+        hot.at = u32(0) if at == null else u32(at - code.start) + 1
+        hot.heat = left
         hot_count[0] = count + 1
     else:
         # Try again later.

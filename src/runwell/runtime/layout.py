@@ -189,7 +189,8 @@ class HotFunction:
 
     code: Ptr[FuncCode]
     module: Ptr[u8]  # Ptr[ModuleCode]
-    at: u64  # offset in the register code of the loop that it is in, plus 1; or 0
+    at: u32  # offset in the register code of the loop that it is in, plus 1; or 0
+    heat: i32  # that was left
 
 
 @struct
