@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
     from runwell.jit.measure import Sizes
 
+# Branches backward are counted by so many.  If all heat is a multiple of it, then what is left
+# shows how many calls there were.
+STEP = 4096
 # Turns (calls of a function, and branches backward in it) until somebody looks at it: so many that
 # what runs once is never looked at.
-FIRST_LOOK = 3_000
+FIRST_LOOK = STEP
 # Turns after which a function that is being compiled, or was, is looked at again: another of its
 # loops may be hot.
 NEXT_LOOK = 1 << 22
@@ -137,7 +140,13 @@ def level_of(predicted_best: float, failed: frozenset[Level]) -> Level | None:
 
 def turns_for(seconds: float) -> int:
     """Turns that take so long."""
-    return max(FIRST_LOOK, min(round(seconds / TURN_S), 1 << 30))
+    steps = -(-round(seconds / TURN_S) // STEP)
+    return max(FIRST_LOOK, min(steps * STEP, 1 << 30))
+
+
+def calls_of(heat: int) -> int:
+    """How often a function was called whose loop has spent its heat, less what loops count by."""
+    return -heat % STEP
 
 
 @final

@@ -25,7 +25,6 @@ from runwell.jit.policy import Allowance, Level
 from runwell.jit.prepare import job_function
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.runtime import layout
-from runwell.runtime.context import BUDGET
 from runwell.runtime.heat import Hot
 
 TYPE_CHECKING = False
@@ -145,9 +144,7 @@ class ModuleTier:
         """
         f = self.function(index)
         f.ran_s += f.armed * policy.TURN_S
-        # Loops count by the budget, so what is not a multiple of that was calls.
-        calls = (f.armed - heat) % BUDGET
-        f.is_called |= loop is None or policy.CALLED <= calls < BUDGET - policy.CALLED
+        f.is_called |= loop is None or policy.calls_of(heat) >= policy.CALLED
         f.armed = RESTING
         level = None
         sizes = self.sizes_of(module, index)

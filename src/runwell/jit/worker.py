@@ -9,7 +9,7 @@ that started it.  What it prints goes to a file that only its host reads, and on
 import os
 import sys
 from _thread import start_new_thread
-from select import POLLHUP, poll
+from select import POLLHUP, POLLIN, poll
 
 from runwell.codegen.worker import read_message, write_message
 from runwell.jit.process import ANSWER, READY, REFUSAL
@@ -109,7 +109,10 @@ def _watch() -> None:
 
 
 def _get_ready(function: str) -> None:
-    """Import what compiles, and pass through all of it once: the first time takes longest."""
+    """Import what compiles, and pass through all of it once: the first time takes longest.
+
+    If there is a job already, that is the first.
+    """
     import gc
 
     # Nothing of what is made here goes away.
@@ -121,6 +124,9 @@ def _get_ready(function: str) -> None:
     from runwell.elf.movable_maker import make_movable
 
     _imported(function.partition(":")[0])
-    make_movable(compile_text(_TRIVIAL, 1))
+    jobs = poll()
+    jobs.register(0, POLLIN)
+    if not jobs.poll(0):
+        make_movable(compile_text(_TRIVIAL, 1))
     gc.freeze()
     gc.enable()

@@ -101,7 +101,7 @@ def forget_hot(module: Ptr[u8]) -> None:
 @kernel
 def heat_loop(code: Ptr[FuncCode], ip: Ptr[u8], turns: i32) -> None:
     """A guest has branched backwards so often, last to ``ip`` in this function."""
-    if code.heat < turns:
+    if code.heat <= turns:
         on_hot(code, ip)
     else:
         code.heat -= turns

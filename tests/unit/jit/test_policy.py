@@ -2,9 +2,11 @@
 
 import pytest
 
+from runwell.base.limits import RESTING
 from runwell.jit import policy
 from runwell.jit.measure import Sizes
 from runwell.jit.policy import Allowance, Level, budget, level_of, predict, turns_for
+from runwell.runtime.context import BUDGET
 
 SMALL = Sizes(2_000, 20, 2, 0, 0, 16, frozenset())
 
@@ -48,9 +50,17 @@ def test_whole_modules():
 
 def test_compilations_are_killed_in_time():
     assert budget(0.1) == policy.OVERRUN * 0.1 + policy.OVERRUN_S
-    assert turns_for(1.0) == round(1.0 / policy.TURN_S)
+    assert 0 <= turns_for(1.0) - round(1.0 / policy.TURN_S) < policy.STEP
     assert turns_for(0) == policy.FIRST_LOOK
     assert turns_for(1e9) == 1 << 30
+
+
+def test_what_is_left_of_heat_shows_calls():
+    heats = (policy.FIRST_LOOK, policy.NEXT_LOOK, RESTING, turns_for(0.01), turns_for(1))
+    for heat in heats:
+        for calls in (0, 1, 100):
+            assert policy.calls_of((heat - calls) % policy.STEP) == calls
+    assert policy.STEP == BUDGET
 
 
 def test_compile_time_is_earned():
