@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple, NoReturn, final
 
+from runwell.base.light import Any, NamedTuple, NoReturn, final
 from runwell.base.traps import TrapCode
 from runwell.base.types import I32, I64, ValType
 from runwell.isa.machine import ControlMachine, Shape, Type
