@@ -33,6 +33,7 @@ from runwell.translate.control import (
     open_block,
     use_results,
 )
+from runwell.translate.determinism import clean_for
 from runwell.translate.emit import begin, finish, label_here, set_handler
 from runwell.translate.errors import Error, Invalid
 from runwell.translate.exceptions import shift_handlers, throw, throw_ref
@@ -224,6 +225,7 @@ def open_function(w: Work) -> None:
     w.open_range = 0
     w.brief = 1
     w.height = 1
+    w.unclean = 0
     open_block(w, f, u32(Rule.BLOCK))
     w.entry = w.out
     w.n_notes = 0
@@ -253,6 +255,8 @@ def translate_body(w: Work) -> None:
         w.count = w.count + 1
         row = INSTRUCTIONS[at[0]]
         check_feature(w, row)
+        if unlikely(w.unclean != 0):
+            clean_for(w, row)
         match rule_of(row):
             case Rule.LOCAL_GET:
                 get_local(w)
@@ -308,6 +312,8 @@ def translate_body(w: Work) -> None:
             case rules.PREFIX:
                 row = next_prefixed(w, u32(at[0]))
                 check_feature(w, row)
+                if unlikely(w.unclean != 0):
+                    clean_for(w, row)
                 translate_rare(w, row)
             case _:
                 translate_rare(w, row)

@@ -2,6 +2,7 @@
 
 from runwell.base.types import I64, ValType
 from runwell.kernel import i32, i64, kernel, u32, u64, unlikely
+from runwell.translate.determinism import canonical
 from runwell.translate.emit import (
     ACC,
     finish,
@@ -18,7 +19,6 @@ from runwell.translate.tables import (
     ARITY_SHIFT,
     BASES,
     BYTE,
-    CANONICAL,
     MIRRORS,
     OP_SHIFT,
     RESULT_SHIFT,
@@ -87,18 +87,6 @@ def ternary(w: Work, row: u64) -> None:
         push_type(w, result_type(row))
     else:
         result(w, operate_3(w, BASES[row >> OP_SHIFT]), result_type(row))
-
-
-@kernel
-def canonical(w: Work, row: u64) -> None:
-    """In deterministic code: if the instruction may have made a NaN, let it be the canonical one.
-
-    That is no instruction of the guest's, and costs no fuel.
-    """
-    forms = CANONICAL[row >> OP_SHIFT]
-    if forms != 0 and w.dead == 0:
-        t = result_type(row)
-        result(w, operate_1(w, forms, pop_value(w, t), t), t)
 
 
 @kernel(inline=True)

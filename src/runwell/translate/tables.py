@@ -199,7 +199,24 @@ def _canonical(op: Op) -> int:
     return _BASES[f"canonical_f{width}{lanes}"]
 
 
-# By instruction: the base of what makes a NaN in its result canonical, 0 if it makes none.
+CANONICAL_F32, CANONICAL_F64 = _BASES["canonical_f32"], _BASES["canonical_f64"]
+CANONICAL_F32X4, CANONICAL_F64X2 = _BASES["canonical_f32x4"], _BASES["canonical_f64x2"]
+
+
+def _is_careless(op: Op) -> bool:
+    """Does it not matter to the result which NaN a float operand is?"""
+    if op.rule != Rule.PLAIN or not {F32, F64, V128} & {*op.params}:
+        return False
+    found = facts(op)
+    if found.nan_width:
+        # Lanes of another width are other values.
+        return V128 not in op.params or found.verbs.isdisjoint(("demote", "promote"))
+    return op.results in ((I32,), (I64,)) and V128 not in op.params and "bitcast" not in found.verbs
+
+
+# By instruction: the base of what makes a NaN in its result canonical, 0 if it makes none; and is
+# any NaN among its operands as good as another?
+CARELESS = const_array("translate_careless", u8, lambda: [int(_is_careless(op)) for op in TABLE])
 CANONICAL = const_array("translate_canonical", u32, lambda: [_canonical(op) for op in TABLE])
 
 

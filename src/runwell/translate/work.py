@@ -186,6 +186,8 @@ class Work:
     n_clauses: u32
     open_range: u32  # the innermost, plus 1; or 0
     deterministic: u32  # the code is to make canonical NaNs only
+    unclean: u64  # operands that may be other NaNs: a bit for each of the first ones
+    unclean_64: u64  # of those that are vectors: are they of 64-bit lanes?
     metered: u32  # the code is to consume fuel
     count: u32  # instructions of the paid block so far
     paid: Ptr[u32]  # where that is to be written; null outside of such blocks
