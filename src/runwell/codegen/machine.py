@@ -144,10 +144,33 @@ class LlvmMachine(Machine[Value]):
     def select(self, cond: Value, a: Value, b: Value) -> Value:
         return self.emit(a.type, f"select {cond}, {a}, {b}")
 
+    def select_rarely(self, cond: Value, a: Value, b: Value) -> Value:
+        # A branch that is predicted, so that nobody waits for the condition.  What comes from it
+        # is opaque: to LLVM all NaNs are worth the same, and it would undo a choice between two.
+        f = self.f
+        before, rare, on = f.fresh("before"), f.fresh("rare"), f.fresh("on")
+        is_vector = cond.type != "i1"
+        holds = self.any_true(cond) if is_vector else cond
+        f.label(before)
+        f.end(f"br {holds}, label %{rare}, label %{on}{self.unlikely()}")
+        f.label(rare)
+        chosen = self.select(cond, a, self._hidden(b)) if is_vector else a
+        other = self._hidden(chosen)
+        f.label(on)
+        return self.emit(a.type, f"phi {a.type} [ {b.text}, %{before} ], [ {other.text}, %{rare} ]")
+
+    def _hidden(self, value: Value) -> Value:
+        """The same floats; LLVM neither knows where they come from nor makes them elsewhere."""
+        place = "w" if self.arch == "aarch64" else "x"
+        return self.emit(value.type, f'call {value.type} asm sideeffect "", "={place},0"({value})')
+
+    def unlikely(self) -> str:
+        """What is attached to a branch that is hardly ever taken."""
+        return self.module.weights(1, _TRAPS_ONCE_IN)
+
     def trap_if(self, cond: Value, code: TrapCode) -> None:
         trap, ok = self.f.fresh("trap"), self.f.fresh("ok")
-        odds = self.module.weights(1, _TRAPS_ONCE_IN)
-        self.f.end(f"br {cond}, label %{trap}, label %{ok}{odds}")
+        self.f.end(f"br {cond}, label %{trap}, label %{ok}{self.unlikely()}")
         self.f.label(trap)
         self.on_trap(code)
         self.f.label(ok)

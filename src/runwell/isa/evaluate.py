@@ -91,6 +91,9 @@ class Evaluator(Machine[Bits]):
         lanes = zip(conds, a.lanes, b.lanes, strict=True)
         return Bits([x if c else y for c, x, y in lanes], a.width)
 
+    def select_rarely(self, cond: Bits, a: Bits, b: Bits) -> Bits:
+        return self.select(cond, a, b)
+
     def trap_if(self, cond: Bits, code: TrapCode) -> None:
         assert cond.width == 1
         if cond.value:

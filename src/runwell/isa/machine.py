@@ -63,6 +63,10 @@ class Machine(ABC, Generic[V]):
         """``a`` where the condition ``cond`` holds, else ``b``."""
 
     @abstractmethod
+    def select_rarely(self, cond: V, a: V, b: V) -> V:
+        """As ``select`` of floats, bit by bit; it is expected that ``cond`` does not hold."""
+
+    @abstractmethod
     def trap_if(self, cond: V, code: TrapCode) -> None:
         """Stop with ``code`` if the condition holds."""
 

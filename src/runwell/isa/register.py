@@ -33,7 +33,7 @@ i64, in nanoseconds, none if negative:
 from runwell.base.traps import TrapCode
 from runwell.base.types import F32, F64, I32, I64, V128, ValType
 from runwell.isa.floats import FLOAT32, FLOAT64, Format
-from runwell.isa.machine import I32X4, I64X2, ControlMachine, Type, V
+from runwell.isa.machine import F32X4, F64X2, ControlMachine, Type, V
 from runwell.isa.object_ops import OPERATIONS
 from runwell.isa.op import Body, Imm, Op, Rule
 from runwell.isa.table import TABLE
@@ -460,25 +460,22 @@ _op("table64.init", (I64, I32, I32), (), (Word.ELEM, _T), _long("table_init", 1,
 _op("elem.drop", (), (), (Word.ELEM,), _drop("elem_drop"))
 
 
-# Canonical NaNs.  Deterministic code has one of these behind each operation that may make a NaN.
-# They are said of integers: a compiler that sees a choice between floats may take any NaN for any
-# other, and LLVM does, e.g. it has `sqrt(x)` for `x < 0 ? NaN : sqrt(x)`.
+# Canonical NaNs.  Deterministic code has one of these wherever somebody could see another one.
 
 
-def _canonical(form: Format, ints: Type) -> Body:
+def _canonical(form: Format, lanes: Type) -> Body:
     def body(m: ControlMachine[V], ty: ValType, a: V) -> V:
-        bits = m.bitcast(ints, a)
-        magnitude = m.and_(bits, m.const(ints, form.sign - 1))
-        is_nan = m.gt_u(magnitude, m.const(ints, form.inf))
-        return m.bitcast(ty, m.select(is_nan, m.const(ints, form.nan), bits))
+        x = m.bitcast(lanes, a) if ty == V128 else a
+        chosen = m.select_rarely(m.fne(x, x), m.const(lanes, form.nan), x)
+        return m.bitcast(ty, chosen) if ty == V128 else chosen
 
     return body
 
 
-_op("canonical_f32", (F32,), (F32,), (), _canonical(FLOAT32, I32))
-_op("canonical_f64", (F64,), (F64,), (), _canonical(FLOAT64, I64))
-_op("canonical_f32x4", (V128,), (V128,), (), _canonical(FLOAT32, I32X4))
-_op("canonical_f64x2", (V128,), (V128,), (), _canonical(FLOAT64, I64X2))
+_op("canonical_f32", (F32,), (F32,), (), _canonical(FLOAT32, F32))
+_op("canonical_f64", (F64,), (F64,), (), _canonical(FLOAT64, F64))
+_op("canonical_f32x4", (V128,), (V128,), (), _canonical(FLOAT32, F32X4))
+_op("canonical_f64x2", (V128,), (V128,), (), _canonical(FLOAT64, F64X2))
 
 
 # Fuel.  A block of code is paid for at its start, what moves many bytes or elements also by their

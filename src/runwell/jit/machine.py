@@ -104,12 +104,8 @@ class NativeMachine(ObjectMachine):
     def trap(self, code: TrapCode) -> None:
         self.on_trap(code)
 
-    def trap_if(self, cond: Value, code: TrapCode) -> None:
-        trap, ok = self.f.fresh("trap"), self.f.fresh("ok")
-        self.f.end(f"br {cond}, label %{trap}, label %{ok}{notes.UNLIKELY}")
-        self.f.label(trap)
-        self.on_trap(code)
-        self.f.label(ok)
+    def unlikely(self) -> str:
+        return notes.UNLIKELY
 
     def trap_unless_zero(self, code: Value) -> None:
         """Trap with a code unless it is 0."""

@@ -83,11 +83,7 @@ def clean(w: Work) -> None:
 
 @kernel
 def clean_for(w: Work, row: u64) -> None:
-    """Some operand is not clean: see to it that the next instruction does not mind.
-
-    Args:
-        row: of the instruction.
-    """
+    """Some operand is not clean: see to it that the next instruction, of a row, does not mind."""
     match u32(row >> RULE_SHIFT & BYTE):
         case Rule.LOCAL_GET | Rule.GLOBAL_GET | Rule.CONST | Rule.LOAD | Rule.NOP:
             return  # they take no floats
@@ -113,7 +109,7 @@ def clean_for(w: Work, row: u64) -> None:
 def do_fit(w: Work, low: u32, row: u64) -> bool:
     """Does an instruction take its unclean operands for what they are?  Vectors have two ways."""
     for i in range(low, w.sp):
-        if w.types[i] == V128 and i < _KNOWN and w.unclean & 1 << u64(i) != 0:
-            if forms_of(w, i) != CANONICAL[row >> OP_SHIFT]:
-                return False
+        is_unclean = i < _KNOWN and w.unclean >> u64(i) & 1 != 0
+        if is_unclean and w.types[i] == V128 and forms_of(w, i) != CANONICAL[row >> OP_SHIFT]:
+            return False
     return True

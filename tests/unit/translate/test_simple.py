@@ -164,7 +164,6 @@ DETERMINISTIC = {
         """,
         """
           f64.add [0], [8] -> acc
-          canonical_f64 acc -> acc
           f64.mul acc, [8] -> acc
           canonical_f64 acc -> acc
           f64.neg acc -> acc
@@ -179,6 +178,63 @@ DETERMINISTIC = {
           f32.sqrt [0] -> acc
           canonical_f32 acc -> [0]
           return_8
+        """,
+    ),
+    "nobody sees its bits": (
+        """
+        (func (param f64 f64) (result i32)
+          (i32.trunc_f64_s (f64.mul (local.get 0) (local.get 1)))
+          (f64.lt (f64.sqrt (local.get 0)) (local.get 1))
+          i32.add)
+        """,
+        """
+          f64.mul [0], [8] -> acc
+          i32.trunc_f64_s acc -> [32]
+          f64.sqrt [0] -> acc
+          f64.lt acc, [8] -> acc
+          i32.add acc, [32] -> acc
+          return_value_16 acc
+        """,
+    ),
+    "several results": (
+        """
+        (func (param f64 f32) (result f64 f32)
+          (f64.add (local.get 0) (local.get 0)) (f32.mul (local.get 1) (local.get 1)))
+        """,
+        """
+          f64.add [0], [0] -> [32]
+          f32.mul [8], [8] -> [40]
+          canonical_f64 [32] -> [32]
+          canonical_f32 [40] -> [40]
+          return_many slot:32 count:16 ref_slot:0 count:0 slot:16
+        """,
+    ),
+    "lanes of another width": (
+        """
+        (func (param v128) (result v128)
+          (f32x4.add (f32x4.mul (local.get 0) (local.get 0)) (f64x2.sqrt (local.get 0))))
+        """,
+        """
+          f32x4.mul [0], [0] -> [32]
+          f64x2.sqrt [0] -> [48]
+          canonical_f32x4 [32] -> [32]
+          canonical_f64x2 [48] -> [48]
+          f32x4.add acc, [32] -> [32]
+          canonical_f32x4 acc -> [32]
+          return_value_16_v128 acc
+        """,
+    ),
+    "lanes of the same width": (
+        """
+        (func (param v128) (result v128)
+          (f64x2.add (f64x2.mul (local.get 0) (local.get 0)) (f64x2.sqrt (local.get 0))))
+        """,
+        """
+          f64x2.mul [0], [0] -> [32]
+          f64x2.sqrt [0] -> [48]
+          f64x2.add acc, [32] -> [32]
+          canonical_f64x2 acc -> [32]
+          return_value_16_v128 acc
         """,
     ),
     "what cannot make a NaN": (
