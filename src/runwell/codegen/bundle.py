@@ -131,6 +131,8 @@ class Bundle:
         """
         if not self.path or directory_problem(self._directory, to_execute=True):
             return
+        if not os.access(self._directory, os.W_OK):
+            return  # before all the work
         from runwell.codegen.together import NAMES
 
         # The first piece is of those that every run has: names in it are read only once.
