@@ -94,7 +94,8 @@ def program() -> NoReturn:
     code = main()
     if _is_watched():
         sys.exit(code)
-    bundle.save()
+    # Compiler processes take their modules from there, too.
+    bundle.save(bundle.compiled() if "runwell.jit.workers" in sys.modules else ())
     # What follows is all that anybody notices of Python's own end, which frees every object.
     atexit._run_exitfuncs()
     try:
