@@ -34,6 +34,10 @@ NEXT_LOOK = 1 << 22
 # A function that was called so often while its loops ran so many turns will be called again: it is
 # compiled as a whole, and not to be entered in a loop.
 CALLED = 16
+# Register code of a function that does so little that to enter compiled code for it takes longer:
+# of use to compiled callers only.
+LEAF_BYTES = 192
+LEAF_LOOK = NEXT_LOOK >> 4
 # What a turn of interpreted code takes, about: what is in it, and what it calls.
 TURN_S = 100e-9
 # Seconds of compile time for a second of running: less than compiled code wins back soon, more than
@@ -142,6 +146,11 @@ def turns_for(seconds: float) -> int:
     """Turns that take so long."""
     steps = -(-round(seconds / TURN_S) // STEP)
     return max(FIRST_LOOK, min(steps * STEP, 1 << 30))
+
+
+def is_leaf(sizes: Sizes) -> bool:
+    """Does a function so little that its callers should be compiled first?"""
+    return sizes.bytes <= LEAF_BYTES and not sizes.loops and not sizes.callees
 
 
 def calls_of(heat: int) -> int:

@@ -20,6 +20,7 @@ from runwell.jit.cache import CodeCache, Record
 from runwell.jit.compiler import Outcome, Status, shared_compiler, used_here_s
 from runwell.jit.installed import install
 from runwell.jit.job import Job, header_of
+from runwell.jit.likely import likely
 from runwell.jit.measure import Sizes, measure
 from runwell.jit.policy import Allowance, Level
 from runwell.jit.prepare import job_function
@@ -101,11 +102,13 @@ class ModuleTier:
     """
 
     __slots__ = (
-        "_header", "compiled_s", "functions", "is_loaded", "killed", "n_loaded", "tickets",
+        "_header", "_likely", "compiled_s", "functions", "is_loaded", "killed", "n_loaded",
+        "tickets",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self._header = b""
+        self._likely: list[int] | None = None
         self.functions: dict[int, _Function] = {}
         self.compiled_s = 0.0
         self.killed = 0
@@ -157,6 +160,9 @@ class ModuleTier:
         if sizes is None or level is None:
             self.arm(module, index, COLD)
             return None
+        if policy.is_leaf(sizes) and not self._is_any_compiled():
+            self.arm(module, index, policy.LEAF_LOOK)
+            return None
         cost = policy.predict(sizes, level)
         missing = max(cost / policy.CREDIT - f.ran_s, allowance.missing(cost))
         if missing > 0:
@@ -176,7 +182,32 @@ class ModuleTier:
         if allowance.missing(total) > 0:
             together, total = (index,), cost
         allowance.spend(total)
-        return Unit(together, level, loop, total)
+        return Unit(together, level, loop, total, self._copies(module, together, level))
+
+    def _copies(
+        self, module: ModuleCode, together: tuple[int, ...], level: Level
+    ) -> tuple[int, ...]:
+        """Small functions that a unit's calls through tables are likely to reach.
+
+        Those that are not inlined are dropped, so they cost next to nothing.
+        """
+        if level == Level.FAST:
+            return ()
+        if self._likely is None:
+            found = likely(module.module, module.numbers).values()
+            self._likely = sorted({x for functions in found for x in functions})
+        room = policy.COPIES_BYTES
+        copies = []
+        for x in self._likely:
+            sizes = self.sizes_of(module, x)
+            small = sizes is not None and sizes.bytes <= min(policy.COPY_BYTES, room)
+            if sizes is not None and small and x not in together:
+                copies.append(x)
+                room -= sizes.bytes
+        return tuple(copies)
+
+    def _is_any_compiled(self) -> bool:
+        return any(f.entries or f.level is not None for f in self.functions.values())
 
     def rest(self, module: ModuleCode, done: Unit, allowance: Allowance) -> Unit | None:
         """What to compile when a unit is done that is entered at a loop: the function as a whole.

@@ -63,6 +63,13 @@ def test_what_is_left_of_heat_shows_calls():
     assert policy.STEP == BUDGET
 
 
+def test_what_does_little_is_a_leaf():
+    leaf = Sizes(policy.LEAF_BYTES, 3, 0, 0, 0, 4, frozenset())
+    assert policy.is_leaf(leaf)
+    others = {"bytes": policy.LEAF_BYTES + 1, "loops": 1, "callees": frozenset({1})}
+    assert not any(policy.is_leaf(leaf._replace(**{name: x})) for name, x in others.items())
+
+
 def test_compile_time_is_earned():
     now = 100.0
     allowance = Allowance(lambda: now)

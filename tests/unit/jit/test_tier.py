@@ -165,3 +165,78 @@ def test_traps_are_those_of_the_interpreter():
     print(expected[0].name, len(expected[1]))
     '''
     assert run(code) == "INTEGER_DIVIDE_BY_ZERO 2\n"
+
+
+def test_what_runs_once_is_entered_in_its_loop_and_compiled_as_a_whole_later():
+    code = """
+    from runwell.jit import tier
+    instance = make()
+    seen = []
+    start = tier.Manager._start
+    def note(self, module, unit, **how):
+        seen.append((unit.functions[0], unit.loop is not None))
+        start(self, module, unit, **how)
+    tier.Manager._start = note
+    n = 3_000_000_000
+    assert instance.exports.sum(n) == n * (n + 1) // 2
+    wait(lambda: level(instance, 1) is not None)
+    wait(lambda: instance.exports.fib(20) and level(instance, 0) is not None)
+    print(seen)
+    """
+    assert run(code) == "[(1, True), (1, False), (0, False)]\n"
+
+
+def test_kept_code_is_there_before_the_first_call():
+    code = """
+    instance = make()
+    tier = instance.module.code.tier
+    print(tier is not None and tier.function(0).level is not None)
+    wait(lambda: instance.exports.fib(20) and level(instance, 0) is not None)
+    wait(lambda: not instance.module.code.tier.tickets)
+    """
+    unique = str(uuid4())
+    assert run(code, unique) == "False\n"
+    assert run(code, unique) == "True\n"
+
+
+def test_heat_that_is_overwritten_is_not_lost():
+    code = """
+    from runwell.jit.tier import ModuleTier
+    from runwell.kernel.types import ctype_of
+    from runwell.runtime import layout
+    arm = ModuleTier.arm
+    def forget(self, module, index, turns):
+        # As if the guest wrote what it has counted.
+        where = ctype_of(layout.FuncCode).from_address(module.code_address(index))
+        before = where.heat
+        arm(self, module, index, turns)
+        where.heat = before
+    ModuleTier.arm = forget
+    instance = make()
+    wait(lambda: instance.exports.fib(20) and level(instance, 0) is not None)
+    print("done")
+    """
+    assert run(code) == "done\n"
+
+
+def test_small_functions_wait_for_their_callers():
+    code = '''
+    from runwell.jit import tier
+    text = TEXT[:-1] + """
+      (func $add (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+      (func (export "adds") (param $n i32) (result i32) (local $s i32)
+        (loop $l
+          (local.set $s (call $add (local.get $s) (local.get $n)))
+          (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+        (local.get $s)))"""
+    instance = make(text)
+    order = []
+    start = tier.Manager._start
+    def note(self, module, unit, **how):
+        order.append(unit.functions[0])
+        start(self, module, unit, **how)
+    tier.Manager._start = note
+    wait(lambda: instance.exports.adds(1_000_000) and level(instance, 4) is not None)
+    print(order[0])
+    '''
+    assert run(code) == "4\n"
