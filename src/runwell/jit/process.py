@@ -8,6 +8,7 @@ from time import clock_gettime, monotonic
 from runwell.base.light import final
 from runwell.codegen.worker import MAGIC
 from runwell.jit.compiler import Outcome, Status, Ticket
+from runwell.jit.worker import ANSWER, READY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,10 +21,6 @@ else:
     import _signal as signal
     import _socket as socket
 
-# What messages of the process are.
-ANSWER: Final = 0
-REFUSAL: Final = 1
-READY: Final = 2
 START_S: Final = 60.0
 # How long a job that nobody wants may go on, because a new process costs as much.
 GRACE_S: Final = 0.1

@@ -12,7 +12,6 @@ from _thread import start_new_thread
 from select import POLLHUP, POLLIN, poll
 
 from runwell.codegen.worker import read_message, write_message
-from runwell.jit.process import ANSWER, READY, REFUSAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 else:
     import _signal as signal
 
+# What messages to the host are.
+ANSWER, REFUSAL, READY = range(3)
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _PRINTED_BYTES = 1 << 20
 _TRIVIAL = "define i64 @f(i64 %x) {\n  %y = add i64 %x, 1\n  ret i64 %y\n}\n"
