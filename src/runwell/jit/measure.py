@@ -23,6 +23,7 @@ class Sizes(NamedTuple):
         vectors: operations on vectors.
         slots: of the frame.
         callees: functions that are called directly.
+        types: canonical numbers of types through which functions are called.
     """
 
     bytes: int
@@ -32,6 +33,7 @@ class Sizes(NamedTuple):
     vectors: int
     slots: int
     callees: frozenset[int]
+    types: frozenset[int] = frozenset()
 
 
 def measure(code: ModuleCode, index: int) -> Sizes | None:
@@ -51,6 +53,8 @@ def measure(code: ModuleCode, index: int) -> Sizes | None:
     places = (c_uint32 * (size // 4))()
     native.measure_code(where, addressof(found), addressof(places))
     loops = len(set(places[: found.headers]))
+    called = set(places[len(places) - found.callees :])
+    types = frozenset([x - layout.INDIRECT for x in called if x >= layout.INDIRECT])
     return Sizes(
         size,
         1 + 2 * found.branches + found.fan_out + loops,
@@ -58,5 +62,6 @@ def measure(code: ModuleCode, index: int) -> Sizes | None:
         found.fan_out,
         found.vectors,
         ctype_of(layout.FuncCode).from_address(where).frame_bytes // 8,
-        frozenset(places[len(places) - found.callees :]),
+        frozenset([x for x in called if x < layout.INDIRECT]),
+        types,
     )

@@ -114,6 +114,7 @@ class ModuleTier:
         self.killed = 0
         self.is_loaded = False
         self.n_loaded = 0
+        self._likely: dict[int, tuple[int, ...]] | None = None
         self.tickets: dict[Unit, Ticket] = {}
 
     def __del__(self) -> None:
@@ -237,7 +238,7 @@ class ModuleTier:
             caller = self.sizes_of(module, at)
             if caller is None or chosen[at] == policy.CALLEE_DEPTH:
                 continue
-            for callee in sorted(caller.callees - chosen.keys()):
+            for callee in sorted(self.callees(module, at) - chosen.keys()):
                 sizes = self.sizes_of(module, callee)
                 if sizes is None or sizes.bytes > policy.CALLEE_BYTES:
                     continue
@@ -249,6 +250,16 @@ class ModuleTier:
                 credit -= cost
                 queue.append(callee)
         return tuple(chosen)
+
+    def callees(self, module: ModuleCode, index: int) -> frozenset[int]:
+        """Functions that a function calls, or probably calls through a table."""
+        sizes = self.sizes_of(module, index)
+        if sizes is None:
+            return frozenset()
+        if self._likely is None:
+            self._likely = likely(module.module, module.numbers)
+        probable = [x for number in sizes.types for x in self._likely.get(number, ())]
+        return sizes.callees.union(probable)
 
     def sizes_of(self, module: ModuleCode, index: int) -> Sizes | None:
         """How big a function is; None if it is invalid, or another module's."""

@@ -11,7 +11,6 @@ from runwell.base.log import INFO, flush, log
 from runwell.base.progress import TICK_S
 from runwell.jit import policy
 from runwell.jit.compiler import Status, shared_compiler
-from runwell.jit.likely import likely
 from runwell.jit.policy import Level
 from runwell.jit.tier import Unit, save_code, tier_of
 from runwell.jit.watch import watch
@@ -65,8 +64,6 @@ def _units(module: ModuleCode, tier: ModuleTier, progress: Progress | None) -> l
     group: list[int] = []
     size, cost = 0, 0.0
     first = module.module.n_imported_functions
-    found = likely(module.module, module.numbers).values()
-    usual = sorted({x for functions in found for x in functions})
     for x in range(first, module.n_functions):
         if progress is not None and (x - first) % _TELL_FUNCTIONS == 0:
             progress("measure", x - first, module.n_functions - first)
@@ -77,31 +74,26 @@ def _units(module: ModuleCode, tier: ModuleTier, progress: Progress | None) -> l
             continue  # it is invalid
         own = policy.predict(sizes, Level.BEST)
         if group and (size + sizes.bytes > policy.UNIT_BYTES or cost + own > policy.UNIT_S):
-            units.append(_unit(module, tier, group, cost, usual))
+            units.append(_unit(module, tier, group, cost))
             group, size, cost = [], 0, 0.0
         group.append(x)
         size += sizes.bytes
         cost += own
     if group:
-        units.append(_unit(module, tier, group, cost, usual))
+        units.append(_unit(module, tier, group, cost))
     return units
 
 
-def _unit(
-    module: ModuleCode, tier: ModuleTier, group: list[int], cost: float, usual: list[int]
-) -> Unit:
-    """A unit of functions, with copies of small ones that they call, or ``usual`` ones."""
+def _unit(module: ModuleCode, tier: ModuleTier, group: list[int], cost: float) -> Unit:
+    """A unit of functions, with copies of small ones that they call."""
     copies: list[int] = []
     room = policy.COPIES_BYTES
-    sizes = [tier.sizes_of(module, x) for x in group]
-    callees = frozenset().union(*[s.callees for s in sizes if s is not None])
-    for x in [*sorted(callees.difference(group)), *usual]:
-        size = tier.sizes_of(module, x)
-        if size is None or x in copies or x in group:
-            continue
-        if size.bytes <= min(policy.COPY_BYTES, room):
+    callees = set().union(*[tier.callees(module, x) for x in group])
+    for x in sorted(callees.difference(group)):
+        sizes = tier.sizes_of(module, x)
+        if sizes is not None and sizes.bytes <= min(policy.COPY_BYTES, room):
             copies.append(x)
-            room -= size.bytes
+            room -= sizes.bytes
     cost += policy.COPY_BYTE_S * (policy.COPIES_BYTES - room)
     return Unit(tuple(group), Level.BEST, None, cost, tuple(copies))
 

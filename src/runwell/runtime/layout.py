@@ -193,6 +193,10 @@ class HotFunction:
     heat: i32  # that was left
 
 
+# Added to the numbers of types, to tell them from functions.
+INDIRECT = 1 << 31
+
+
 @struct
 class CodeSizes:
     """What a function consists of; see ``measure_code``."""
@@ -201,7 +205,7 @@ class CodeSizes:
     fan_out: u32  # targets of tables
     vectors: u32  # operations on vectors
     headers: u32  # branches back
-    callees: u32  # direct calls
+    callees: u32  # calls whose function, or type, is named
 
 
 @struct

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from runwell.kernel import Ptr, const_array, kernel, null, u8, u32, u64
-from runwell.runtime.layout import CodeSizes, FuncCode
+from runwell.runtime.layout import INDIRECT, CodeSizes, FuncCode
 from runwell.translate.portable import form_of, translated
 from runwell.translate.shapes import Shape, shapes
 
@@ -16,6 +16,7 @@ WORDS = const_array("measure_words", u8, _by_form(lambda s: s.words))
 FORWARD = const_array("measure_forward", u8, _by_form(lambda s: s.forward))
 BACKWARD = const_array("measure_backward", u8, _by_form(lambda s: s.backward))
 CALLEE = const_array("measure_callees", u8, _by_form(lambda s: s.callee))
+THROUGH = const_array("measure_through", u8, _by_form(lambda s: s.through))
 TABLE = const_array("measure_tables", u8, _by_form(lambda s: s.table))
 VECTORS = const_array("measure_vectors", u8, _by_form(lambda s: s.vectors))
 
@@ -28,8 +29,9 @@ def measure_code(code: Ptr[FuncCode], out: Ptr[CodeSizes], places: Ptr[u32]) -> 
         code: the function.
         out: filled in, if ``places`` is.
         places: room for as many words as the function has, for headers of loops from the
-            beginning and functions that are called from the end, each as often as the code names
-            it; null to learn how long the function is.
+            beginning, functions that are called and, with ``INDIRECT`` added, types of indirect
+            calls from the end, each as often as the code names it; null to learn how long the
+            function is.
 
     Returns:
         Its bytes; 0 if it cannot be translated.
@@ -57,6 +59,9 @@ def measure_code(code: Ptr[FuncCode], out: Ptr[CodeSizes], places: Ptr[u32]) -> 
         if CALLEE[form] != 0:
             callees += 1
             places[n - callees] = words[at + u32(CALLEE[form])]
+        if THROUGH[form] != 0:
+            callees += 1
+            places[n - callees] = words[at + u32(THROUGH[form])] | u32(INDIRECT)
         vectors += u32(VECTORS[form])
         if TABLE[form] != 0:
             targets = words[at + u32(TABLE[form])] + 1

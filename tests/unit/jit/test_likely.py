@@ -7,6 +7,7 @@ from tests.unit.jit.guests import assert_same
 from tests.unit.jit.programs import job_of, module_code
 
 from runwell.jit.likely import likely
+from runwell.jit.tier import ModuleTier
 from runwell.jit.unit import job_text
 
 TEXT = """(module
@@ -57,6 +58,14 @@ def test_what_is_likely():
     assert one == same
     assert found == {one: (1, 5), ref: (3,)}  # that of $two is imported
     assert two not in found
+
+
+def test_they_count_as_called():
+    code = module_code(TEXT)
+    callees = ModuleTier().callees
+    assert callees(code, 6) == {1, 5}
+    assert callees(code, 7) == {3}
+    assert callees(code, 1) == callees(code, 11) == frozenset()
 
 
 def test_too_many_are_not():
