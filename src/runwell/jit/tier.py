@@ -108,7 +108,6 @@ class ModuleTier:
 
     def __init__(self) -> None:
         self._header = b""
-        self._likely: list[int] | None = None
         self.functions: dict[int, _Function] = {}
         self.compiled_s = 0.0
         self.killed = 0
@@ -182,30 +181,27 @@ class ModuleTier:
         total = cost + sum(self.predict(module, x, level) for x in together[1:])
         if allowance.missing(total) > 0:
             together, total = (index,), cost
-        allowance.spend(total)
-        return Unit(together, level, loop, total, self._copies(module, together, level))
+        copies, more = self.copies(module, together) if level == Level.BEST else ((), 0.0)
+        allowance.spend(total + more)
+        return Unit(together, level, loop, total + more, copies)
 
-    def _copies(
-        self, module: ModuleCode, together: tuple[int, ...], level: Level
-    ) -> tuple[int, ...]:
-        """Small functions that a unit's calls through tables are likely to reach.
+    def copies(
+        self, module: ModuleCode, together: tuple[int, ...]
+    ) -> tuple[tuple[int, ...], float]:
+        """Small functions that a unit calls and that are not in it, to be inlined.
 
-        Those that are not inlined are dropped, so they cost next to nothing.
+        Returns:
+            The functions, and seconds that they should take.
         """
-        if level == Level.FAST:
-            return ()
-        if self._likely is None:
-            found = likely(module.module, module.numbers).values()
-            self._likely = sorted({x for functions in found for x in functions})
         room = policy.COPIES_BYTES
-        copies = []
-        for x in self._likely:
+        called = frozenset().union(*[self.callees(module, x) for x in together])
+        found = []
+        for x in sorted(called.difference(together)):
             sizes = self.sizes_of(module, x)
-            small = sizes is not None and sizes.bytes <= min(policy.COPY_BYTES, room)
-            if sizes is not None and small and x not in together:
-                copies.append(x)
+            if sizes is not None and sizes.bytes <= min(policy.COPY_BYTES, room):
+                found.append(x)
                 room -= sizes.bytes
-        return tuple(copies)
+        return tuple(found), policy.COPY_BYTE_S * (policy.COPIES_BYTES - room)
 
     def _is_any_compiled(self) -> bool:
         return any(f.entries or f.level is not None for f in self.functions.values())

@@ -86,16 +86,8 @@ def _units(module: ModuleCode, tier: ModuleTier, progress: Progress | None) -> l
 
 def _unit(module: ModuleCode, tier: ModuleTier, group: list[int], cost: float) -> Unit:
     """A unit of functions, with copies of small ones that they call."""
-    copies: list[int] = []
-    room = policy.COPIES_BYTES
-    callees = set().union(*[tier.callees(module, x) for x in group])
-    for x in sorted(callees.difference(group)):
-        sizes = tier.sizes_of(module, x)
-        if sizes is not None and sizes.bytes <= min(policy.COPY_BYTES, room):
-            copies.append(x)
-            room -= sizes.bytes
-    cost += policy.COPY_BYTE_S * (policy.COPIES_BYTES - room)
-    return Unit(tuple(group), Level.BEST, None, cost, tuple(copies))
+    copies, more = tier.copies(module, tuple(group))
+    return Unit(tuple(group), Level.BEST, None, cost + more, copies)
 
 
 def _at_level(module: ModuleCode, tier: ModuleTier, unit: Unit, level: Level) -> Unit:
