@@ -304,6 +304,137 @@ def nested_handlers(size: int) -> str:
     return _loop(text).replace("(memory 1)", f"(memory 1) {head}", 1)
 
 
+def type_tower(size: int) -> str:
+    """Types beneath types, each with a field more, and an object of each that is cast down."""
+    depth = 60  # the most that is valid
+    types = "(type $s0 (sub (struct (field (mut i32)))))"
+    for i in range(1, depth):
+        types += f"(type $s{i} (sub $s{i - 1} (struct{' (field (mut i32))' * (i + 1)})))"
+    body = []
+    for i in range(size):
+        deep, up = 1 + i * 7 % (depth - 1), i * 5 % depth
+        body.append(
+            f"(local.set $r (struct.new_default $s{deep}))"
+            f"(struct.set $s{deep} {deep} (ref.cast (ref $s{deep}) (local.get $r)) (local.get $n))"
+            f"(local.set $acc (i32.add (local.get $acc)"
+            f" (ref.test (ref $s{up}) (local.get $r))))"
+        )
+    text = _loop("\n".join(body), "(local $r (ref null $s0))")
+    return text.replace("(memory 1)", f"(memory 1) {types}", 1)
+
+
+def cast_chain(size: int) -> str:
+    """Branches on casts, one behind the other, out of one block and into the next."""
+    types = "".join(
+        f"(type $t{i} (sub {f'$t{i - 1}' if i else ''} (struct (field i32))))" for i in range(16)
+    )
+    body = [
+        f"(local.set $r (block $b (result anyref)"
+        f" (br_on_cast $b anyref (ref null $t{i % 16}) (local.get $r)) (drop)"
+        f" (local.set $acc (i32.add (local.get $acc) (i32.const {i})))"
+        f" (struct.new $t{(i * 5 + 3) % 16} (local.get $acc))))"
+        for i in range(size)
+    ]
+    body.insert(0, "(local.set $r (struct.new $t7 (local.get $n)))")
+    text = _loop("\n".join(body), "(local $r anyref)")
+    return text.replace("(memory 1)", f"(memory 1) {types}", 1)
+
+
+def huge_segments(size: int) -> str:
+    """Bytes and functions by the thousand in segments, for a table and a memory."""
+    rng = random.Random(size)
+    elements = " ".join(f"$f{rng.randrange(8)}" for _ in range(size // 2))
+    data = "".join(f"\\{rng.randrange(256):02x}" for _ in range(size // 2))
+    functions = "".join(
+        f"(func $f{i} (type $t) (i32.add (local.get 0) (i32.const {i})))" for i in range(8)
+    )
+    head = f"""(type $t (func (param i32) (result i32)))
+      (table funcref (elem {elements})) (data (i32.const 0) "{data[: 65536 * 3]}") {functions}"""
+    index = f"(i32.rem_u (local.get $n) (i32.const {size // 2}))"
+    return _functions(head, f"(call_indirect (type $t) (local.get $n) {index})")
+
+
+def hot_loops(size: int) -> str:
+    """Thousands of functions, each with a loop that is hot."""
+    functions = [
+        f"""(func $f{i} (param i32) (result i32) (local i32 i32) (local.set 1 (i32.const 400))
+        (loop $l (local.set 2 (i32.xor (local.get 2) (i32.mul (local.get 1) (i32.const {i + 3}))))
+          (br_if $l (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))
+        (i32.add (local.get 0) (local.get 2)))"""
+        for i in range(size)
+    ]
+    calls = "(local.get $n)"
+    body = "".join(f"(local.set $x (call $f{i} (local.get $x)))" for i in range(size))
+    functions.append(f"(func $all (param $x i32) (result i32) {body} (local.get $x))")
+    return _functions("\n".join(functions), f"(call $all {calls})")
+
+
+def loops_to_enter(size: int) -> str:
+    """One function of many loops, each of which is hot by itself and wants to be entered."""
+    body = [
+        f"(local.set 2 (i32.const 5000))"
+        f"(loop (local.set $acc (i32.xor (local.get $acc) (i32.add (local.get 2) (i32.const {i}))))"
+        f" (br_if 0 (local.tee 2 (i32.sub (local.get 2) (i32.const 1)))))"
+        for i in range(size)
+    ]
+    return _loop("\n".join(body), _locals(1))
+
+
+def constant_expression(size: int) -> str:
+    """A global whose first value is a sum without an end."""
+    sum_ = "(i32.const 1)" + "".join(f" (i32.const {i % 64}) (i32.add)" for i in range(size))
+    text = _loop("(local.set $acc (i32.add (local.get $acc) (global.get $g)))")
+    return text.replace("(memory 1)", f"(memory 1) (global $g i32 {sum_})", 1)
+
+
+def indirect_tower(size: int) -> str:
+    """Every function calls two others through references, each of which is likely."""
+    functions = ["(type $t (func (param i32) (result i32)))"]
+    functions += ["(func $f0 (type $t) (i32.mul (local.get 0) (i32.const 3)))"]
+    for i in range(1, size):
+        one, other = (f"$f{i - 1}", f"$f{i // 2}") if i % 12 else ("$f0", "$f0")
+        functions.append(
+            f"(func $f{i} (type $t) (i32.add (call_ref $t (local.get 0) (ref.func {one}))"
+            f" (if (result i32) (i32.and (local.get 0) (i32.const {1 << i % 16}))"
+            f" (then (call_indirect (type $t) (local.get 0) (i32.const {i // 2})))"
+            f" (else (call_ref $t (i32.const {i}) (ref.func {other if i % 3 else '$f0'}))))))"
+        )
+    names = " ".join(f"$f{i % 12}" for i in range(size))
+    functions.append(f"(table funcref (elem {names}))")
+    return _functions("\n".join(functions), f"(call $f{min(size - 1, 11)} (local.get $n))")
+
+
+def tables_of_one(size: int) -> str:
+    """Switch behind switch, all of whose many cases lead to the same few places."""
+    cases = 200
+    body = []
+    for i in range(size):
+        labels = " ".join("$a" if j * (i + 3) % 5 else "$b" for j in range(cases))
+        body.append(
+            f"(block $a (block $b (br_table {labels} $b"
+            f" (i32.rem_u (i32.add (local.get $n) (i32.const {i})) (i32.const {cases}))))"
+            f" (local.set {2 + i % 8} (i32.add (local.get {2 + (i + 1) % 8}) (local.get $n))))"
+        )
+    body.append("(local.set $acc (i32.xor (local.get $acc) (local.get 2)))")
+    return _loop("\n".join(body), _locals(8))
+
+
+def handlers_in_loops(size: int) -> str:
+    """Loops with handlers, behind each other, that share their variables."""
+    body = [
+        f"(local.set 2 (i32.const 3)) (loop $l{i} (block $h{i} (try_table (catch_all $h{i})"
+        f" (call $may (local.get 2)) (local.set {3 + i % 12}"
+        f" (i32.add (local.get {3 + (i + 5) % 12}) (i32.const {i})))))"
+        f" (br_if $l{i} (local.tee 2 (i32.sub (local.get 2) (i32.const 1)))))"
+        for i in range(size)
+    ]
+    body.append("(local.set $acc (i32.add (local.get $acc) (local.get 3)))")
+    head = """(tag $e) (func $may (param i32)
+        (if (i32.eq (local.get 0) (i32.const 2)) (then (throw $e))))"""
+    text = _loop("\n".join(body), _locals(13))
+    return text.replace("(memory 1)", f"(memory 1) {head}", 1)
+
+
 # The shapes, each with how many bytes of binary a unit of its size is, about.
 SHAPES: dict[str, tuple[Shape, float]] = {
     "locals and ifs": (locals_and_ifs, 18.5),
@@ -326,6 +457,15 @@ SHAPES: dict[str, tuple[Shape, float]] = {
     "many parameters": (many_parameters, 208),
     "indirect calls": (indirect_calls, 8),
     "nested handlers": (nested_handlers, 22),
+    "type tower": (type_tower, 33),
+    "cast chain": (cast_chain, 28),
+    "huge segments": (huge_segments, 1),
+    "hot loops": (hot_loops, 52),
+    "loops to enter": (loops_to_enter, 29),
+    "constant expression": (constant_expression, 3),
+    "indirect tower": (indirect_tower, 40),
+    "tables of one": (tables_of_one, 226),
+    "handlers in loops": (handlers_in_loops, 46),
 }
 
 
