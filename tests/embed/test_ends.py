@@ -1,5 +1,6 @@
 """However a program ends whose functions are being compiled, nothing of it is left."""
 
+import json
 import os
 import random
 import signal
@@ -115,7 +116,7 @@ def test_nothing_is_left(how, engine, tmp_path):
 
 
 FLAT = """
-import gc, os, runwell
+import gc, json, os, runwell
 from runwell.jit.installed import totals
 from runwell.jit.watch import watch
 engine = runwell.Engine(runwell.Config(engine="jit"))
@@ -144,16 +145,14 @@ def after(first, last):
 some = after(0, 200)
 more = after(200, 1000)
 files = len(os.listdir("/proc/self/fd"))
-print([b - a for a, b in zip(some, more)], files)
+print(json.dumps([*(b - a for a, b in zip(some, more)), files]))
 """
 
 
 def test_a_thousand_compiled_modules_stay_flat():
     done = subprocess.run([sys.executable, "-c", FLAT], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
-    (mapped, blocks, watched, maps, resident), files = eval(
-        "(" + done.stdout.replace("] ", "], ") + ")"
-    )
+    mapped, blocks, watched, maps, resident, files = json.loads(done.stdout)
     assert (mapped, blocks, watched) == (0, 0, 0), done.stdout
     assert maps < 20
     assert resident < 16 << 20
