@@ -350,3 +350,39 @@ def test_a_terminal_sees_how_far_a_long_preparation_is(tmp_path):
     line, _, rest = outputs[0].rpartition(b"\r\x1b[K")
     assert b"runwell: building the native core (once)" in line
     assert rest == outputs[1] == b"Hello from WebAssembly.\r\n"
+
+
+READINGS = """(module
+  (import "wasi_snapshot_preview1" "clock_time_get"
+    (func $time (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write"
+    (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 32) "\\00\\00\\00\\00\\18\\00\\00\\00")
+  (func $nan (param f64) (result f64) (f64.sub (local.get 0) (local.get 0)))
+  (func (export "_start")
+    (drop (call $time (i32.const 0) (i64.const 1) (i32.const 0)))
+    (drop (call $random (i32.const 8) (i32.const 8)))
+    (f64.store (i32.const 16) (call $nan (f64.const inf)))
+    (drop (call $write (i32.const 1) (i32.const 32) (i32.const 1) (i32.const 48)))))"""
+
+
+def test_the_same_in_each_run(tmp_path):
+    file = wat(tmp_path, READINGS)
+
+    def run(*options):
+        line = [sys.executable, "-m", "runwell", "run", *options, file]
+        return subprocess.run(line, capture_output=True, check=True, timeout=120).stdout
+
+    first = run("--deterministic")
+    assert first == run("--deterministic", "--engine=jit")
+    assert int.from_bytes(first[:8], "little") < 10**6
+    assert first[16:] == (0x7FF8 << 48).to_bytes(8, "little")
+    seeded = run("--deterministic", "--seed", "7")
+    assert seeded == run("--deterministic", "--seed", "7", "--engine=interpreter")
+    assert (seeded[:8], seeded[16:]) == (first[:8], first[16:])
+    assert seeded[8:16] != first[8:16]
+    other = run()
+    assert int.from_bytes(other[:8], "little") > 10**18
+    assert other[8:16] != first[8:16]
