@@ -17,7 +17,10 @@ from runwell.codegen import bundle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from typing import NoReturn
+else:
+    import _signal as signal  # without the enumerations that ``signal`` wraps around it
 
 # Exit codes, after sysexits.h and the shell's 128 + signal.
 USAGE, BAD_MODULE, NO_INPUT, INTERNAL, CANNOT_WRITE = 64, 65, 66, 70, 73
@@ -87,6 +90,7 @@ def _tell_problem(text: str) -> None:
 
 def program() -> NoReturn:
     """Be the process: run ``main``, and end."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it, as it ends a native program
     # Starting makes thousands of objects and no garbage: do not look for any in the meantime.
     gc.set_threshold(20_000, *gc.get_threshold()[1:])
     _import_array()

@@ -171,8 +171,7 @@ def show_messages(level: str) -> None:
 
 
 def behave_like_a_program() -> None:
-    """Let Ctrl-C and a closed pipe end the process, as they end a native program."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Let a closed pipe end the process, as it ends a native program."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 

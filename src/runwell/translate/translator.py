@@ -5,6 +5,8 @@ Translation itself needs no Python: a function's first call leads to ``translate
 
 from __future__ import annotations
 
+from _queue import SimpleQueue
+from _thread import start_new_thread
 from array import array
 from itertools import pairwise
 
@@ -22,7 +24,7 @@ from runwell.translate.layout import Trouble
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
 # Address space for the code of one function, for each byte of its body and beside that.
@@ -121,14 +123,53 @@ def _check_together(
         troubles: Iterable[Any] = (_find_trouble(code, *part) for part in parts)
         _await(code, parts, troubles, progress)
         return
-    from concurrent.futures import ThreadPoolExecutor
+    # Not by ``concurrent.futures``, which imports a lot, ``logging`` too.
+    left = list(reversed(list(enumerate(parts))))
+    found: SimpleQueue[tuple[int, Any]] = SimpleQueue()
+    ended: SimpleQueue[None] = SimpleQueue()
 
-    with ThreadPoolExecutor(threads) as pool:
-        found = [pool.submit(_find_trouble, code, *part) for part in parts]
+    def work() -> None:
+        i = 0
         try:
-            _await(code, parts, (future.result() for future in found), progress)
+            while left:
+                i, part = left.pop()
+                found.put((i, _find_trouble(code, *part)))
+        except IndexError:
+            pass  # another thread has taken the last one
+        except BaseException as error:  # noqa: BLE001 - it is for who waits
+            found.put((i, error))
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            ended.put(None)
+
+    started = 0
+    try:
+        for _ in range(threads if progress is not None else threads - 1):
+            start_new_thread(work, ())
+            started += 1
+    except RuntimeError:  # the process may have no more
+        pass
+    try:
+        if progress is None or not started:
+            work()  # nobody is to be told meanwhile, so this thread helps
+            ended.get()
+        _await(code, parts, _in_order(found, len(parts)), progress)
+    finally:
+        left.clear()
+        for _ in range(started):
+            ended.get()
+
+
+def _in_order(found: SimpleQueue[tuple[int, Any]], n: int) -> Iterator[Any]:
+    """What threads find of so many parts, by their numbers, in the order of these."""
+    early: dict[int, Any] = {}
+    for wanted in range(n):
+        while wanted not in early:
+            i, trouble = found.get()
+            early[i] = trouble
+        trouble = early.pop(wanted)
+        if isinstance(trouble, BaseException):
+            raise trouble
+        yield trouble
 
 
 def _await(

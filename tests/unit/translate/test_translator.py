@@ -75,7 +75,7 @@ def in_parts(monkeypatch):
 
 def test_parts_cover_all_functions(prepare, in_parts):
     code = prepare(parse('(module (import "" "" (func)) ' + "(func nop nop nop) " * 50 + ")"))
-    assert subject._threads(subject._code_bytes(code)) == 3
+    assert subject._threads(subject.code_bytes(code)) == 3
     parts = subject._parts(code, 3)
     assert [x for part in parts for x in range(*part)] == list(range(1, 51))
     assert max(b - a for a, b in parts) - min(b - a for a, b in parts) <= 2
@@ -92,6 +92,30 @@ def test_the_first_of_several_errors_is_raised(bad, prepare, in_parts):
     assert caught.value.function == bad[0]
 
 
+@pytest.mark.parametrize("tell", [None, lambda done, total: None])
+def test_a_process_without_threads(tell, prepare, in_parts, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(subject, "start_new_thread", refuse)
+    text = "(module " + "(func nop nop nop) " * 50 + "{})"
+    subject.validate(prepare(parse(text.format(""))), tell)
+    with pytest.raises(InvalidError):
+        subject.validate(prepare(parse(text.format("(func drop)"))), tell)
+
+
+@pytest.mark.parametrize("tell", [None, lambda done, total: None])
+def test_what_goes_wrong_in_a_thread(tell, prepare, in_parts, monkeypatch):
+    def fail(code, first, last):
+        if first > 20:
+            raise MemoryError("no room")
+
+    monkeypatch.setattr(subject, "_find_trouble", fail)
+    code = prepare(parse("(module " + "(func nop nop nop) " * 50 + ")"))
+    with pytest.raises(MemoryError, match="no room"):
+        subject.validate(code, tell)
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_what_is_told(threads, prepare, monkeypatch):
     monkeypatch.setattr(subject, "_PART_BYTES", 20)
@@ -100,7 +124,7 @@ def test_what_is_told(threads, prepare, monkeypatch):
     code = prepare(parse('(module (import "" "" (func)) ' + "(func nop nop nop) " * 50 + ")"))
     steps = []
     subject.validate(code, lambda done, total: steps.append((done, total)))
-    size = subject._code_bytes(code)
+    size = subject.code_bytes(code)
     assert steps[0] == (0, size)
     assert steps[-1] == (size, size)
     assert steps == sorted(steps)
