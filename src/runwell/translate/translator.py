@@ -5,7 +5,6 @@ Translation itself needs no Python: a function's first call leads to ``translate
 
 from __future__ import annotations
 
-from _queue import SimpleQueue
 from _thread import start_new_thread
 from array import array
 from itertools import pairwise
@@ -24,6 +23,7 @@ from runwell.translate.layout import Trouble
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _queue import SimpleQueue
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
@@ -124,6 +124,8 @@ def _check_together(
         _await(code, parts, troubles, progress)
         return
     # Not by ``concurrent.futures``, which imports a lot, ``logging`` too.
+    from _queue import SimpleQueue
+
     left = list(reversed(list(enumerate(parts))))
     found: SimpleQueue[tuple[int, Any]] = SimpleQueue()
     ended: SimpleQueue[None] = SimpleQueue()

@@ -111,6 +111,7 @@ def test_what_goes_wrong_in_a_thread(tell, prepare, in_parts, monkeypatch):
             raise MemoryError("no room")
 
     monkeypatch.setattr(subject, "_find_trouble", fail)
+    monkeypatch.setattr(subject, "_TELL_BYTES", 20)
     code = prepare(parse("(module " + "(func nop nop nop) " * 50 + ")"))
     with pytest.raises(MemoryError, match="no room"):
         subject.validate(code, tell)
