@@ -5,7 +5,6 @@ Translation itself needs no Python: a function's first call leads to ``translate
 
 from __future__ import annotations
 
-from _thread import start_new_thread
 from array import array
 from itertools import pairwise
 
@@ -23,8 +22,7 @@ from runwell.translate.layout import Trouble
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from _queue import SimpleQueue
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
     from typing import Any
 
 # Address space for the code of one function, for each byte of its body and beside that.
@@ -55,9 +53,12 @@ def validate(code: ModuleCode, progress: Callable[[int, int], object] | None = N
     threads = _threads(size)
     if progress is not None:
         progress(0, size)
+    if size > _TELL_BYTES and progress is not None:
         _check_together(code, _parts(code, size // _TELL_BYTES + 1), threads, progress)
     elif threads == 1:
         _check(code, code.module.n_imported_functions, code.n_functions)
+        if progress is not None:
+            progress(size, size)
     else:
         _check_together(code, _parts(code, threads), threads, None)
 
@@ -119,75 +120,21 @@ def _check_together(
     progress: Callable[[int, int], object] | None,
 ) -> None:
     """Check parts, in several threads; what is raised is what checking one by one would raise."""
-    if threads == 1:
-        troubles: Iterable[Any] = (_find_trouble(code, *part) for part in parts)
-        _await(code, parts, troubles, progress)
-        return
-    # Not by ``concurrent.futures``, which imports a lot, ``logging`` too.
-    from _queue import SimpleQueue
+    from runwell.translate.threads import in_threads
 
-    left = list(reversed(list(enumerate(parts))))
-    found: SimpleQueue[tuple[int, Any]] = SimpleQueue()
-    ended: SimpleQueue[None] = SimpleQueue()
-
-    def work() -> None:
-        i = 0
-        try:
-            while left:
-                i, part = left.pop()
-                found.put((i, _find_trouble(code, *part)))
-        except IndexError:
-            pass  # another thread has taken the last one
-        except BaseException as error:  # noqa: BLE001 - it is for who waits
-            found.put((i, error))
-        finally:
-            ended.put(None)
-
-    started = 0
-    try:
-        for _ in range(threads if progress is not None else threads - 1):
-            start_new_thread(work, ())
-            started += 1
-    except RuntimeError:  # the process may have no more
-        pass
-    try:
-        if progress is None or not started:
-            work()  # nobody is to be told meanwhile, so this thread helps
-            ended.get()
-        _await(code, parts, _in_order(found, len(parts)), progress)
-    finally:
-        left.clear()
-        for _ in range(started):
-            ended.get()
-
-
-def _in_order(found: SimpleQueue[tuple[int, Any]], n: int) -> Iterator[Any]:
-    """What threads find of so many parts, by their numbers, in the order of these."""
-    early: dict[int, Any] = {}
-    for wanted in range(n):
-        while wanted not in early:
-            i, trouble = found.get()
-            early[i] = trouble
-        trouble = early.pop(wanted)
-        if isinstance(trouble, BaseException):
-            raise trouble
-        yield trouble
-
-
-def _await(
-    code: ModuleCode,
-    parts: list[tuple[int, int]],
-    troubles: Iterable[Any],
-    progress: Callable[[int, int], object] | None,
-) -> None:
-    """Raise the first trouble of the parts, in their order, or tell that they are done."""
     bodies, size = code.module.bodies, code_bytes(code)
-    for (_, last), trouble in zip(parts, troubles, strict=True):
-        if trouble is not None:
-            raise _error(code.module, trouble, int(trouble.function))
-        if progress is not None:
-            x = (last - code.module.n_imported_functions) * 2
-            progress(bodies[x - 1] - bodies[0] if x else 0, size)
+    troubles = in_threads(
+        lambda part: _find_trouble(code, *part), parts, threads, helping=progress is None
+    )
+    try:
+        for (_, last), trouble in zip(parts, troubles, strict=True):
+            if trouble is not None:
+                raise _error(code.module, trouble, int(trouble.function))
+            if progress is not None:
+                x = (last - code.module.n_imported_functions) * 2
+                progress(bodies[x - 1] - bodies[0] if x else 0, size)
+    finally:
+        troubles.close()
 
 
 def validate_constants(code: ModuleCode) -> None:

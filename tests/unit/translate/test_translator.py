@@ -92,31 +92,6 @@ def test_the_first_of_several_errors_is_raised(bad, prepare, in_parts):
     assert caught.value.function == bad[0]
 
 
-@pytest.mark.parametrize("tell", [None, lambda done, total: None])
-def test_a_process_without_threads(tell, prepare, in_parts, monkeypatch):
-    def refuse(*_):
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(subject, "start_new_thread", refuse)
-    text = "(module " + "(func nop nop nop) " * 50 + "{})"
-    subject.validate(prepare(parse(text.format(""))), tell)
-    with pytest.raises(InvalidError):
-        subject.validate(prepare(parse(text.format("(func drop)"))), tell)
-
-
-@pytest.mark.parametrize("tell", [None, lambda done, total: None])
-def test_what_goes_wrong_in_a_thread(tell, prepare, in_parts, monkeypatch):
-    def fail(code, first, last):
-        if first > 20:
-            raise MemoryError("no room")
-
-    monkeypatch.setattr(subject, "_find_trouble", fail)
-    monkeypatch.setattr(subject, "_TELL_BYTES", 20)
-    code = prepare(parse("(module " + "(func nop nop nop) " * 50 + ")"))
-    with pytest.raises(MemoryError, match="no room"):
-        subject.validate(code, tell)
-
-
 @pytest.mark.parametrize("threads", [1, 3])
 def test_what_is_told(threads, prepare, monkeypatch):
     monkeypatch.setattr(subject, "_PART_BYTES", 20)
