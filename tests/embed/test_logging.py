@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 import runwell
+from runwell.jit.compiler import close_shared
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
@@ -52,6 +53,7 @@ def test_modules(records):
 
 
 def test_compilation_of_a_whole_module(records):
+    close_shared()  # of tests before
     text = unseen()
     instance(text, engine="jit")
     (unit, summary) = messages(records, "jit")

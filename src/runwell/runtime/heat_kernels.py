@@ -10,7 +10,7 @@ for a while, and is put there again if it was not told otherwise.
 
 # mypy: disable-error-code="empty-body"
 
-from runwell.base.limits import HOT_FUNCTIONS, RESTING
+from runwell.base.limits import COLD, HOT_FUNCTIONS, RESTING
 from runwell.kernel import (
     Ptr,
     extern,
@@ -42,10 +42,11 @@ def write(file: i32, data: Ptr[u8], size: u64) -> i64:  # noqa: D103
 def on_hot(code: Ptr[FuncCode], at: Ptr[u8]) -> None:
     """A function's heat is spent; ``at`` is the loop it is in, or null."""
     left = code.heat
-    code.heat = i32(RESTING)
+    code.heat = i32(COLD)
     module = Ptr[ModuleCode](code.module)
     if module == null or module.heat == 0:
         return
+    code.heat = i32(RESTING)
     take_lock(hot_lock)
     count = hot_count[0]
     if count < HOT_FUNCTIONS:
