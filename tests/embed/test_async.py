@@ -547,3 +547,21 @@ def test_memory_of_guests_that_wait() -> None:
         await asyncio.gather(*tasks)
 
     run(main())
+
+
+def test_an_instance_that_is_closed_while_calls_wait_for_their_turn() -> None:
+    async def main() -> None:
+        async def close(x: int) -> int:
+            await asyncio.sleep(0.01)
+            instance.close()
+            return x
+
+        instance = make(get=close)
+        one, plain = instance.exports.one, instance.exports.plain
+        first = asyncio.create_task(one.call_async(4))
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(plain.call_async(i)) for i in range(3)]
+        outcomes = await asyncio.gather(first, *others, return_exceptions=True)
+        assert all(isinstance(outcome, runwell.ClosedError) for outcome in outcomes)
+
+    asyncio.run(main())

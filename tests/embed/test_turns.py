@@ -1,6 +1,7 @@
 """One thread at a time runs in an instance, and in those that are connected with it."""
 
 import gc
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ WAT = """
   (func (export "loop") (param i32)
     (loop $l (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))
 """
+
+USER = runwell.Module('(module (import "env" "f" (func (result i32))))')
 
 
 class Guest:
@@ -227,3 +230,34 @@ def test_many_threads_in_many_instances() -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_a_function_that_another_thread_closes_while_it_is_looked_at() -> None:
+    """What says that it is there must not be read again when it may be gone."""
+    module = runwell.Module(WAT)
+    table = runwell.Table("funcref", 1)
+    functions: list[runwell.Func] = []
+    over = threading.Event()
+
+    def use() -> None:
+        while not over.is_set():
+            for function in functions[-1:]:
+                try:
+                    table[0] = function
+                    runwell.Instance(USER, {"env": {"f": function}})
+                except (runwell.ClosedError, runwell.ThreadError):
+                    pass
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    user = threading.Thread(target=use)
+    user.start()
+    try:
+        for _ in range(1000):
+            instance = runwell.Instance(module, {"env": {"call": lambda x: None}})
+            functions[:] = [instance.exports.brief]
+            instance.close()
+    finally:
+        over.set()
+        user.join()
+        sys.setswitchinterval(before)

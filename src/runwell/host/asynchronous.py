@@ -125,7 +125,8 @@ def _queue_of(func: Func) -> _Queue:
 
 def _body(func: Func) -> Any:
     """The body of a function's instance; None for host functions."""
-    instance = ctype_of(layout.FuncRef).from_address(func._ref).instance
+    native = func.native  # keeps what is looked at, and says so if it is closed
+    instance = ctype_of(layout.FuncRef).from_address(native.ref).instance
     if not instance:
         return None
     return object_at(ctype_of(layout.Instance).from_address(instance).object)
@@ -238,7 +239,8 @@ async def resume(parked: Parked) -> Any:
 
 
 def _time_limit(func: Func) -> int:
-    instance = ctype_of(layout.FuncRef).from_address(func._ref).instance
+    native = func.native
+    instance = ctype_of(layout.FuncRef).from_address(native.ref).instance
     return int(ctype_of(layout.Instance).from_address(instance).time_limit) if instance else 0
 
 

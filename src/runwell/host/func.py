@@ -227,10 +227,12 @@ class Func:
     @property
     def native(self) -> NativeFunc:
         """The function as runtimes know it."""
-        if not self._ref:
+        # In this order: another thread may close it at any time, but what its owner owns stays.
+        owner, ref = self._owner, self._ref
+        if not ref or owner is None or owner is CLOSED:
             raise gone(self)
-        number = int(ctype_of(layout.FuncRef).from_address(self._ref).type)
-        return NativeFunc(self._ref, self._info.signature.type, self._owner, number)
+        number = int(ctype_of(layout.FuncRef).from_address(ref).type)
+        return NativeFunc(ref, self._info.signature.type, owner, number)
 
     def __repr__(self) -> str:
         return f"<runwell.Func {self._info.name}: {describe(self._info.signature.type)}>"

@@ -117,7 +117,7 @@ class Store:
 
     def begin(self, member: Member) -> None:
         """As ``add``, of an instance, which nearly always is the first thing in its store."""
-        if self._members or self._heir is not None or self._turn is not None:
+        if self._members or self._absorbed or self._heir is not None or self._turn is not None:
             self.add(member)
         else:
             # Nobody else knows the store yet.
