@@ -5,6 +5,7 @@ import gc
 import sys
 import threading
 import weakref
+from contextlib import suppress
 
 import pytest
 
@@ -508,3 +509,31 @@ def test_closed_instances_cannot_be_collected(module):
     instance.close()
     with pytest.raises(runwell.ClosedError):
         instance.collect()
+
+
+def test_an_instance_that_goes_while_another_thread_collects():
+    module = runwell.Module(KEEPER)
+    newest, over = [], threading.Event()
+
+    def collect():
+        while not over.is_set():
+            for instance in newest[-1:]:
+                with suppress(runwell.ClosedError):
+                    instance.collect()
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    collector = threading.Thread(target=collect)
+    collector.start()
+    try:
+        for _ in range(1500):
+            instance = instantiate(module)
+            instance.exports.put_struct(Thing())
+            newest[:] = [instance]
+            instance.close()
+    finally:
+        over.set()
+        collector.join()
+        sys.setswitchinterval(before)
+    newest.clear()
+    assert counts[0].alive == 0

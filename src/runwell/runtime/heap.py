@@ -101,9 +101,14 @@ class HeapBody:
 
     def collect(self) -> None:
         """Free what nobody refers to, and let go of the objects of Python among it."""
+        # What is in the store is looked at, and another thread may let go of it.
+        store = self.store()
+        if store is None:
+            return
         # An exception that nobody has any more may have objects.
         native.exceptions_sweep(current_context().address)
         native.heap_collect(self.address)
+        del store
         if hooks.let_go is not None:
             hooks.let_go()
 
