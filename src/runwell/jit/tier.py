@@ -102,12 +102,13 @@ class ModuleTier:
     """
 
     __slots__ = (
-        "_header", "_likely", "compiled_s", "functions", "is_loaded", "killed", "n_loaded",
-        "tickets",
+        "_header", "_leaves", "_likely", "compiled_s", "functions", "is_loaded", "killed",
+        "n_loaded", "tickets",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self._header = b""
+        self._leaves: set[int] = set()
         self.functions: dict[int, _Function] = {}
         self.compiled_s = 0.0
         self.killed = 0
@@ -161,6 +162,7 @@ class ModuleTier:
             self.arm(module, index, COLD)
             return None
         if policy.is_leaf(sizes) and not self._is_any_compiled():
+            self._leaves.add(index)
             self.arm(module, index, policy.LEAF_LOOK)
             return None
         cost = policy.predict(sizes, level)
@@ -202,6 +204,13 @@ class ModuleTier:
                 found.append(x)
                 room -= sizes.bytes
         return tuple(found), policy.COPY_BYTE_S * (policy.COPIES_BYTES - room)
+
+    def take_leaves(self) -> set[int]:
+        """Functions that waited until others are compiled, once some are."""
+        if not self._is_any_compiled():
+            return set()
+        found, self._leaves = self._leaves, set()
+        return found
 
     def _is_any_compiled(self) -> bool:
         return any(f.entries or f.level is not None for f in self.functions.values())
@@ -425,7 +434,7 @@ class Manager:
         # Now, so that who sees that nothing is being compiled finds it in use and kept.
         tier.tickets.pop(unit, None)
         # A loop that is still interpreted, or a level that is left, is worth another look.
-        for x in unit.functions:
+        for x in (*unit.functions, *tier.take_leaves()):
             tier.arm(module, x, policy.FIRST_LOOK)
         rest = tier.rest(module, unit, self._allowance)
         if rest is not None:

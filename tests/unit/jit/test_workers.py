@@ -17,7 +17,7 @@ from tests.unit.jit.jobs import FUNCTION, job
 from runwell.elf.movable import Movable
 from runwell.jit import process as process_module
 from runwell.jit import workers as workers_module
-from runwell.jit.compiler import Outcome, Status
+from runwell.jit.compiler import Outcome, Status, close_shared
 from runwell.jit.workers import Workers
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes as Linux has them")
@@ -278,6 +278,7 @@ def test_files_are_closed():
     def count() -> int:
         return len(os.listdir("/proc/self/fd"))
 
+    close_shared()  # of tests before
     before = count()
     for _ in range(3):
         with opened(jobs=2) as pool:
