@@ -161,3 +161,13 @@ def test_the_process_notices_that_nothing_was_written():
 def test_a_profiler_sees_the_end():
     done = validate("-m", "cProfile", capture_output=True)
     assert "function calls" in done.stdout
+
+
+def test_a_summary_needs_no_text_format():
+    script = RUN.replace("set(sys.modules) - before", "sys.modules")
+    command = [sys.executable, "-c", script, "inspect", str(HELLO)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "_start" in done.stdout
+    imported = done.stderr.split()
+    assert [m for m in imported if m.startswith(("runwell.text", "runwell.isa"))] == []
+    assert "typing" not in imported

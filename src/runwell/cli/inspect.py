@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 import runwell
 from runwell.base.types import FuncType
 from runwell.binary.decoder import CUSTOM, SECTION_NAMES, decode, section_ranges
 from runwell.module.validate import validate_module
-from runwell.text.printer import print_function, print_module
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import SimpleNamespace
@@ -39,6 +38,8 @@ def run(args: SimpleNamespace) -> int:
     validate_module(module)
     wanted = args.disassemble or args.ir or args.llvm or args.asm
     if args.wat:
+        from runwell.text.printer import print_module
+
         sys.stdout.write(print_module(module))
         return 0
     if wanted is None:
@@ -65,6 +66,8 @@ def run(args: SimpleNamespace) -> int:
     elif args.ir:
         sys.stdout.write(register_code(data, function))
     else:
+        from runwell.text.printer import print_function
+
         sys.stdout.write(print_function(module, function))
     return 0
 
