@@ -11,7 +11,8 @@ from uuid import uuid4
 import pytest
 
 import runwell
-from runwell.jit.compiler import close_shared
+from runwell.base import log
+from runwell.jit.workers import Workers
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
@@ -36,13 +37,18 @@ def instance(text: str, **config) -> runwell.Instance:
 
 @pytest.fixture
 def records(caplog):
+    log.flush()  # what is left of others
     caplog.set_level(logging.DEBUG, "runwell")
     return caplog
 
 
 def messages(records, logger: str) -> list[tuple[str, str]]:
-    """Level and text of what a logger got."""
-    return [(r.levelname, r.getMessage()) for r in records.records if r.name == f"runwell.{logger}"]
+    """Level and text of what a logger got; others in this process may still be compiled."""
+    return [
+        (r.levelname, r.getMessage())
+        for r in records.records
+        if r.name == f"runwell.{logger}" and "a module of " not in r.getMessage()
+    ]
 
 
 def test_modules(records):
@@ -53,7 +59,6 @@ def test_modules(records):
 
 
 def test_compilation_of_a_whole_module(records):
-    close_shared()  # of tests before
     text = unseen()
     instance(text, engine="jit")
     (unit, summary) = messages(records, "jit")
@@ -61,14 +66,38 @@ def test_compilation_of_a_whole_module(records):
     assert unit[1].startswith("compiled spin and 2 more of plugin at BEST in ")
     assert summary[0] == "INFO"
     assert summary[1].startswith("plugin: compiled all that can be in ")
-    assert any(
-        t.startswith("started compiler process ") for _, t in messages(records, "jit.workers")
-    )
     records.clear()
     instance(text, engine="jit")
     assert messages(records, "jit")[0] == (
         "INFO", "plugin: 1 pieces of compiled code from the cache"
     )  # fmt: skip
+
+
+def test_compiler_processes(records):
+    workers = Workers("runwell.jit.compile:compile_encoded", 1)
+    workers.warm()
+    end = time.monotonic() + 60
+    while not workers.are_ready():
+        time.sleep(0.01)
+        assert time.monotonic() < end
+    (pid,) = workers.pids()
+    workers.close()
+    said = messages(records, "jit.workers")
+    assert ("DEBUG", f"started compiler process {pid}") in said
+    assert ("DEBUG", f"ended compiler process {pid}: signal 9") in said
+
+
+def test_compiler_processes_that_cannot_be_started(records, monkeypatch):
+    monkeypatch.setattr("runwell.jit.workers.find_python", lambda: None)
+    workers = Workers("runwell.jit.compile:compile_encoded", 1)
+    workers.warm()
+    end = time.monotonic() + 60
+    while not workers.problem:
+        time.sleep(0.01)
+        assert time.monotonic() < end
+    workers.close()
+    text = "there is no Python program to start; code is compiled in a thread from now on"
+    assert ("WARNING", text) in messages(records, "jit.workers")
 
 
 def test_compilation_of_what_is_hot(records):

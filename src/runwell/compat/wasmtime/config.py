@@ -42,15 +42,6 @@ def _one_of(*values: str) -> Callable[[str, str], None]:
     return check
 
 
-def _check_profiler(name: str, value: str) -> None:
-    _one_of("none", "jitdump", "vtune", "perfmap")(name, value)
-    if value != "none":
-        raise WasmtimeError(
-            f"the profiler {value!r} cannot be chosen by a program: with RUNWELL_PERF_MAP=1 in the "
-            "environment perf knows compiled functions by name"
-        )
-
-
 def _check_cache(name: str, value: bool | str) -> None:
     if value is False:
         raise WasmtimeError("caching cannot be explicitly disabled")
@@ -67,14 +58,6 @@ def _check_target(name: str, value: str) -> None:
 def _check_stack(name: str, value: int) -> None:
     if value <= 0:
         raise WasmtimeError(f"{name} must be positive, not {value}")
-
-
-def _refused_if_true(what: str) -> Callable[[str, bool], None]:
-    def check(name: str, value: bool) -> None:
-        if value:
-            raise WasmtimeError(f"{what} not supported: {name} must be False")
-
-    return check
 
 
 def _accept(name: str, value: object) -> None:
@@ -129,7 +112,11 @@ _OPTIONS: dict[str, tuple[Any, ...]] = {
     "memory_reservation_for_growth": (int, _NOTHING + "memories never move."),
     "native_unwind_info": (bool, _NOTHING + "native frames form a chain."),
     "parallel_compilation": (bool, _NOTHING + "compilers are processes of their own."),
-    "profiler": (str, "Which profiler learns of compiled code: none.", _check_profiler),
+    "profiler": (
+        str,
+        "Which profiler learns of compiled code: ``none``; no engine can have another.",
+        _one_of("none", "jitdump", "vtune", "perfmap"),
+    ),
     "shared_memory": (bool, _NOTHING + "memories can be shared if the feature threads is on."),
     "signals_based_traps": (bool, "May signals keep memory accesses inside?"),
     "strategy": (
@@ -143,8 +130,7 @@ _OPTIONS: dict[str, tuple[Any, ...]] = {
     "wasm_relaxed_simd_deterministic": (bool, _ALWAYS + "relaxed vectors are deterministic."),
     "wasm_stack_switching": (
         bool,
-        "Is the feature stack-switching on?  It cannot be.",
-        _refused_if_true("stack switching is"),
+        "Is the feature stack-switching on?  No engine can have it.",
     ),
 }
 
@@ -191,8 +177,20 @@ class Config(Managed):
             raise TypeError("expected a str")
 
     def native(self) -> embed.Config:
-        """The configuration of Runwell."""
+        """The configuration of Runwell.
+
+        Raises:
+            WasmtimeError: it has what no engine can have.
+        """
         chosen = self.chosen
+        profiler = chosen.get("profiler", "none")
+        if profiler != "none":
+            raise WasmtimeError(
+                f"the profiler {profiler!r} cannot be chosen by a program: with RUNWELL_PERF_MAP=1 "
+                "in the environment perf knows compiled functions by name"
+            )
+        if chosen.get("wasm_stack_switching"):
+            raise WasmtimeError("stack switching is not supported: wasm_stack_switching is on")
         stack = chosen.get("max_wasm_stack")
         return embed.Config(
             bounds="guard" if chosen.get("signals_based_traps", True) else "explicit",

@@ -20,6 +20,7 @@ class Engine(Managed):
     Raises:
         TypeError: ``config`` is no ``Config``.
         ValueError: ``config`` was used or closed.
+        WasmtimeError: ``config`` has what no engine can have.
 
     Attributes:
         native: the engine of Runwell.
