@@ -39,6 +39,14 @@ def test_compiles(compiler):
     assert ask(compiler, job()).status is Status.DONE
 
 
+def test_its_processor_time_is_known(compiler):
+    assert compiler.used_s() == 0
+    first = ask(compiler, job()).cpu_s
+    used = compiler.used_s()
+    assert used >= first
+    assert ask(compiler, job()).cpu_s + used <= compiler.used_s()
+
+
 def test_cancelled(compiler):
     """A job that waits is not begun."""
     held, begun = threading.Event(), threading.Event()

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -272,6 +273,23 @@ def test_nothing_of_the_host_is_passed_on(tmp_path, monkeypatch):
             assert "SECRET" not in pool.take().message
     finally:
         os.close(leak)
+
+
+def test_what_can_wait_is_done_last():
+    with opened() as pool:
+        names, held = SimpleQueue(), threading.Event()
+
+        def ask(name: str, *, is_urgent: bool) -> None:
+            pool.workers.submit(job("refuse"), 100, lambda _: names.put(name), is_urgent=is_urgent)
+
+        # Whoever tells outcomes gives no job away meanwhile.
+        pool.workers.submit(job("refuse"), 100, lambda _: held.wait(PATIENCE_S))
+        ask("later", is_urgent=False)
+        ask("soon", is_urgent=True)
+        ask("sooner", is_urgent=True)
+        held.set()
+        assert [names.get(timeout=PATIENCE_S) for _ in range(3)] == ["soon", "sooner", "later"]
+        assert pool.workers.used_s() == 0
 
 
 def test_files_are_closed():
