@@ -38,6 +38,20 @@ def test_script_compiled(name, worker, count):
     assert not failures, "\n".join(f"{name}:{line}: {message}" for line, message in failures[:20])
 
 
+# Scripts in which much is done with floats.
+FLOATS = ("f32", "f64", "float", "conversions", "simd_f", "simd_conv", "relaxed", "i32x4_relaxed")
+WITH_FLOATS = [n for n in SCRIPTS if n.rpartition("/")[2].startswith(FLOATS) and n not in EXPECTED]
+
+
+@needs_suite
+@pytest.mark.parametrize("engine", ["interpreter", "jit"])
+@pytest.mark.parametrize("name", WITH_FLOATS)
+def test_script_in_a_deterministic_engine(name, engine, worker, count):
+    assertions, failures = worker.run(name, engine=engine, deterministic=True)
+    count(f"{name.rpartition('/')[0]} deterministic", assertions)
+    assert not failures, "\n".join(f"{name}:{line}: {message}" for line, message in failures[:20])
+
+
 @needs_suite
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in EXPECTED])
 def test_script_compiled_meanwhile(name, eager_worker, count):
