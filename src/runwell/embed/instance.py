@@ -124,19 +124,28 @@ class Instance:
             self.exports["_initialize"]()  # a library of functions prepares itself
 
     @classmethod
-    def with_externs(cls, module: Module, externs: Sequence[Extern | None]) -> Instance:
-        """An instance whose imports were found already."""
+    def with_externs(
+        cls, module: Module, externs: Sequence[Extern | None], wasi: Wasi | None = None
+    ) -> Instance:
+        """An instance whose imports were found already; those of ``wasi`` among them."""
         self = cls.__new__(cls)
-        self.module, self._wasi = module, None
+        self.module, self._wasi = module, wasi
         self._begin(externs)
         return self
 
     @classmethod
-    def lent(cls, module: Module, native: NativeInstance, exports: Exports, slot: Slot) -> Instance:
+    def lent(
+        cls,
+        module: Module,
+        native: NativeInstance,
+        exports: Exports,
+        slot: Slot,
+        wasi: Wasi | None,
+    ) -> Instance:
         """An instance of a pool, in a slot until it is closed."""
         self = cls.__new__(cls)
         self.module, self._native, self.exports = module, native, exports
-        self._wasi, self._slot = None, slot
+        self._wasi, self._slot = wasi, slot
         return self
 
     @classmethod
@@ -194,9 +203,9 @@ class Instance:
 
     def _attach(self, wasi: Wasi) -> None:
         """Give WASI the guest's memory."""
-        for entry in self.module.code.module.exports:
-            if entry.kind == ExternKind.MEMORY and entry.name == "memory":
-                wasi.attach(memory_faces.face(self._native.memories[entry.item]))
+        memory = exported_memory(self._native)
+        if memory is not None:
+            wasi.attach(memory)
 
     @property
     def fuel(self) -> int:
@@ -293,6 +302,14 @@ class Instance:
             return "<runwell.Instance: closed>"
         name = f" of {self.module.name}" if self.module.name else ""
         return f"<runwell.Instance{name}: {', '.join(self.exports)}>"
+
+
+def exported_memory(native: NativeInstance) -> memory_faces.Memory | None:
+    """The memory that an instance shares with WASI."""
+    for entry in native.code.module.exports:
+        if entry.kind == ExternKind.MEMORY and entry.name == "memory":
+            return memory_faces.face(native.memories[entry.item])
+    return None
 
 
 def _check_metered(module: Module) -> None:

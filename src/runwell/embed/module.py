@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runwell.embed.pool import InstancePool
     from runwell.host.func import FuncInfo
     from runwell.module.module import Module as Decoded
+    from runwell.wasi.config import WasiConfig
 
     Source: TypeAlias = Buffer | str | PathLike[str]
 
@@ -199,6 +200,7 @@ class Module:
         imports: Imports | None = None,
         *,
         init: str | Callable[[Instance], object] | None = None,
+        wasi: WasiConfig | Callable[[], WasiConfig] | None = None,
     ) -> InstancePool:
         """Make instances beforehand, to be used again and again from a fresh state.
 
@@ -207,6 +209,8 @@ class Module:
             imports: what they import, as ``Instance`` takes it; all share it.
             init: prepares the instance that the others are copies of: the name of an exported
                 function without parameters, or a callable that is given the instance.
+            wasi: gives each user of an instance a WASI of its own, as configured: a configuration,
+                or a callable that makes one for each user; ``imports`` go first.
 
         Returns:
             The pool; its ``acquire`` gives an instance, and closing that gives it back.
@@ -214,6 +218,7 @@ class Module:
         Raises:
             LinkError: an import is missing or has the wrong type, or a limit is exceeded.
             MemoryError: the system has no room.
+            OSError: a directory that ``wasi`` names cannot be opened.
             RunwellError: the state is one that cannot be copied.
             Trap: the start function or ``init`` trapped.
             TypeError: an argument is of a wrong type.
@@ -221,7 +226,7 @@ class Module:
         """
         from runwell.embed.pool import InstancePool
 
-        return InstancePool(self, n, imports, init)
+        return InstancePool(self, n, imports, init, wasi)
 
     def serialize(self) -> bytes:
         """The module as bytes, for ``deserialize``: prepared once, used again by other processes.

@@ -13,7 +13,7 @@ from runwell.base.log import DEBUG, INFO, log
 from runwell.embed.closing import close_faces, linger
 from runwell.embed.exports import CLOSED_EXPORTS, Exports, LazyExports, close
 from runwell.embed.imports import find_imports
-from runwell.embed.instance import Instance
+from runwell.embed.instance import Instance, exported_memory
 from runwell.embed.module import Module
 from runwell.host import func as func_faces
 from runwell.host import memory as memory_faces
@@ -26,24 +26,33 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from runwell.embed.imports import Imports
+    from runwell.wasi.config import WasiConfig
+    from runwell.wasi.preview1 import Wasi
 
 
 @final
 class Slot:
     """A place in a pool, while an instance is in it."""
 
-    __slots__ = ("copy", "exports", "pool")
+    __slots__ = ("copy", "exports", "pool", "wasi")
 
-    def __init__(self, copy: Copy, exports: Exports | None, pool: InstancePool) -> None:
+    def __init__(
+        self, copy: Copy, exports: Exports | None, pool: InstancePool, wasi: Wasi | None
+    ) -> None:
         self.copy, self.exports, self.pool = copy, exports, pool
+        self.wasi = wasi  # whose functions it has imported; acts for that of each user
 
     def lend(self) -> Instance:
         """The instance, for its next user."""
         native, module = self.copy.instance, self.pool.module
+        wasi: Wasi | None = None
+        if self.wasi is not None:
+            wasi = self.pool.open_wasi()
+            self.wasi.act_for(wasi, exported_memory(native))
         exports, self.exports = self.exports, None
         if exports is None:
             exports = LazyExports(native, module.entries, module.infos)
-        instance = Instance.lent(module, native, exports, self)
+        instance = Instance.lent(module, native, exports, self, wasi)
         pool = self.pool
         # If the user drops it, it lives as long as what it exported; the pool goes on with another.
         native.body.face = ref(instance, lambda _: pool._replace())
@@ -54,6 +63,11 @@ class Slot:
         copy, pool = self.copy, self.pool
         native = copy.instance
         native.body.face = None
+        if self.wasi is not None:
+            # What the user had of it is closed, and stays the user's.
+            assert instance.wasi is not None
+            instance.wasi.close()
+            self.wasi.detach()
         is_alone = getrefcount(instance.exports) <= _holder_count and self._is_alone(
             instance.exports.__dict__
         )
@@ -126,7 +140,17 @@ class InstancePool:
             instance.exports.run()
 
     What the instances import, they share: memories, tables and globals that are imported are not
-    put back.
+    put back.  With ``wasi`` each user gets a WASI of its own, as after a start: streams, what was
+    captured, and directories are opened anew for it, and all descriptors are closed when it closes
+    the instance.  Directories themselves are what the configuration names: where users must not
+    see each other's files, let a callable make a configuration for each of them.
+
+        pool = module.instantiate_pool(
+            4, wasi=lambda: runwell.WasiConfig(preopens={"/": MemoryDirectory()})
+        )
+
+    State that refers to structures, arrays or exceptions cannot be copied: their identity is the
+    guest's own, and copies of them would be other objects wherever one is known outside.
 
     Made by ``Module.instantiate_pool``.
 
@@ -135,7 +159,7 @@ class InstancePool:
         size: how many instances there are.
     """
 
-    __slots__ = ("_closed", "_free", "_imports", "_lock", "_template", "module", "size")
+    __slots__ = ("_closed", "_free", "_imports", "_lock", "_template", "_wasi", "module", "size")
 
     def __init__(
         self,
@@ -143,6 +167,7 @@ class InstancePool:
         size: int,
         imports: Imports | None,
         init: str | Callable[[Instance], object] | None,
+        wasi: WasiConfig | Callable[[], WasiConfig] | None = None,
     ) -> None:
         """Make the instances.
 
@@ -152,10 +177,13 @@ class InstancePool:
             imports: what they import.
             init: prepares the first one: the name of an exported function without parameters, or
                 a callable that is given the instance.
+            wasi: gives guests what WASI preview 1 has: a configuration, or a callable that makes
+                one for each user.
 
         Raises:
             LinkError: an import is missing or has the wrong type, or a limit is exceeded.
             MemoryError: the system has no room.
+            OSError: a directory that ``wasi`` names cannot be opened.
             RunwellError: the state cannot be copied.
             Trap: the start function or ``init`` trapped.
             TypeError: an argument is of a wrong type.
@@ -168,8 +196,11 @@ class InstancePool:
         self.module, self.size, self._imports = module, size, imports or {}
         self._closed, self._lock = False, allocate_lock()
         self._free: SimpleQueue[Slot | None] = SimpleQueue()
-        externs = find_imports(module.wanted, self._imports, {})
-        first = Instance.with_externs(module, externs)
+        self._wasi = wasi
+        opened = self.open_wasi() if wasi is not None else None
+        functions = opened.modules if opened is not None else {}
+        externs = find_imports(module.wanted, self._imports, functions)
+        first = Instance.with_externs(module, externs, opened)
         if callable(init):
             init(first)
         elif init is not None:
@@ -183,6 +214,8 @@ class InstancePool:
             fuel=first._native.fuel,
             time_limit_ns=first._native.time_limit_ns,
         )
+        if opened is not None:
+            opened.close()
         for _ in range(size):
             self._free.put(self._make())
         log("pool", DEBUG, "made %d instances of %s", size, module.code.module)
@@ -216,12 +249,34 @@ class InstancePool:
             except BaseException:
                 self._free.put(None)
                 raise
-        return slot.lend()
+        try:
+            return slot.lend()
+        except BaseException:
+            self._put(slot)
+            raise
+
+    def open_wasi(self) -> Wasi:
+        """A WASI as after a start.
+
+        Raises:
+            OSError: a directory cannot be opened.
+        """
+        from runwell.wasi import preview1
+
+        config = self._wasi() if callable(self._wasi) else self._wasi
+        assert config is not None
+        return preview1.Wasi(config, deterministic=self.module.engine.config.deterministic)
 
     def _make(self) -> Slot:
-        externs = find_imports(self.module.wanted, self._imports, {})
+        wasi: Wasi | None = None
+        if self._wasi is not None:
+            from runwell.wasi import preview1
+
+            wasi = preview1.Wasi.unopened()
+        functions = wasi.modules if wasi is not None else {}
+        externs = find_imports(self.module.wanted, self._imports, functions)
         copy = self._template.copy(externs)
-        return Slot(copy, None, self)
+        return Slot(copy, None, self, wasi)
 
     def _put(self, slot: Slot) -> None:
         self._free.put(None if self._closed else slot)

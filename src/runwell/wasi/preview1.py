@@ -50,6 +50,23 @@ class Wasi:
         """
         self._world = World(config, deterministic=deterministic)
 
+    @classmethod
+    def unopened(cls) -> Wasi:
+        """One whose functions can be imported, and called once it acts for another one."""
+        self = cls.__new__(cls)
+        self._world = World.__new__(World)
+        return self
+
+    def act_for(self, other: Wasi, memory: Buffer | None) -> None:
+        """Let its functions act on what another one has, and on a memory, if there is one."""
+        self._world.become(other._world)
+        if memory is not None:
+            self._world.attach(memory)
+
+    def detach(self) -> None:
+        """Let go of the memory."""
+        self._world.detach()
+
     def function(self, name: str) -> Callable[..., Any] | None:
         """The host function of a name, to be imported by the guest; None if there is none."""
         import_module("runwell.wasi." + _HOMES.get(name.partition("_")[0], "process"))

@@ -78,6 +78,21 @@ class World:
         """Use the guest's memory from now on."""
         self._memory = memory
 
+    def become(self, other: World) -> None:
+        """Have what another one has, but no memory yet."""
+        self.args, self.env, self.clock, self.random = (
+            other.args,
+            other.env,
+            other.clock,
+            other.random,
+        )
+        self.descriptors, self.captured = other.descriptors, other.captured
+        self.detach()
+
+    def detach(self) -> None:
+        """Let go of the guest's memory."""
+        self._memory, self._view = None, memoryview(bytearray())
+
     def view(self, address: int, size: int) -> memoryview:
         """``size`` bytes of the guest's memory at ``address``, to read or write in place.
 
@@ -161,4 +176,4 @@ class World:
     def close(self) -> None:
         """Close all descriptors and let go of the memory."""
         self.descriptors.close()
-        self._memory, self._view = None, memoryview(bytearray())
+        self.detach()
