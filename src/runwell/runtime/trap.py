@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from sys import modules
 
 from runwell.base.errors import (
     DeadlineExceeded,
@@ -59,8 +60,9 @@ def make_trap(context: Context, code: int) -> RunwellError | InternalError:
         context.native.exception = 0
         return hooks.make_exception(held, backtrace(context))
     frames = Walk(context)
-    level = INFO if trap in _LIMITS else DEBUG
-    log("limit" if trap in _LIMITS else "trap", level, "stopped: %s", trap.message)
+    if "logging" in modules:
+        level = INFO if trap in _LIMITS else DEBUG
+        log("limit" if trap in _LIMITS else "trap", level, "stopped: %s", trap.message)
     if trap == TrapCode.INTERNAL:
         innermost = frames()[:1]
         where = f" in {innermost[0]}" if innermost else ""
