@@ -401,6 +401,8 @@ def indirect_tower(size: int) -> str:
         )
     names = " ".join(f"$f{i % 12}" for i in range(size))
     functions.append(f"(table funcref (elem {names}))")
+    all_ = " ".join(f"$f{i}" for i in range(size))
+    functions.append(f"(elem declare func {all_})")
     return _functions("\n".join(functions), f"(call $f{min(size - 1, 11)} (local.get $n))")
 
 
