@@ -459,15 +459,15 @@ SHAPES: dict[str, tuple[Shape, float]] = {
     "many parameters": (many_parameters, 208),
     "indirect calls": (indirect_calls, 8),
     "nested handlers": (nested_handlers, 22),
-    "type tower": (type_tower, 33),
-    "cast chain": (cast_chain, 28),
+    "type tower": (type_tower, 27.5),
+    "cast chain": (cast_chain, 31),
     "huge segments": (huge_segments, 1),
-    "hot loops": (hot_loops, 52),
+    "hot loops": (hot_loops, 59),
     "loops to enter": (loops_to_enter, 29),
     "constant expression": (constant_expression, 3),
-    "indirect tower": (indirect_tower, 40),
+    "indirect tower": (indirect_tower, 48),
     "tables of one": (tables_of_one, 226),
-    "handlers in loops": (handlers_in_loops, 46),
+    "handlers in loops": (handlers_in_loops, 52),
 }
 
 
