@@ -111,7 +111,7 @@ def predict(sizes: Sizes, level: Level) -> float:
 # What is spent on a whole module at each level before the rest is left to the level below, or to
 # the interpreter: seconds, seconds for each byte of binary, more for each byte of a large one
 # (that is more likely a program than a bomb), and at least what one large function takes.
-_WHOLE = {Level.BEST: (0.2, 8e-6, 12e-6, 1.1), Level.FAST: (0.1, 3e-6, 0.0, 0.2)}
+_WHOLE = {Level.BEST: (0.2, 8e-6, 12e-6, 1.4), Level.FAST: (0.1, 3e-6, 0.0, 0.2)}
 _LARGE_BYTES = 100_000
 
 

@@ -107,7 +107,8 @@ def _compile(
     """Compile units at a level, as long as there is time for it; gives those that are left."""
     left_s = policy.whole_s(level, len(module.module.data))
     left: list[Unit] = []
-    waiting = deque(units)
+    # The cheapest first: so most are compiled, if there is not time for all.
+    waiting = deque(sorted(units, key=lambda unit: unit.predicted_s))
     # What is being compiled, and what each may take.
     tickets: dict[Unit, Ticket] = {}
     budgets: dict[Unit, float] = {}
