@@ -339,6 +339,7 @@ class Context:
     wakings: u32  # counts reasons to look why it waits, while it does
     due: u32  # bit set of what the guest should see to; see ``interrupt_kernels``
     is_main: u32  # it was made by the process's first thread
+    known_at: u64  # its number among the known contexts, plus 1
     deadline: u64  # when the guest is to stop, on the monotonic clock; 0 for never
     holder: u64  # who it is where only one may run
     # Where a guest stopped that may go on, and what it needs for that: ``resume_guest``.

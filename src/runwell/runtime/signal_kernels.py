@@ -143,6 +143,7 @@ def add_context(context: Ptr[Context]) -> u32:
         if free and atomic_cas(known_contexts + i, u64(0), u64(context)):
             atomic_store(known_threads + i, pthread_self())
             atomic_store(known_stacks + (2 * i + 1), u64(0))
+            context.known_at = i + 1
             context.is_main = u32(is_first_thread())
             used = atomic_load(known_context_count)
             while used <= i:
@@ -155,9 +156,8 @@ def add_context(context: Ptr[Context]) -> u32:
 @kernel(export=True)
 def lend_context(context: Ptr[Context]) -> None:
     """Let the calling thread use a context that another may have made."""
-    for i in range(u64(0), atomic_load(known_context_count)):
-        if atomic_load(known_contexts + i) == u64(context):
-            atomic_store(known_threads + i, pthread_self())
+    if context.known_at != 0:
+        atomic_store(known_threads + (context.known_at - 1), pthread_self())
     if context.native_low != 0:
         have_signal_stack()
 
@@ -166,10 +166,11 @@ def lend_context(context: Ptr[Context]) -> None:
 def remove_context(context: Ptr[Context]) -> None:
     """Forget a context, at which nobody looks any more, and free its native stack."""
     lock_contexts()
-    for i in range(u64(0), atomic_load(known_context_count)):
-        if atomic_load(known_contexts + i) == u64(context):
-            atomic_store(known_stacks + (2 * i + 1), u64(0))
-            atomic_store(known_contexts + i, u64(0))
+    i: u64 = context.known_at - 1
+    if context.known_at != 0 and known_contexts[i] == u64(context):
+        atomic_store(known_stacks + (2 * i + 1), u64(0))
+        atomic_store(known_contexts + i, u64(0))
+        context.known_at = 0
     unlock_contexts()
     hide_stack(context)
     free_native_stack(context)
@@ -190,10 +191,10 @@ def begin_native_stack(context: Ptr[Context]) -> u32:
     install_fault_handler()
     if native_stack_base(context) == 0:
         return u32(EXHAUSTED)
-    for i in range(u64(0), atomic_load(known_context_count)):
-        if known_contexts[i] == u64(context):
-            atomic_store(known_stacks + 2 * i, context.native_low)
-            atomic_store(known_stacks + (2 * i + 1), context.native_high)
+    if context.known_at != 0:
+        at = known_stacks + 2 * (context.known_at - 1)
+        atomic_store(at, context.native_low)
+        atomic_store(at + 1, context.native_high)
     return u32(0)
 
 
