@@ -39,7 +39,8 @@ class Assembly:
             raise InternalError(f"{self.low.name}: the code does not end")
         texts, starts = self.low.texts, self.low.starts
         meter = self.low.meter
-        rare = meter.finish(texts, self.low.loops, self._check_fuel)
+        short = self.low.variables.counters.short(self.low.forward, starts)
+        rare = meter.finish(texts, self.low.loops - short, self._check_fuel)
         self.low.variables.check(self.low.name)
         for target in self.low.targets:
             at = starts.get(target)
@@ -49,7 +50,6 @@ class Assembly:
             if target in self.low.reached:
                 label = f"  br label %L{target}\n{label}"
             texts[at] = label + texts[at]
-        short = self.low.variables.counters.short(self.low.forward, starts)
         polls = [self._poll(t, meter.is_used or t in short) for t in sorted(self.low.loops)]
         args = ", ".join([f"{ty} %{name}" for ty, name in PARAMS])
         # Code that handles exceptions is entered in ways that LLVM does not see, so it must not
@@ -63,7 +63,7 @@ class Assembly:
         head = f"define {linkage} {CC} {RESULT} {symbol(self.low.name)}({args}) {attributes}"
         beginning = self._beginning()
         lines = [f"{head} !dbg {self.low.scope.node} {{", "entry:", *self.low.variables.allocate()]
-        lines += meter.variables(self.low.around.module)
+        lines += meter.variable()
         lines += beginning
         return "\n".join([*lines, *texts, *polls, *rare, "}"])
 

@@ -4,9 +4,9 @@ A function of metered code keeps what its instance has left in a variable.  Othe
 the instance: whoever is called, and the host when the guest stops.  So the variable is stored
 before whatever may leave the function or trap, and read again after a call.
 
-Every loop pays when it begins a round.  That is compared not with 0 but with a *floor* some way
-below what was left when somebody looked last: below it, a round finds out whether the guest is
-wanted.  So loops of metered code need no other look.
+Every loop pays when it begins a round.  What is left is compared not with 0 but with a *floor*, a
+field of the instance, some way below what was left when somebody looked last: below it, a round
+finds out whether the guest is wanted.  So loops of metered code need no other look.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Set
 
     from runwell.jit.lower import Lowering
-    from runwell.kernel.text import ModuleText
 
 # Fuel between two looks: some tens of microseconds.
 SLICE = 1 << 16
@@ -130,19 +129,20 @@ class Meter:
 
     # The function as a whole.
 
-    def variables(self, module: ModuleText) -> list[str]:
-        """What makes the variables, if there are any."""
-        if not self.is_used:
-            return []
-        module.declare("llvm.smax.i64", "declare i64 @llvm.smax.i64(i64, i64)")
-        return ["  %fuel = alloca i64", "  %fuel.floor = alloca i64"]
+    def variable(self) -> list[str]:
+        """What makes the variable, if there is one."""
+        return ["  %fuel = alloca i64"] if self.is_used else []
 
     def beginning(self) -> list[str]:
         """What is done before the first instruction."""
         if not self.is_used:
             return []
-        at = as_struct(Instance).offset("fuel")
-        return [f"  %fuel.at = getelementptr i8, ptr %inst, i64 {at}", _read("")]
+        fields = as_struct(Instance)
+        return [
+            f"  %fuel.at = getelementptr i8, ptr %inst, i64 {fields.offset('fuel')}",
+            f"  %fuel.floor = getelementptr i8, ptr %inst, i64 {fields.offset('fuel_floor')}",
+            _read("v"),
+        ]
 
     def finish(
         self, texts: list[str], loops: Set[int], check: Callable[[str, int], str]
@@ -151,8 +151,8 @@ class Meter:
 
         Args:
             texts: of the instructions.
-            loops: offsets that branches lead back to.
-            check: makes the call that sees to it that there is so much fuel, with a position.
+            loops: offsets that branches lead back to, except of those that end soon.
+            check: makes the call that sees to it that so much is paid, with a position.
 
         Returns:
             What is done when there is little left.
@@ -163,7 +163,8 @@ class Meter:
             if amount == "0" and offset not in loops:
                 continue
             if offset in loops:
-                floor, text = f"%fuel.b{n}", f"  %fuel.b{n} = load i64, ptr %fuel.floor\n"
+                floor = f"%fuel.b{n}"
+                text = f"  {floor} = load i64, ptr %fuel.floor, align 8{notes.MACHINE}\n"
             texts[index] = (
                 f"  %fuel.h{n} = load i64, ptr %fuel\n"
                 f"  %fuel.n{n} = sub i64 %fuel.h{n}, {amount}\n"
@@ -173,10 +174,7 @@ class Meter:
             )
             rare.append(
                 f"F{n}:\n  store i64 %fuel.h{n}, ptr %fuel.at, align 8{notes.FUEL}\n"
-                f"  {check(amount, position)}\n"
-                f"  %fuel.g{n} = load i64, ptr %fuel.at, align 8{notes.FUEL}\n"
-                f"  %fuel.o{n} = sub i64 %fuel.g{n}, {amount}\n"
-                f"{_keep(f'%fuel.o{n}', f'o{n}')}\n  br label %E{n}"
+                f"  {check(amount, position)}\n{_read(f'g{n}')}\n  br label %E{n}"
             )
         return rare
 
@@ -209,15 +207,7 @@ def pay(low: Lowering, form: Form, i: int, offset: int, *, is_first: bool) -> in
 
 def _read(name: str) -> str:
     """Read what the instance has."""
-    value = f"%fuel.v{name}"
-    return f"  {value} = load i64, ptr %fuel.at, align 8{notes.FUEL}\n{_keep(value, f'v{name}')}"
-
-
-def _keep(value: str, name: str) -> str:
-    """Let a value be what is left, of which a slice may be used before the next look."""
     return (
-        f"  store i64 {value}, ptr %fuel\n"
-        f"  %fuel.l{name} = sub i64 {value}, {SLICE}\n"
-        f"  %fuel.m{name} = call i64 @llvm.smax.i64(i64 %fuel.l{name}, i64 0)\n"
-        f"  store i64 %fuel.m{name}, ptr %fuel.floor"
+        f"  %fuel.{name} = load i64, ptr %fuel.at, align 8{notes.FUEL}\n"
+        f"  store i64 %fuel.{name}, ptr %fuel"
     )

@@ -1,6 +1,7 @@
 """Functions that are compiled together: one module of LLVM."""
 
 from runwell.jit import notes
+from runwell.jit.fuel import SLICE
 from runwell.jit.handlers import clauses
 from runwell.jit.job import Job, JobFunction, decode_header
 from runwell.jit.lower import Lowering, name_of
@@ -35,8 +36,11 @@ def job_text(job: Job, arch: str) -> str:
         before=[f"!dbg !{around.positions.before(scope)}" for scope in scopes],
         native_rp=as_struct(Context).offset("native_rp"),
         fuel=as_struct(Instance).offset("fuel"),
+        floor=as_struct(Instance).offset("fuel_floor"),
+        slice=SLICE,
     )
     around.module.declare("native_trap", "declare void @native_trap(ptr, ptr, ptr, i32)")
+    around.module.declare("llvm.smax.i64", "declare i64 @llvm.smax.i64(i64, i64)")
     around.module.declare("native_fuel", "declare void @native_fuel(ptr, ptr, ptr, i32, ptr, ptr)")
     around.module.declare("native_poll", "declare i32 @native_poll(ptr, ptr, ptr, i32, ptr, ptr)")
     return "\n".join([around.module.text(), *bodies, helpers, around.positions.text(), ""])
@@ -50,7 +54,7 @@ def entries_of(function: JobFunction) -> list[int]:
 
 # ``check_limit``: a frame is beyond the limit of the stack, or somebody wants the guest to stop.
 # ``check_fuel``: there is little fuel left; is somebody asking to stop?  The guest stops until it
-# has enough.
+# has enough, and then pays.
 # ``is_among``: is a type none of those in a list that ends with 0?
 _HELPERS = """
 define internal preserve_allcc void @check_limit(ptr %ctx, ptr %inst, ptr %fp, i32 %left, \
@@ -99,6 +103,12 @@ wait:
 {before[1]}
   br label %look
 on:
+  %left.now = sub i64 %have, %amount
+  store i64 %left.now, ptr %fuel.at, align 8
+  %low = sub i64 %left.now, {slice}
+  %floor = call i64 @llvm.smax.i64(i64 %low, i64 0)
+  %floor.at = getelementptr i8, ptr %inst, i64 {floor}
+  store i64 %floor, ptr %floor.at, align 8
   ret void
 }}
 define internal i1 @is_among(i32 %type, ptr %supers) noinline cold {function} {{

@@ -300,7 +300,8 @@ class Instance:
 
     @fuel.setter
     def fuel(self, fuel: int) -> None:
-        ctype_of(layout.Instance).from_address(self.address).fuel = fuel
+        native_instance = ctype_of(layout.Instance).from_address(self.address)
+        native_instance.fuel, native_instance.fuel_floor = fuel, layout.FUEL_UNSEEN
 
     @property
     def time_limit_ns(self) -> int:

@@ -153,6 +153,7 @@ class NativePlaces:
 
 
 REF_FRAME_UNIT = 64  # bytes
+FUEL_UNSEEN = (1 << 63) - 1
 
 
 @struct
@@ -245,6 +246,9 @@ class Instance:
     exception_cells: Ptr[u32]  # byte offsets of the cells that hold exceptions
     n_exception_cells: u64
     fuel: i64  # what its code may still consume, if that is metered; never negative
+    # A loop of compiled code that has less looks whether somebody wants the guest; ``FUEL_UNSEEN``
+    # if that is not known because the fuel was changed.
+    fuel_floor: i64
     time_limit: u64  # nanoseconds that a call from the host may take; 0 for no limit
     # Both are changed with the interpreter lock held.
     active: u32  # calls from Python that are going on

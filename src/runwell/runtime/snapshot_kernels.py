@@ -11,7 +11,7 @@ from runwell.runtime.c_library import (
     mprotect,
 )
 from runwell.runtime.exception_kernels import is_exception_type, release_cells, release_globals
-from runwell.runtime.layout import Memory, Snapshot
+from runwell.runtime.layout import FUEL_UNSEEN, Memory, Snapshot
 from runwell.runtime.memory_kernels import whole_pages
 
 # Linux: private, at this very address, not counted against swap space.
@@ -79,6 +79,7 @@ def instance_reset(snapshot: Ptr[Snapshot]) -> u32:
     release_globals(instance)
     memmove(Ptr[u8](instance) + snapshot.start, snapshot.state, snapshot.size)
     instance.fuel = snapshot.fuel
+    instance.fuel_floor = FUEL_UNSEEN
     instance.time_limit = snapshot.time_limit
     for i in range(u64(0), snapshot.n_memories):
         memory_reset(Ptr[Memory](snapshot.memories[i]))
