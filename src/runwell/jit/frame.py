@@ -36,6 +36,7 @@ class FrameMachine(NativeMachine):
         callee: the signature of the function that is called next.
         symbol: its symbol if it is in the same module, with ``@``, or "".
         likely: functions, and their symbols, that it probably is, if it is called by reference.
+        other: the symbol of what calls it if it is none of these; see ``any_of_type``.
         catches: may the function catch exceptions?  Then all slots are in the frame in memory as
             well, for the code at the handler, and a record says where in the function it is.
         at: the offset of the instruction.
@@ -55,7 +56,7 @@ class FrameMachine(NativeMachine):
         self.variables, self.own = variables, own
         self.callee, self.symbol = own, ""
         self.likely: dict[int, str] = {}
-        self._found: list[tuple[str, str]] = []  # labels where it is known which, and symbols
+        self.other = ""
         self.catches, self.at = False, 0
 
     # Values in frames.
@@ -164,33 +165,42 @@ class FrameMachine(NativeMachine):
         self._call(target, "%inst", code, int(first.text), ref_first.text)
 
     def call_ref(self, ref: Value, first: Value, link: Value, ref_first: Value) -> None:
-        if not self._found:
-            self._look_for(ref)
-        code, inst = self._referred(ref)
-        self._call(self._native(code), inst, code, int(first.text), ref_first.text)
-        if not self._found:
+        if not self.likely:
+            code, inst = self._referred(ref)
+            self._call(self._native(code), inst, code, int(first.text), ref_first.text)
             return
+        known: list[tuple[str, str]] = []
+        for function, target in self.likely.items():
+            found, other = self.f.fresh("found"), self.f.fresh("other")
+            same = self.eq(ref, self.func_ref(constant(I32, function)))
+            self.f.end(f"br {same}, label %{found}, label %{other}{notes.USUALLY_TAKEN}")
+            self.f.label(other)
+            known.append((found, target))
+        code = self.f.ins(f"inttoptr {ref} to ptr")
+        self._call(self.other, "%inst", code, int(first.text), ref_first.text)
         done = self.f.fresh("done")
         self.f.end(f"br label %{done}")
-        for label, target in self._found:
+        for label, target in known:
             self.f.label(label)
             self._call(target, "%inst", "poison", int(first.text), ref_first.text)
             self.f.end(f"br label %{done}")
         self.f.label(done)
 
     def check_func(self, ref: Value, type_: Value) -> None:
-        # The likely ones have the type.
-        self._look_for(ref)
-        super().check_func(ref, type_)
+        # The likely ones have the type; else who calls it checks.
+        if not self.likely:
+            super().check_func(ref, type_)
 
-    def _look_for(self, ref: Value) -> None:
-        """Branch to where a function is called directly, if it is likely; it is not null."""
-        for function, target in self.likely.items():
-            found, other = self.f.fresh("found"), self.f.fresh("other")
-            same = self.eq(ref, self.func_ref(constant(I32, function)))
-            self.f.end(f"br {same}, label %{found}, label %{other}{notes.USUALLY_TAKEN}")
-            self.f.label(other)
-            self._found.append((found, target))
+    def any_of_type(self, type_: Value) -> None:
+        """The body of what calls any function that has a type, given the reference as ``code``."""
+        ref = self.emit("i64", "ptrtoint ptr %code to i64")
+        self.check_func(ref, type_)
+        code, inst = self._referred(ref)
+        given = {"inst": inst, "code": code}
+        words = ", ".join([f"{ty} {given.get(name, f'%{name}')}" for ty, name in PARAMS])
+        target = self._native(code)
+        result = self.f.ins(f"musttail call {CC} {RESULT} {target}({words}){self.position}")
+        self.f.end(f"ret {RESULT} {result}")
 
     def _referred(self, ref: Value) -> tuple[str, str]:
         """The ``FuncCode`` of a function, and its instance; the host's functions have none."""

@@ -429,7 +429,7 @@ class Lowering:
             elif kind == Word.TYPE:
                 m.callee = self.around.type_signature(self.around.type_index(self.words[i]))
                 if op.name.startswith("call"):
-                    m.likely = self.around.likely(self.words[i])
+                    m.likely, m.other = self.around.likely(self.words[i])
             i += kind.words
         value = op.body(m, op.ty, *values)
         if op.row is not None and op.row.rule == Rule.WIDE:

@@ -23,6 +23,7 @@ class Surroundings:
         header: of the WebAssembly module.
         here: functions that are defined in the text, and their symbols.
         arch: the processor.
+        others: names of what calls functions of a type, by its canonical number.
     """
 
     def __init__(self, header: Header, here: dict[int, str], arch: str) -> None:
@@ -32,6 +33,7 @@ class Surroundings:
         self.positions = Positions()
         self._signatures: dict[int, Signature] = {}
         self._likely = dict(header.likely)
+        self.others: dict[int, str] = {}
         self._index_of = {number: x for x, number in reversed([*enumerate(header.numbers)])}
 
     def type_signature(self, index: int) -> Signature:
@@ -47,10 +49,22 @@ class Surroundings:
         """The signature of a function."""
         return self.type_signature(self.header.functions[function])
 
-    def likely(self, number: int) -> dict[int, str]:
-        """Functions in the text that calls through a type of a canonical number probably reach."""
+    def likely(self, number: int) -> tuple[dict[int, str], str]:
+        """Functions in the text that calls through a type of a canonical number probably reach.
+
+        Args:
+            number: of the type.
+
+        Returns:
+            The functions, with their symbols; and, if there are some, the symbol of what calls any
+            other function of the type.
+        """
         found = self._likely.get(number, ())
-        return {f: symbol(self.here[f]) for f in found if f in self.here}
+        here = {f: symbol(self.here[f]) for f in found if f in self.here}
+        if not here:
+            return {}, ""
+        name = self.others.setdefault(number, f"call_type_{self.type_index(number)}")
+        return here, symbol(name)
 
     def type_index(self, number: int) -> int:
         """The lowest index of a type of a canonical number."""

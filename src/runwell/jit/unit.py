@@ -1,12 +1,18 @@
 """Functions that are compiled together: one module of LLVM."""
 
+from runwell.codegen.machine import Value
 from runwell.jit import notes
+from runwell.jit.convention import CC, PARAMS, RESULT, Signature
+from runwell.jit.frame import FrameMachine
 from runwell.jit.fuel import SLICE
 from runwell.jit.handlers import clauses
 from runwell.jit.job import Job, JobFunction, decode_header
 from runwell.jit.lower import Lowering, name_of
+from runwell.jit.machine import Fragment
 from runwell.jit.recursion import lower
 from runwell.jit.surroundings import Surroundings
+from runwell.jit.variables import Variables
+from runwell.kernel.text import symbol
 from runwell.kernel.types import as_struct
 from runwell.runtime.layout import Context, Instance
 
@@ -28,6 +34,7 @@ def job_text(job: Job, arch: str) -> str:
         if function.is_whole:
             bodies += lower(around, function, copied=job.level > 0)
         bodies += [Lowering(around, function, at).run() for at in entries_of(function)]
+    bodies += [_any_of_type(around, number, name) for number, name in around.others.items()]
     scopes = [around.positions.scope(name) for name in ("check_limit", "check_fuel")]
     helpers = _HELPERS.format(
         function=notes.FUNCTION,
@@ -44,6 +51,21 @@ def job_text(job: Job, arch: str) -> str:
     around.module.declare("native_fuel", "declare void @native_fuel(ptr, ptr, ptr, i32, ptr, ptr)")
     around.module.declare("native_poll", "declare i32 @native_poll(ptr, ptr, ptr, i32, ptr, ptr)")
     return "\n".join([around.module.text(), *bodies, helpers, around.positions.text(), ""])
+
+
+def _any_of_type(around: Surroundings, number: int, name: str) -> str:
+    """What calls functions of a type that are not likely to be called."""
+    scope = around.positions.scope(name)
+    f = Fragment("o")
+    position = f", !dbg !{around.positions.before(scope)}"
+    nothing = Signature((), 0, (), 0)
+    m = FrameMachine(
+        f, around.module, Variables(nothing, ()), nothing, arch=around.arch, position=position
+    )
+    m.any_of_type(Value(around.type_number(number), "i32"))
+    params = ", ".join([f"{ty} %{param}" for ty, param in PARAMS])
+    head = f"define internal {CC} {RESULT} {symbol(name)}({params}) noinline cold {notes.FUNCTION}"
+    return "\n".join([f"{head} !dbg {scope.node} {{", "entry:", *f.lines, "}"])
 
 
 def entries_of(function: JobFunction) -> list[int]:

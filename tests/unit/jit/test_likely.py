@@ -78,6 +78,7 @@ def test_they_are_called_directly():
     text = job_text(job_of(TEXT), "x86_64")
     body = re.search(r"^define [^\n]* @f6\((.*?)^}", text, re.MULTILINE | re.DOTALL)[1]
     assert re.findall(r"call preserve_nonecc [^@]* @(f\d+)\(", body) == ["f1", "f5"]
+    assert "@call_type_0(" in body
 
 
 @pytest.mark.parametrize("bounds", ["guard", "explicit"])

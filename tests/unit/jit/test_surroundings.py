@@ -26,8 +26,9 @@ def test_types():
 
 def test_likely_functions_are_those_that_are_here():
     around = Surroundings(HEADER, {0: "f0", 1: "f1_copy_0"}, "x86_64")
-    assert around.likely(40) == {0: "@f0", 1: "@f1_copy_0"}
-    assert around.likely(50) == {}
+    assert around.likely(40) == ({0: "@f0", 1: "@f1_copy_0"}, "@call_type_0")
+    assert around.likely(50) == ({}, "")
+    assert around.others == {40: "call_type_0"}
 
 
 def test_globals():
