@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-import runwell
+from runwell.cli.run import load_module
 from runwell.embed.bindgen import write_wrapper
 from runwell.embed.identifiers import identifier
 
@@ -31,7 +31,7 @@ def run(args: SimpleNamespace) -> int:
     stem = folder / identifier(name)
     # The wrapper finds the module by a path from itself.
     where = Path(os.path.relpath(file, folder)).as_posix()
-    wrapper = write_wrapper(runwell.Module(file), name, where)
+    wrapper = write_wrapper(load_module(str(file)), name, where)
     code = 0
     for suffix, text in ((".py", wrapper.source), (".pyi", wrapper.stub)):
         target = stem.with_name(stem.name + suffix)

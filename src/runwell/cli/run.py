@@ -46,17 +46,11 @@ def run(args: SimpleNamespace) -> int:
     config = runwell.Config(
         engine=args.engine, bounds=args.bounds, deterministic=args.deterministic, **limits
     )
-    line = progress_line()
-    try:
-        module = runwell.Module(
-            os.fspath(args.file),
-            engine=runwell.Engine(config),
-            validation="lazy" if args.lazy else "eager",
-            progress=line,
-        )
-    finally:
-        if line is not None:
-            line.clear()
+    module = load_module(
+        os.fspath(args.file),
+        engine=runwell.Engine(config),
+        validation="lazy" if args.lazy else "eager",
+    )
     try:
         wasi = _world(args)
     except ValueError as e:
@@ -145,8 +139,22 @@ def _world(args: SimpleNamespace) -> runwell.WasiConfig:
     )
 
 
-def progress_line() -> Line | None:
-    """What tells a terminal how far a preparation is that takes long."""
+def load_module(path: str, **options: Any) -> runwell.Module:
+    """The module in a file; a terminal is told how far it is if that takes long.
+
+    Args:
+        path: of the file.
+        options: as for ``Module``.
+    """
+    line = _progress_line()
+    try:
+        return runwell.Module(path, progress=line, **options)
+    finally:
+        if line is not None:
+            line.clear()
+
+
+def _progress_line() -> Line | None:
     if not os.isatty(2) and "RUNWELL_PROGRESS" not in os.environ:
         return None
     from runwell.base.progress import Line

@@ -6,7 +6,7 @@ import os
 import sys
 
 import runwell
-from runwell.cli.run import progress_line
+from runwell.cli.run import load_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,14 +16,9 @@ if TYPE_CHECKING:
 def run(args: SimpleNamespace) -> int:
     """Validate ``args.files``; 0 if all are valid, 65 otherwise, 66 if one cannot be read."""
     worst = 0
-    line = progress_line()
     for name in args.files:
         try:
-            try:
-                runwell.Module(os.fspath(name), progress=line)
-            finally:
-                if line is not None:
-                    line.clear()
+            load_module(os.fspath(name))
         except runwell.RunwellError as e:
             print(f"{name}: {e}", file=sys.stderr)
             worst = max(worst, 65)
