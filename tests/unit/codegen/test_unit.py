@@ -62,11 +62,14 @@ def test_levels():
 
 @pytest.mark.parametrize("jobs", [0, 2])
 def test_errors_come_to_the_caller(jobs):
+    before = set(threading.enumerate())
     with pytest.raises(KernelError, match=r"the constant 1.5 is not a u32"):
         compile_units([UNITS[0], Unit("bad", [wrong])], jobs)
     with pytest.raises(CodegenError, match="use of undefined value '%y'"):
         compile_units([UNITS[0], Unit("bad", [increment], broken_text)], jobs)
-    assert threading.active_count() < 10
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 def test_without_an_interpreter_to_start(monkeypatch):
