@@ -11,7 +11,7 @@ both be seen from outside.
 
 from runwell.base.traps import TrapCode
 from runwell.base.types import I32, I64, ValType
-from runwell.codegen.machine import Value, constant, ir_type
+from runwell.codegen.machine import VECTOR, Value, constant, ir_type
 from runwell.codegen.object_machine import ObjectMachine
 from runwell.isa.machine import Type
 from runwell.jit import notes
@@ -140,9 +140,17 @@ class NativeMachine(ObjectMachine):
     def demote(self, ty: Type, a: Value) -> Value:
         return super().demote(ty, self.opaque(a))
 
+    # Without its passes LLVM ends the process over lanes that it finds to be converted zeros.
+
+    def convert_s(self, ty: Type, a: Value) -> Value:
+        return super().convert_s(ty, self.opaque(a))
+
+    def convert_u(self, ty: Type, a: Value) -> Value:
+        return super().convert_u(ty, self.opaque(a))
+
     def opaque(self, value: Value) -> Value:
-        """The same float; LLVM does not know where it comes from."""
-        if value.type not in ("float", "double"):
+        """The same float, or lanes of 32 bits; LLVM does not know where they come from."""
+        if value.type not in ("float", "double", VECTOR):
             return value
         place = "w" if self.arch == "aarch64" else "x"
         return self.emit(value.type, f'call {value.type} asm "", "={place},0"({value})')
