@@ -110,15 +110,21 @@ def predict(sizes: Sizes, level: Level) -> float:
 
 # What is spent on a whole module at each level before the rest is left to the level below, or to
 # the interpreter: seconds, seconds for each byte of binary, more for each byte of a large one
-# (that is more likely a program than a bomb), and at least what one large function takes.
-_WHOLE = {Level.BEST: (0.2, 8e-6, 12e-6, 1.4), Level.FAST: (0.1, 3e-6, 0.0, 0.2)}
+# (that is more likely a program than a bomb), and at least what one large function takes, for
+# which a small module has more.
+_WHOLE = {
+    Level.BEST: (0.1, 8e-6, 12e-6, 0.9, 1.2),
+    Level.FAST: (0.1, 2e-6, 0.0, 0.2, 0.2),
+}
+_SMALL_BYTES = 32_000
 _LARGE_BYTES = 100_000
 
 
 def whole_s(level: Level, n_bytes: int) -> float:
     """Seconds that compiling a module of so many bytes first may take at a level."""
-    some_s, byte_s, large_s, least_s = _WHOLE[level]
+    some_s, byte_s, large_s, least_s, small_s = _WHOLE[level]
     large = max(n_bytes - _LARGE_BYTES, 0)
+    least_s = small_s if n_bytes < _SMALL_BYTES else least_s
     return max(some_s + byte_s * n_bytes + large_s * large, least_s)
 
 
