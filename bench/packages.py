@@ -127,5 +127,5 @@ def quickjs() -> Program:
     names = ("quickjs", "libregexp", "libunicode", "cutils", "libbf")
     sources = [REAL / "js.c", *(library / f"{name}.c" for name in names)]
     return Program(
-        compiled(home / "quickjs.wasm", sources, [*QUICKJS, f"-I{library}"]), {"/work": REAL}
+        compiled(home / "quickjs.wasm", sources, [*QUICKJS, f"-I{library}"]), {"/files": REAL}
     )

