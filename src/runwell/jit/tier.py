@@ -432,6 +432,8 @@ class Manager:
         tier = tier_of(module)
         tier.finish(module, unit, outcome)
         # Now, so that who sees that nothing is being compiled finds it in use and kept.
+        if tier.tickets.keys() <= {unit}:
+            _cache.save()
         tier.tickets.pop(unit, None)
         # A loop that is still interpreted, or a level that is left, is worth another look.
         for x in (*unit.functions, *tier.take_leaves()):
@@ -439,8 +441,6 @@ class Manager:
         rest = tier.rest(module, unit, self._allowance)
         if rest is not None:
             self._start(module, rest, is_urgent=False)
-        if not tier.tickets:
-            _cache.save()
 
 
 def tier_of(module: ModuleCode) -> ModuleTier:

@@ -25,8 +25,9 @@ from runwell.runtime.layout import Context
 
 
 def prepare(text, bodies, imports=None):
-    """An instance of which some functions are compiled."""
-    instance = runwell.Instance(runwell.Module(text), imports)
+    """An instance of which some functions are compiled, and no others while it runs."""
+    engine = runwell.Engine(runwell.Config(engine="interpreter"))
+    instance = runwell.Instance(runwell.Module(text, engine=engine), imports)
     made = bodies(instance.module.code) if callable(bodies) else bodies
     return instance, Compiled(instance.module.code, made)
 
