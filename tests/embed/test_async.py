@@ -1,6 +1,7 @@
 """Asynchronous calls and host functions."""
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import gc
@@ -498,7 +499,13 @@ def test_fuel() -> None:
 def test_another_thread_is_in_the_instance() -> None:
     async def main() -> None:
         instance = make()
-        thread = threading.Thread(target=instance.exports.count, args=(100_000_000,))
+
+        def count() -> None:
+            # Who comes second and does not wait is refused.
+            with contextlib.suppress(runwell.ThreadError):
+                instance.exports.count(100_000_000)
+
+        thread = threading.Thread(target=count)
         thread.start()
         assert await instance.exports.sum.call_async(2) == 6
         thread.join()

@@ -196,9 +196,11 @@ def test_threads_have_signal_stacks_and_give_them_back(module: runwell.Module) -
     for _ in range(100):
         at, size = in_thread(use)
         assert not has_compiled or (at and size >= 1 << 14)
+    gc.collect()
     before = mappings()
     for _ in range(100):
         in_thread(use)
+    gc.collect()
     assert mappings() - before < 20
 
 
