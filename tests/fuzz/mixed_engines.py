@@ -25,9 +25,8 @@ def compile_some(code, r):
         install(make_movable(compile_job(make_job(code, unit, r.choice((0, 1, 2))))), code)
 
 
-def outcomes(module):
-    """What happens, call by call: results, errors with their frames, globals, what the host saw."""
-    noted = []
+def instance_of(module, noted, call=lambda function, *args: function(*args)):
+    """An instance whose host function notes how it is called, and may raise or call the guest."""
 
     def host(n, x):
         noted.append((n, x))
@@ -39,30 +38,41 @@ def outcomes(module):
             case 5:
                 raise runwell.WasmException(instance.exports.e, (x,))
             case 7 | 9 if 0 < n < 20:
-                return instance.exports.again(n - 1, x)
+                return call(instance.exports.again, n - 1, x)
             case 11 if 0 < n < 20:
                 try:
-                    return instance.exports.again(n - 1, x + 1)
+                    return call(instance.exports.again, n - 1, x + 1)
                 except (runwell.Trap, runwell.WasmException, ValueError) as error:
                     noted.append(type(error).__name__)
         return x * 3 & 0x7FFFFFFF
 
     instance = runwell.Instance(module, {"m": {"host": host}})
-    e, found = instance.exports, []
+    return instance
+
+
+def outcome_of(call, *args):
+    """A result, or what is wrong and where."""
+    try:
+        return "result", call(*args)
+    except runwell.Trap as trap:
+        return trap.code.name, [(f.function, f.offset) for f in trap.backtrace]
+    except runwell.WasmException as error:
+        frames = [(f.function, f.offset) for f in error.backtrace]
+        return "exception", str(error.values), frames
+    except ValueError as error:
+        return "ValueError", str(error)
+
+
+def outcomes(module):
+    """What happens, call by call: results, errors with their frames, globals, what the host saw."""
+    noted = []
+    e, found = instance_of(module, noted).exports, []
     deep = 10**6
     for n in (1, 2, 3, 4, 6, deep):
         # Some of them call until there are no frames left.
         e.limit.value = 250_000 if n == deep else 300
         for x in (0, 1, 5, 1000, -3)[: 1 if n == deep else 5]:
-            try:
-                found.append(("result", e.run(n, x)))
-            except runwell.Trap as trap:
-                found.append((trap.code.name, [(f.function, f.offset) for f in trap.backtrace]))
-            except runwell.WasmException as error:
-                frames = [(f.function, f.offset) for f in error.backtrace]
-                found.append(("exception", str(error.values), frames))
-            except ValueError as error:
-                found.append(("ValueError", str(error)))
+            found.append(outcome_of(e.run, n, x))
             found.append((e.left.value, e.sum.value, len(noted), noted[-3:]))
     return found
 

@@ -8,7 +8,7 @@ import sys
 import threading
 
 import runwell
-from tests.fuzz.mixed_engines import compile_some
+from tests.fuzz.mixed_engines import compile_some, instance_of, outcome_of
 from tests.fuzz.mixed_guests import Guest
 
 PLENTY = 1 << 40
@@ -61,26 +61,8 @@ class Feeder:
 def outcomes(module, costs=None, r=None):
     """What happens, call by call; ``costs`` are what they are to cost, if each is to be stopped."""
     noted = []
-
-    def host(n, x):
-        noted.append((n, x))
-        if len(noted) > 2000:
-            return 0
-        match x & 15:
-            case 3:
-                raise ValueError(x)
-            case 5:
-                raise runwell.WasmException(instance.exports.e, (x,))
-            case 7 | 9 if 0 < n < 20:
-                return call(instance.exports.again, n - 1, x)
-            case 11 if 0 < n < 20:
-                try:
-                    return call(instance.exports.again, n - 1, x + 1)
-                except (runwell.Trap, runwell.WasmException, ValueError) as error:
-                    noted.append(type(error).__name__)
-        return x * 3 & 0x7FFFFFFF
-
-    instance = runwell.Instance(module, {"m": {"host": host}})
+    # Late, for what calls changes from one outcome to the next.
+    instance = instance_of(module, noted, lambda *args: call(*args))  # noqa: PLW0108
     found, spent = [], []
     stops = 0
     for number, (n, x) in enumerate(CALLS):
@@ -92,15 +74,7 @@ def outcomes(module, costs=None, r=None):
             instance.fuel = PLENTY
         call = (lambda f, *args: f(*args)) if feeder is None else feeder.call
         instance.exports.limit.value = 40
-        try:
-            found.append(("result", call(instance.exports.run, n, x)))
-        except runwell.Trap as trap:
-            found.append((trap.code.name, [(f.function, f.offset) for f in trap.backtrace]))
-        except runwell.WasmException as error:
-            frames = [(f.function, f.offset) for f in error.backtrace]
-            found.append(("exception", str(error.values), frames))
-        except ValueError as error:
-            found.append(("ValueError", str(error)))
+        found.append(outcome_of(call, instance.exports.run, n, x))
         spent.append((PLENTY if feeder is None else feeder.given) - instance.fuel)
         stops += 0 if feeder is None else feeder.stops
         e = instance.exports

@@ -76,14 +76,6 @@ def PyTuple_SetItem(tuple_: Object, index: i64, item: Object) -> i32: ...
 
 
 @extern
-def PyTuple_GetItem(tuple_: Object, index: i64) -> Object: ...
-
-
-@extern
-def PyTuple_Size(tuple_: Object) -> i64: ...
-
-
-@extern
 def PyObject_Vectorcall(
     function: Object, arguments: Ptr[Object], n_and_flag: u64, keywords: Object
 ) -> Object: ...

@@ -34,7 +34,6 @@ PARAMS: list[tuple[str, str]] = [
     *[("i64", f"a{s}") for s in range(REGISTER_SLOTS)],
     *[(LANES, f"b{s}") for s in range(REGISTER_SLOTS)],
 ]
-PARAM_TYPES = ", ".join(ty for ty, _ in PARAMS)
 
 # Number types go by a letter: in names of slots, and wherever text is made of them.
 LETTERS = {I32: "i", I64: "l", F32: "f", F64: "d", V128: "v"}
