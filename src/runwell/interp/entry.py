@@ -123,6 +123,13 @@ def _slow_budget(module: ModuleText) -> FunctionText:
     save_state(f, R)
     module.declare("on_budget", "declare i32 @on_budget(ptr, ptr)")
     trap_unless_zero(f, module, f.ins("call i32 @on_budget(ptr %ctx, ptr %ip)"), R)
+    _go_on(f, module)
+    dispatch(f, R)
+    return f
+
+
+def _go_on(f: FunctionText, module: ModuleText) -> None:
+    """Begin to go on in compiled code at ``ctx.land_entry``; what follows is if there is none."""
     compiled, still = f.fresh("compiled"), f.fresh("still")
     entry = load_field(f, "%ctx", Context, "land_entry")
     f.end(f"br i1 {f.ins(f'icmp eq ptr {entry}, null')}, label %{still}, label %{compiled}")
@@ -131,8 +138,20 @@ def _slow_budget(module: ModuleText) -> FunctionText:
     code = load_field(f, "%ctx", Context, "land_code")
     tail_call(f, "@enter_osr", R._replace(acc=f.ins(f"ptrtoint ptr {code} to i64")))
     f.label(still)
+
+
+def stub_enter_place(f: FunctionText, module: ModuleText, arch: str) -> None:
+    """Go on in compiled code that can be entered at ``ip``; or only count that somebody came."""
+    save_state(f, R)
+    module.declare("on_place", "declare i64 @on_place(ptr, ptr)")
+    handler = f.ins("call i64 @on_place(ptr %ctx, ptr %ip)")
+    _go_on(f, module)
+    gone, there = f.fresh("gone"), f.fresh("there")
+    f.end(f"br i1 {f.ins(f'icmp eq i64 {handler}, 0')}, label %{gone}, label %{there}")
+    f.label(there)
+    tail_call(f, f.ins(f"inttoptr i64 {handler} to ptr"), R)
+    f.label(gone)
     dispatch(f, R)
-    return f
 
 
 def _slow_heat(module: ModuleText) -> FunctionText:
@@ -348,6 +367,7 @@ STUB_BODIES = {
     "native": stub_native,
     "leave_native": stub_leave_native,
     "resume_native": stub_resume_native,
+    "enter_place": stub_enter_place,
 }
 assert set(STUB_BODIES) == set(STUBS)
 

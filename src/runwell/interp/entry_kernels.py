@@ -21,7 +21,7 @@ from runwell.kernel import (
     u64,
     unlikely,
 )
-from runwell.runtime.code_kernels import find_code, place_of
+from runwell.runtime.code_kernels import find_code, find_place, place_of
 from runwell.runtime.heat_kernels import heat_loop
 from runwell.runtime.interrupt_kernels import poll, take_interrupt
 from runwell.runtime.layout import (
@@ -81,14 +81,32 @@ def on_budget(ctx: Context, ip: Ptr[u8]) -> u32:
     """
     ctx.budget = BUDGET
     trap = poll(addr(ctx))
-    ctx.land_entry = null
     code = find_code(Ptr[ModuleCode](ctx.instance.module), ip)
+    ctx.land_entry = null
     if code != null:
         ctx.land_entry = place_of(code, u32(ip - code.start))
         ctx.land_code = code
         if ctx.land_entry == null:
             heat_loop(code, ip, i32(BUDGET))
     return trap
+
+
+@kernel(export=True)
+def on_place(ctx: Context, ip: Ptr[u8]) -> u64:
+    """The interpreter has come to a place: ``ctx.land_entry`` says where to go on, as above.
+
+    If it is null, then the result is the handler to go on with, or 0 if the place is no more.
+    """
+    ctx.land_entry = null
+    code = find_code(Ptr[ModuleCode](ctx.instance.module), ip)
+    place = find_place(code, u32(ip - code.start))
+    if place == null:
+        return u64(0)
+    ctx.land_entry = place.entry
+    ctx.land_code = code
+    place.passed += 1
+    handler: u64 = place.handler
+    return handler
 
 
 @kernel

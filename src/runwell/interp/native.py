@@ -20,7 +20,8 @@ Native frames of guests are on a stack of their own, one a context; the host run
 ``ctx.host_sp`` is where to go on on the thread's stack: 0 while that is used.
 
     stub_native       entry of compiled functions, for the interpreter
-    enter_osr         enters a compiled function at a loop that the interpreter is in
+    enter_osr         enters a compiled function at a loop that the interpreter is in;
+                      ``stub_enter_place`` goes there, from the loop's first instruction
     stub_leave_native return address of a function that compiled code has called
     native_interpret  runs a function that is not compiled
     native_host       calls a host function

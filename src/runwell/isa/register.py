@@ -362,6 +362,7 @@ STUBS = (
     "native",
     "leave_native",
     "resume_native",
+    "enter_place",
 )
 for _name in STUBS:
     _op(_name, body=_stub(_name), kind=Kind.LEAVE)

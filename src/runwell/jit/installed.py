@@ -20,8 +20,9 @@ from runwell.base.light import NamedTuple, final
 from runwell.elf.format import ElfError
 from runwell.elf.movable import Movable, read_debug
 from runwell.elf.region import CodeRegion
-from runwell.kernel.types import ctype_of, sizeof
-from runwell.runtime.layout import FuncCode, NativePlace, NativePlaces
+from runwell.jit.places import add_places
+from runwell.kernel.types import ctype_of
+from runwell.runtime.layout import FuncCode
 from runwell.runtime.native import hooks, native
 
 TYPE_CHECKING = False
@@ -184,22 +185,10 @@ class Code:
             native.export_code(address, 0)
             function = kind.from_address(address)
             if index in places:
-                known = _read_places(function.places)
-                function.places = self._table({**known, **places[index]})
+                self._tables.append(add_places(address, places[index]))
             if index in entries:
                 function.native = entries[index]
                 function.entry = stub
-
-    def _table(self, places: dict[int, int]) -> int:
-        """A table of places for native code; its address."""
-        head, item = sizeof(NativePlaces), sizeof(NativePlace)
-        table = bytearray(head + item * len(places))
-        ctype_of(NativePlaces).from_buffer(table).count = len(places)
-        for n, place in enumerate(sorted(places.items())):
-            record = ctype_of(NativePlace).from_buffer(table, head + item * n)
-            record.offset, record.entry = place
-        self._tables.append(table)
-        return ctypes.addressof(ctypes.c_char.from_buffer(table))
 
     def announce(self) -> None:
         """Let debuggers know of it."""
@@ -226,16 +215,6 @@ def _functions(movable: Movable) -> list[int]:
     """Indices of the functions that code is of."""
     named = [read_name(symbol.name) for symbol in movable.symbols]
     return sorted({found[0] for found in named if found is not None})
-
-
-def _read_places(table: int) -> dict[int, int]:
-    """The places in a table for native code."""
-    if not table:
-        return {}
-    count = ctype_of(NativePlaces).from_address(table).count
-    first, item = table + sizeof(NativePlaces), sizeof(NativePlace)
-    records = [ctype_of(NativePlace).from_address(first + item * n) for n in range(count)]
-    return {record.offset: record.entry for record in records}
 
 
 def install(data: bytes | memoryview, module: ModuleCode) -> Code:

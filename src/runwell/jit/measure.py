@@ -18,7 +18,7 @@ class Sizes(NamedTuple):
     Attributes:
         bytes: of register code.
         blocks: basic blocks, about.
-        loops: places that are branched back to.
+        spans: offset of each place that is branched back to, and of the last such branch.
         fan_out: targets of all branch tables together.
         vectors: operations on vectors.
         slots: of the frame.
@@ -28,12 +28,21 @@ class Sizes(NamedTuple):
 
     bytes: int
     blocks: int
-    loops: int
+    spans: tuple[tuple[int, int], ...]
     fan_out: int
     vectors: int
     slots: int
     callees: frozenset[int]
     types: frozenset[int] = frozenset()
+
+    @property
+    def loops(self) -> int:
+        """How many loops there are."""
+        return len(self.spans)
+
+    def around(self, loop: int) -> list[int]:
+        """The loops that a loop is in, outermost first, and itself."""
+        return [header for header, last in self.spans if header <= loop <= last]
 
 
 def measure(code: ModuleCode, index: int) -> Sizes | None:
@@ -52,13 +61,15 @@ def measure(code: ModuleCode, index: int) -> Sizes | None:
     found = ctype_of(layout.CodeSizes)()
     places = (c_uint32 * (size // 4))()
     native.measure_code(where, addressof(found), addressof(places))
-    loops = len(set(places[: found.headers]))
+    backward = places[: 2 * found.headers]
+    # In the order of the code, so that what is said last of a header is the last branch to it.
+    last = {4 * header: 4 * at for header, at in zip(backward[::2], backward[1::2], strict=True)}
     called = set(places[len(places) - found.callees :])
     types = frozenset([x - layout.INDIRECT for x in called if x >= layout.INDIRECT])
     return Sizes(
         size,
-        1 + 2 * found.branches + found.fan_out + loops,
-        loops,
+        1 + 2 * found.branches + found.fan_out + len(last),
+        tuple(sorted(last.items())),
         found.fan_out,
         found.vectors,
         ctype_of(layout.FuncCode).from_address(where).frame_bytes // 8,

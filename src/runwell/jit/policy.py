@@ -31,6 +31,10 @@ FIRST_LOOK = STEP
 # Turns after which a function that is being compiled, or was, is looked at again: another of its
 # loops may be hot.
 NEXT_LOOK = 1 << 22
+# Turns for which scouts count who passes the loops around a hot one; and until a function that can
+# be entered at one of these is looked at again.
+SCOUT_LOOK = 1 << 16
+ARRIVAL_LOOK = SCOUT_LOOK << 3
 # A function that was called so often while its loops ran so many turns will be called again: it is
 # compiled as a whole, and not to be entered in a loop.
 CALLED = 16

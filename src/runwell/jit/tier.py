@@ -22,6 +22,7 @@ from runwell.jit.installed import install
 from runwell.jit.job import Job, header_of
 from runwell.jit.likely import likely
 from runwell.jit.measure import Sizes, measure
+from runwell.jit.places import add_places, passed
 from runwell.jit.policy import Allowance, Level
 from runwell.jit.prepare import job_function
 from runwell.kernel.types import ctype_of, sizeof
@@ -53,10 +54,12 @@ class _Function:
         failed: levels that did not work.
         is_called: it is called often, not only long in a loop.
         is_pending: a compiler is at it.
+        scouts: the table of those that are out, or None.
     """
 
     __slots__ = (
-        "armed", "entries", "failed", "is_called", "is_pending", "level", "ran_s", "sizes",
+        "armed", "entries", "failed", "is_called", "is_pending", "level", "ran_s", "scouts",
+        "sizes",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -65,6 +68,7 @@ class _Function:
         self.sizes: Sizes | None = None
         self.level: Level | None = None
         self.entries: set[int] = set()
+        self.scouts: bytearray | None = None
         self.failed: frozenset[Level] = frozenset()
         self.is_called = self.is_pending = False
 
@@ -102,13 +106,14 @@ class ModuleTier:
     """
 
     __slots__ = (
-        "_header", "_leaves", "_likely", "compiled_s", "functions", "is_loaded", "killed",
-        "n_loaded", "tickets",
+        "_header", "_leaves", "_likely", "_tables", "compiled_s", "functions", "is_loaded",
+        "killed", "n_loaded", "tickets",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self._header = b""
         self._leaves: set[int] = set()
+        self._tables: list[bytearray] = []  # of places, as long as somebody may look at them
         self.functions: dict[int, _Function] = {}
         self.compiled_s = 0.0
         self.killed = 0
@@ -172,7 +177,32 @@ class ModuleTier:
             return None
         if f.level is None and f.is_called:
             loop = None  # its next call comes sooner than what is compiled
+        elif loop is not None:
+            loop = self._entry(module, index, loop)
+            if loop is None:
+                return None
         return self._unit(module, index, level, loop, allowance)
+
+    def _entry(self, module: ModuleCode, index: int, loop: int) -> int | None:
+        """Which of the loops around a hot one to enter; None if that is being found out.
+
+        The outermost that is reached soon: compiled code that is entered inside of a loop has no
+        loop there that is whole, with a beginning where to do what is the same in all its turns.
+        """
+        f = self.function(index)
+        assert f.sizes is not None
+        around = [x for x in f.sizes.around(loop) if x not in f.entries]
+        where = module.code_address(index)
+        if f.scouts is None and len(around) > 1:
+            f.scouts = add_places(where, {}, around[:-1])
+            self.arm(module, index, policy.SCOUT_LOOK)
+            return None
+        if f.scouts is None:
+            return around[0]
+        seen = passed(f.scouts)
+        self._tables += [f.scouts, add_places(where, {})]
+        f.scouts = None
+        return next(x for x in around if x == loop or seen.get(x))
 
     def _unit(
         self, module: ModuleCode, index: int, level: Level, loop: int | None, allowance: Allowance
@@ -247,6 +277,8 @@ class ModuleTier:
                 sizes = self.sizes_of(module, callee)
                 if sizes is None or sizes.bytes > policy.CALLEE_BYTES:
                     continue
+                if self._is_rarely_called(module, callee):
+                    continue
                 cost = policy.predict(sizes, Level.BEST)
                 if total + sizes.bytes > policy.UNIT_BYTES or cost > credit:
                     continue
@@ -255,6 +287,13 @@ class ModuleTier:
                 credit -= cost
                 queue.append(callee)
         return tuple(chosen)
+
+    def _is_rarely_called(self, module: ModuleCode, index: int) -> bool:
+        """Has a function never been hot, and hardly ever run?"""
+        where = ctype_of(layout.FuncCode).from_address(module.code_address(index))
+        first = policy.FIRST_LOOK
+        is_new = self.function(index).armed == first
+        return is_new and first - where.heat < min(policy.CALLED, first)
 
     def callees(self, module: ModuleCode, index: int) -> frozenset[int]:
         """Functions that a function calls, or probably calls through a table."""
@@ -436,7 +475,10 @@ class Manager:
             _cache.save()
         tier.tickets.pop(unit, None)
         # A loop that is still interpreted, or a level that is left, is worth another look.
-        for x in (*unit.functions, *tier.take_leaves()):
+        turns = policy.FIRST_LOOK if unit.loop is None else policy.ARRIVAL_LOOK
+        for x in unit.functions:
+            tier.arm(module, x, turns)
+        for x in tier.take_leaves():
             tier.arm(module, x, policy.FIRST_LOOK)
         rest = tier.rest(module, unit, self._allowance)
         if rest is not None:

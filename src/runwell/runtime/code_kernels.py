@@ -90,15 +90,22 @@ def find_code(module: Ptr[ModuleCode], ip: Ptr[u8]) -> Ptr[FuncCode]:
 
 
 @kernel
-def place_of(code: Ptr[FuncCode], offset: u32) -> Ptr[u8]:
-    """Where the compiled code of a function can be entered for an instruction, or null."""
-    places = code.places
+def find_place(code: Ptr[FuncCode], offset: u32) -> Ptr[NativePlace]:
+    """The place of a function at an instruction, or null."""
+    places = atomic_load(addr(code.places))
     if places != null:
         found = Ptr[NativePlace](places + 1)
         for i in range(places.count):
             if found[i].offset == u64(offset):
-                return found[i].entry
-    return Ptr[u8](0)
+                return found + i
+    return Ptr[NativePlace](0)
+
+
+@kernel
+def place_of(code: Ptr[FuncCode], offset: u32) -> Ptr[u8]:
+    """Where the compiled code of a function can be entered for an instruction, or null."""
+    place = find_place(code, offset)
+    return Ptr[u8](0) if place == null else place.entry
 
 
 @kernel(export=True)

@@ -142,7 +142,9 @@ class NativePlace:
     """A place of a function at which its compiled code can be entered."""
 
     offset: u64  # of the register code there
-    entry: Ptr[u8]
+    entry: Ptr[u8]  # of compiled code, or null
+    handler: u64  # that ``stub_enter_place`` is in the place of there, or 0; see ``mark_places``
+    passed: u64  # how often the interpreter came there
 
 
 @struct

@@ -45,6 +45,7 @@ SIGNATURES: dict[str, str] = {
     "table_set_all": "None u64 u64",
     "fill_codes": "None u64 u64 u64 u64",
     "export_code": "u64 u64 u64",
+    "mark_places": "None u64 u64",
     "measure_code": "u64 u64 u64 u64",
     "find_code": "u64 u64 u64",
     "instance_new": "u64 u64 u64 u64",

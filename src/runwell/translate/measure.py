@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from runwell.kernel import Ptr, const_array, kernel, null, u8, u32, u64
 from runwell.runtime.layout import INDIRECT, CodeSizes, FuncCode
-from runwell.translate.portable import form_of, translated
+from runwell.translate.portable import form_of, handler_at, translated
 from runwell.translate.shapes import Shape, shapes
 
 
@@ -28,10 +28,10 @@ def measure_code(code: Ptr[FuncCode], out: Ptr[CodeSizes], places: Ptr[u32]) -> 
     Args:
         code: the function.
         out: filled in, if ``places`` is.
-        places: room for as many words as the function has, for headers of loops from the
-            beginning, functions that are called and, with ``INDIRECT`` added, types of indirect
-            calls from the end, each as often as the code names it; null to learn how long the
-            function is.
+        places: room for as many words as the function has.  From the beginning, in pairs: where a
+            branch back leads, the header of a loop, and where it is.  From the end: functions that
+            are called and, with ``INDIRECT`` added, types of indirect calls, each as often as the
+            code names it.  Null to learn how long the function is.
 
     Returns:
         Its bytes; 0 if it cannot be translated.
@@ -49,12 +49,13 @@ def measure_code(code: Ptr[FuncCode], out: Ptr[CodeSizes], places: Ptr[u32]) -> 
     callees: u32 = 0
     at: u32 = 0
     while at < n:
-        form = form_of(u64(words[at]) | u64(words[at + 1]) << 32)
+        form = form_of(handler_at(code, at))
         branches += u32(FORWARD[form])
         if BACKWARD[form] != 0:
             branches += 1
             place = at + u32(BACKWARD[form])
-            places[headers] = place - words[place] // 4
+            places[2 * headers] = place - words[place] // 4
+            places[2 * headers + 1] = place
             headers += 1
         if CALLEE[form] != 0:
             callees += 1

@@ -5,13 +5,27 @@ All else stays, so offsets mean the same; ``decode_code(words, PORTABLE)`` reads
 
 from runwell.isa.form import FORMS, Form, FusedForm
 from runwell.isa.register import Word
-from runwell.kernel import Ptr, const_array, kernel, null, u8, u32, u64
-from runwell.runtime.layout import FuncCode, ModuleCode
+from runwell.kernel import (
+    Ptr,
+    addr,
+    atomic_store,
+    const_array,
+    extern_data,
+    kernel,
+    null,
+    u8,
+    u32,
+    u64,
+)
+from runwell.runtime.code_kernels import find_place
+from runwell.runtime.layout import FuncCode, ModuleCode, NativePlace, NativePlaces
 from runwell.translate.code import HANDLER_WORDS
 from runwell.translate.exports import translate_functions
 from runwell.translate.tables import HANDLERS
 
 N_FORMS = len(FORMS)
+
+stub_enter_place = extern_data("stub_enter_place", u64)
 
 
 def _targets_at(form: Form | FusedForm) -> int:
@@ -47,6 +61,53 @@ def form_of(handler: u64) -> u32:
 
 
 @kernel
+def handler_at(code: Ptr[FuncCode], at: u32) -> u64:
+    """The handler of the instruction at a word of a function, whether it is marked or not."""
+    words = Ptr[u32](code.start) + at
+    handler = u64(words[0]) | u64(words[1]) << 32
+    if handler == stub_enter_place[0]:
+        handler = find_place(code, 4 * at).handler
+    return handler
+
+
+@kernel
+def mark(code: Ptr[FuncCode], stub: u64) -> None:
+    """Put a stub into the places of a function; or, if that is 0, what was there before.
+
+    Guests may be running: what they see changes in one step, the lower half of an address.
+    """
+    if code.places == null:
+        return
+    words = Ptr[u32](code.start)
+    place = Ptr[NativePlace](code.places + 1)
+    for i in range(code.places.count):
+        if place[i].handler != 0:
+            handler = stub if stub != 0 else place[i].handler
+            atomic_store(addr(words[place[i].offset // 4]), u32(handler & 0xFFFFFFFF))
+
+
+@kernel(export=True)
+def mark_places(code: Ptr[FuncCode], places: Ptr[NativePlaces]) -> None:
+    """Say where a translated function can be entered, instead of what was said before.
+
+    The interpreter finds ``stub_enter_place`` there, so that it does not depend on chance, its
+    budget running out just there, that it goes to compiled code.  A place whose handler differs
+    from the stub by more than the lower half of the address is not marked.
+    """
+    mark(code, u64(0))
+    place = Ptr[NativePlace](places + 1)
+    for i in range(places.count):
+        place[i].handler = 0
+        if place[i].offset + 4 * HANDLER_WORDS <= u64(code.code_bytes):
+            handler = handler_at(code, u32(place[i].offset // 4))
+            is_one = HANDLERS[form_of(handler)] == handler
+            if is_one and handler >> 32 == stub_enter_place[0] >> 32:
+                place[i].handler = handler
+    atomic_store(addr(code.places), places)
+    mark(code, stub_enter_place[0])
+
+
+@kernel
 def translated(code: Ptr[FuncCode]) -> bool:
     """Is there register code of a function?  It is translated if it was not."""
     if code.start == null:
@@ -74,7 +135,7 @@ def export_code(code: Ptr[FuncCode], out: Ptr[u32]) -> u64:
     n = code.code_bytes // 4
     at: u32 = 0
     while at < n:
-        form = form_of(u64(words[at]) | u64(words[at + 1]) << 32)
+        form = form_of(handler_at(code, at))
         length = u32(LENGTH[form])
         if TARGETS_AT[form] != 0:
             length += words[at + u32(TARGETS_AT[form])] + 1

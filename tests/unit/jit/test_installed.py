@@ -16,6 +16,7 @@ from runwell.elf.movable_maker import make_movable
 from runwell.jit import debugger, installed
 from runwell.jit import perf_map as perf_map_module
 from runwell.jit.installed import find, install, read_name, totals
+from runwell.jit.places import read_places
 from runwell.kernel.types import ctype_of
 from runwell.runtime.layout import FuncCode
 from runwell.runtime.native import native
@@ -147,7 +148,7 @@ def test_functions_are_replaced():
     # All places that ever were can still be entered.
     where = ctype_of(FuncCode).from_address(code.code_address(0))
     first, second = code.compiled
-    assert installed._read_places(where.places) == {
+    assert read_places(where.places) == {
         24: first.address_of("f0_at_24"),
         40: second.address_of("f0_at_40"),
     }

@@ -8,16 +8,17 @@ from runwell.jit.measure import Sizes
 from runwell.jit.policy import Allowance, Level, budget, level_of, predict, turns_for
 from runwell.runtime.context import BUDGET
 
-SMALL = Sizes(2_000, 20, 2, 0, 0, 16, frozenset())
+SMALL = Sizes(2_000, 20, ((8, 80), (24, 60)), 0, 0, 16, frozenset())
 
 
 def test_more_of_anything_takes_longer():
     for level in Level:
         base = predict(SMALL, level)
         assert 0 < base < 0.1
-        for field in ("bytes", "blocks", "loops", "fan_out", "vectors", "slots"):
+        for field in ("bytes", "blocks", "fan_out", "vectors", "slots"):
             bigger = SMALL._replace(**{field: 50 * (getattr(SMALL, field) + 1)})
             assert predict(bigger, level) >= base
+        assert predict(SMALL._replace(spans=50 * SMALL.spans), level) >= base
 
 
 def test_the_lowest_level_is_linear():
@@ -64,9 +65,9 @@ def test_what_is_left_of_heat_shows_calls():
 
 
 def test_what_does_little_is_a_leaf():
-    leaf = Sizes(policy.LEAF_BYTES, 3, 0, 0, 0, 4, frozenset())
+    leaf = Sizes(policy.LEAF_BYTES, 3, (), 0, 0, 4, frozenset())
     assert policy.is_leaf(leaf)
-    others = {"bytes": policy.LEAF_BYTES + 1, "loops": 1, "callees": frozenset({1})}
+    others = {"bytes": policy.LEAF_BYTES + 1, "spans": ((8, 80),), "callees": frozenset({1})}
     assert not any(policy.is_leaf(leaf._replace(**{name: x})) for name, x in others.items())
 
 

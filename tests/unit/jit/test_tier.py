@@ -167,6 +167,38 @@ def test_traps_are_those_of_the_interpreter():
     assert run(code) == "INTEGER_DIVIDE_BY_ZERO 2\n"
 
 
+NEST = """(module (@custom "unique" "%s")
+  (func (export "nest") (param $n i64) (param $m i64) (param $k i64) (result i64)
+    (local $i i64) (local $j i64) (local $s i64)
+    (loop $outer
+      (local.set $i (local.get $m))
+      (loop $middle
+        (local.set $j (local.get $k))
+        (loop $inner
+          (local.set $s (i64.add (local.get $s) (i64.xor (local.get $i) (local.get $j))))
+          (br_if $inner (i64.ne (i64.const 0)
+            (local.tee $j (i64.sub (local.get $j) (i64.const 1))))))
+        (br_if $middle (i64.ne (i64.const 0)
+          (local.tee $i (i64.sub (local.get $i) (i64.const 1))))))
+      (br_if $outer (i64.ne (i64.const 0)
+        (local.tee $n (i64.sub (local.get $n) (i64.const 1))))))
+    (local.get $s)))"""
+
+
+@pytest.mark.parametrize(
+    ("turns", "entered"), [((1_000_000, 30, 30), 0), ((10, 1_000_000, 100), 1), ((2, 10, 10**8), 2)]
+)
+def test_a_nest_of_loops_is_entered_at_the_outermost_that_is_reached_soon(turns, entered):
+    code = f"""
+    instance = make({NEST!r} % sys.argv[1])
+    done = instance.exports.nest(*{turns})
+    tier = instance.module.code.tier
+    spans = tier.sizes_of(instance.module.code, 0).spans
+    print(min(tier.function(0).entries) == spans[{entered}][0], len(spans))
+    """
+    assert run(code) == "True 3\n"
+
+
 def test_what_runs_once_is_entered_in_its_loop_and_compiled_as_a_whole_later():
     code = """
     from runwell.jit import tier

@@ -40,7 +40,11 @@ def test_types_of_indirect_calls():
 def test_what_is_counted():
     callee, loops, vectors, constant = sizes()
     assert loops.callees == {0}
-    assert loops.loops == 2
+    assert loops.loops == len(loops.spans) == 2
+    (outer, outer_end), (inner, inner_end) = loops.spans
+    assert 0 < outer < inner < inner_end < outer_end < loops.bytes
+    assert loops.around(outer) == [outer]
+    assert loops.around(inner) == [outer, inner]
     assert loops.fan_out == 4
     assert loops.blocks > 8
     assert vectors.vectors == 2

@@ -61,7 +61,8 @@ KERNELS = [
 def _add_tables(module: ModuleText) -> None:
     handlers = ", ".join(f"i64 {at}" for at in HANDLERS)
     module.add_global(f"@handler_table = constant [{len(HANDLERS)} x i64] [{handlers}]")
-    module.add_global("@stub_translate = constant i64 0")
+    for name in ("translate", "enter_place"):
+        module.add_global(f"@stub_{name} = constant i64 0")
 
 
 def build(level: int = 0, *, fuses: bool = True) -> "Translator":
