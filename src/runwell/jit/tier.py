@@ -191,18 +191,18 @@ class ModuleTier:
         """
         f = self.function(index)
         assert f.sizes is not None
-        around = [x for x in f.sizes.around(loop) if x not in f.entries]
+        outer = [x for x in f.sizes.around(loop) if x != loop and x not in f.entries]
         where = module.code_address(index)
-        if f.scouts is None and len(around) > 1:
-            f.scouts = add_places(where, {}, around[:-1])
+        if f.scouts is None and outer:
+            f.scouts = add_places(where, {}, outer)
             self.arm(module, index, policy.SCOUT_LOOK)
             return None
         if f.scouts is None:
-            return around[0]
+            return loop
         seen = passed(f.scouts)
         self._tables += [f.scouts, add_places(where, {})]
         f.scouts = None
-        return next(x for x in around if x == loop or seen.get(x))
+        return next((x for x in outer if seen.get(x)), loop)
 
     def _unit(
         self, module: ModuleCode, index: int, level: Level, loop: int | None, allowance: Allowance
