@@ -3,6 +3,7 @@
 from typing import Any
 
 import runwell
+from runwell.jit.level import Level
 
 # ``mixed``: every other function is compiled, so that each engine calls the other.
 ENGINES = ("interpreter", "jit", "tiered", "mixed")
@@ -18,7 +19,7 @@ def module_for(text: str, engine: str, **config: Any) -> runwell.Module:
     return module
 
 
-def compile_functions(module: runwell.Module, functions: Any, level: int = 1) -> None:
+def compile_functions(module: runwell.Module, functions: Any, level: int = Level.BEST) -> None:
     """Compile functions of a module, together."""
     from runwell.elf.movable_maker import make_movable
     from runwell.jit.compile import compile_job

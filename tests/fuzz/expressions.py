@@ -26,6 +26,7 @@ from runwell.isa.op import Op, Rule
 from runwell.isa.table import TABLE
 from runwell.jit.compile import compile_job
 from runwell.jit.installed import install
+from runwell.jit.level import Level
 from runwell.jit.prepare import make_job
 from tests.fuzz.everything_values import SHAPE_LANES
 from tests.table.operands import edges
@@ -146,7 +147,7 @@ def run(seed: int) -> list[str]:
     module = Expressions(seed)
     config = runwell.Config(engine="interpreter", deterministic=True)
     wrong = []
-    for level in (None, 0, 1):
+    for level in (None, *Level):
         guest = runwell.Module(module.text, engine=runwell.Engine(config))
         exports = runwell.Instance(guest).exports
         if level is not None:

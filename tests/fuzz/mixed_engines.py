@@ -9,6 +9,7 @@ import sys
 import runwell
 from runwell.jit.compile import compile_job
 from runwell.jit.installed import install
+from runwell.jit.level import Level
 from runwell.jit.prepare import make_job
 from tests.fuzz.mixed_guests import Guest
 
@@ -22,7 +23,7 @@ def compile_some(code, r):
     while chosen:
         n = r.randint(1, len(chosen))
         unit, chosen = chosen[:n], chosen[n:]
-        install(make_movable(compile_job(make_job(code, unit, r.choice((0, 1, 2))))), code)
+        install(make_movable(compile_job(make_job(code, unit, r.choice(list(Level))))), code)
 
 
 def instance_of(module, noted, call=lambda function, *args: function(*args)):

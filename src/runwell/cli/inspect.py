@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from runwell.module.types import ExternType
 
 USAGE, UNAVAILABLE = 64, 69
-LEVEL = 1  # of optimisation, as the engine's best
 
 
 def run(args: SimpleNamespace) -> int:
@@ -110,15 +109,18 @@ def compiled_code(data: bytes, function: int, *, assembly: bool) -> str:
 
     from runwell.codegen.object import compile_assembly, optimise_text
     from runwell.codegen.target import keep_places
+    from runwell.jit.level import Level
     from runwell.jit.prepare import make_job
     from runwell.jit.unit import job_text
 
     keep_places()
-    job = make_job(runwell.Module(data).code, [function], LEVEL)
+    job = make_job(runwell.Module(data).code, [function])
     text = job_text(job, os.uname().machine)
     if not assembly:
-        return optimise_text(text, LEVEL)
-    return "".join(f"{line}\n" for line in _plain(compile_assembly(text, LEVEL).splitlines()))
+        return optimise_text(text, Level.BEST.of_llvm)
+    return "".join(
+        f"{line}\n" for line in _plain(compile_assembly(text, Level.BEST.of_llvm).splitlines())
+    )
 
 
 # What says where instructions are from, and how to unwind; and labels that only this refers to.

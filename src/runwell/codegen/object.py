@@ -10,12 +10,14 @@ class CodegenError(Exception):
     """LLVM refuses the text: a bug of whoever wrote it."""
 
 
-def compile_text(text: str, level: int = 2) -> bytes:
+def compile_text(text: str, level: int = 2, *, is_quick: bool = False) -> bytes:
     """Compile a module.
 
     Args:
         text: LLVM text without data layout and triple; this machine's are put before it.
         level: optimisation level, 0 to 3.
+        is_quick: leave out all passes but those that put variables into registers, what is always
+            to be inlined where it belongs, and nothing where nobody uses it.
 
     Returns:
         A relocatable ELF object: position-independent code, small code model.
@@ -24,7 +26,7 @@ def compile_text(text: str, level: int = 2) -> bytes:
         CodegenError: the text is not a valid module.
     """
     machine = target_machine(level)
-    return bytes(machine.emit_object(_optimised(text, level)))
+    return bytes(machine.emit_object(_optimised(text, level, is_quick=is_quick)))
 
 
 def compile_assembly(text: str, level: int = 2) -> str:
@@ -38,7 +40,7 @@ def optimise_text(text: str, level: int = 2) -> str:
     return str(_optimised(text, level))
 
 
-def _optimised(text: str, level: int) -> Any:
+def _optimised(text: str, level: int, *, is_quick: bool = False) -> Any:
     target = host_target()
     # Text without a data layout would be laid out by LLVM's default: i64 aligned to 4.
     head = f'target datalayout = "{target.datalayout}"\ntarget triple = "{target.triple}"\n'
@@ -51,7 +53,13 @@ def _optimised(text: str, level: int) -> Any:
     options.loop_vectorization = False
     options.slp_vectorization = False
     builder = llvm.create_pass_builder(target_machine(level), options)
-    builder.getModulePassManager().run(module, builder)
+    passes = builder.getModulePassManager()
+    if is_quick:
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_always_inliner_pass()
+        passes.add_global_dead_code_eliminate_pass()
+        passes.add_sroa_pass()
+    passes.run(module, builder)
     return module
 
 

@@ -22,7 +22,7 @@ NAMES = frozenset(
     runwell.host.layout runwell.host.memory runwell.host.native_type runwell.host.references
     runwell.host.signature runwell.host.weak
     runwell.interp runwell.interp.core
-    runwell.jit runwell.jit.kept runwell.jit.policy runwell.jit.watch
+    runwell.jit runwell.jit.kept runwell.jit.level runwell.jit.policy runwell.jit.watch
     runwell.kernel runwell.kernel.types
     runwell.module runwell.module.module runwell.module.subtyping runwell.module.types
     runwell.module.validate

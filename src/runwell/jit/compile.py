@@ -5,6 +5,7 @@ import os
 from runwell.codegen.object import compile_text
 from runwell.codegen.target import keep_places
 from runwell.jit.job import Job
+from runwell.jit.level import Level
 from runwell.jit.unit import job_text
 
 # A fault in a function that has no frame yet would hide its caller from backtraces.
@@ -35,4 +36,5 @@ def compile_job(job: Job) -> bytes:
         InternalError: register code is not what a translator makes.
         CodegenError: LLVM refuses the text.
     """
-    return compile_text(job_text(job, os.uname().machine), job.level)
+    text, level = job_text(job, os.uname().machine), Level(job.level)
+    return compile_text(text, level.of_llvm, is_quick=level == Level.QUICK)

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from runwell.base.light import Any, NamedTuple
 from runwell.base.types import FuncType, ValType
+from runwell.jit.level import Level
 from runwell.jit.likely import likely
 from runwell.module.module import Module
 
@@ -101,12 +102,12 @@ class Job(NamedTuple):
     Attributes:
         header: the module's ``Header``, encoded.
         functions: what to compile; they may call each other directly.
-        level: of optimisation, 0 to 3.
+        level: a ``Level``.
     """
 
     header: bytes
     functions: tuple[JobFunction, ...]
-    level: int = 1
+    level: int = Level.BEST
 
     def encode(self) -> bytes:
         """As bytes."""

@@ -14,7 +14,8 @@ found (``bench/bombs.py``); a machine that is slower at one is slower at the oth
 
 from __future__ import annotations
 
-from runwell.base.light import IntEnum, final
+from runwell.base.light import final
+from runwell.jit.level import Level
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,8 +57,12 @@ OVERRUN = 4.0
 OVERRUN_S = 0.15
 # So many compilations of a module may be killed or fail; after that nothing more of it is compiled.
 MOST_KILLED = 8
-# Functions whose compilation would take longer are compiled at the lowest level, or not at all.
+# Functions whose compilation would take longer are compiled at the level below.
 LONGEST_S = 6.0
+# Functions for which the best level takes longer are compiled at the one below first, which takes a
+# half and gives a sixth less.
+LONG_S = 0.25
+QUICK_SHARE = 0.5
 # Register code of the functions that become one unit, and of one callee that is worth taking in.
 UNIT_BYTES = 48 << 10
 CALLEE_BYTES = 2 << 10
@@ -79,17 +84,6 @@ LEAST_SHARE = 0.4
 START_S = 0.25
 
 
-class Level(IntEnum):
-    """How hard the compiler tries: LLVM's levels.
-
-    Above the first they make no difference to the code, of what a compiler has optimised before,
-    but take a tenth longer.
-    """
-
-    FAST = 0
-    BEST = 1
-
-
 def predict(sizes: Sizes, level: Level) -> float:
     """Seconds that compiling a function is expected to take.
 
@@ -100,6 +94,8 @@ def predict(sizes: Sizes, level: Level) -> float:
     n = sizes.bytes
     if level == Level.FAST:
         return 0.002 + 1.5e-6 * n + 120e-6 * sizes.vectors
+    if level == Level.QUICK:
+        return QUICK_SHARE * predict(sizes, Level.BEST)
     blocks, slots = sizes.blocks, sizes.slots
     return (
         0.004
@@ -137,18 +133,22 @@ def budget(predicted: float) -> float:
     return OVERRUN * predicted + OVERRUN_S
 
 
-def level_of(predicted_best: float, failed: frozenset[Level]) -> Level | None:
+def level_of(predicted_best: float, failed: frozenset[Level], *, is_first: bool) -> Level | None:
     """The level at which to compile what the best one is predicted to take so long for.
 
     Args:
         predicted_best: seconds.
         failed: levels that were tried before.
+        is_first: there is no compiled code yet.
 
     Returns:
         The level, or None to leave it to the interpreter.
     """
-    if predicted_best <= LONGEST_S and Level.BEST not in failed:
+    most_s = LONG_S if is_first else LONGEST_S
+    if predicted_best <= most_s and not failed & {Level.BEST, Level.QUICK}:
         return Level.BEST
+    if QUICK_SHARE * predicted_best <= LONGEST_S and Level.QUICK not in failed:
+        return Level.QUICK
     return None if Level.FAST in failed else Level.FAST
 
 

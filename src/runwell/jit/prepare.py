@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runwell.jit.job import Job, JobFunction, header_of
+from runwell.jit.level import Level
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.runtime import layout
 from runwell.runtime.native import native
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from runwell.runtime.code import ModuleCode
 
 
-def make_job(code: ModuleCode, functions: Iterable[int], level: int = 1) -> Job:
+def make_job(code: ModuleCode, functions: Iterable[int], level: int = Level.BEST) -> Job:
     """A job for functions of a module, which are translated if they were not.
 
     Functions that are invalid, and so cannot be translated, are left out.

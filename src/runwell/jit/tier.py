@@ -20,10 +20,11 @@ from runwell.jit.cache import CodeCache, Record
 from runwell.jit.compiler import Outcome, Status, shared_compiler, used_here_s
 from runwell.jit.installed import install
 from runwell.jit.job import Job, header_of
+from runwell.jit.level import Level
 from runwell.jit.likely import likely
 from runwell.jit.measure import Sizes, measure
 from runwell.jit.places import add_places, passed
-from runwell.jit.policy import Allowance, Level
+from runwell.jit.policy import Allowance
 from runwell.jit.prepare import job_function
 from runwell.kernel.types import ctype_of, sizeof
 from runwell.runtime import layout
@@ -162,7 +163,8 @@ class ModuleTier:
             self.arm(module, index, policy.NEXT_LOOK)
             return None
         if sizes is not None and self.killed < policy.MOST_KILLED:
-            level = policy.level_of(policy.predict(sizes, Level.BEST), f.failed)
+            best_s = policy.predict(sizes, Level.BEST)
+            level = policy.level_of(best_s, f.failed, is_first=f.level is None and not f.entries)
         if sizes is None or level is None:
             self.arm(module, index, COLD)
             return None
@@ -213,7 +215,7 @@ class ModuleTier:
         total = cost + sum(self.predict(module, x, level) for x in together[1:])
         if allowance.missing(total) > 0:
             together, total = (index,), cost
-        copies, more = self.copies(module, together) if level == Level.BEST else ((), 0.0)
+        copies, more = self.copies(module, together) if level != Level.FAST else ((), 0.0)
         allowance.spend(total + more)
         return Unit(together, level, loop, total + more, copies)
 
@@ -246,17 +248,25 @@ class ModuleTier:
         return any(f.entries or f.level is not None for f in self.functions.values())
 
     def rest(self, module: ModuleCode, done: Unit, allowance: Allowance) -> Unit | None:
-        """What to compile when a unit is done that is entered at a loop: the function as a whole.
+        """What to compile when a unit is done that is in use, but not yet all that there may be.
 
-        For its next call, and for other runs of the program.
+        That is the function as a whole, if it is entered at a loop so far, at the best level that
+        it may have: for its next call, and for other runs of the program.
         """
         index = done.functions[0]
         f = self.function(index)
-        is_wanted = done.loop is not None and done.loop in f.entries and f.level is None
-        if f.is_pending or not is_wanted or allowance.missing(done.predicted_s) > 0:
+        is_used = done.loop in f.entries if done.loop is not None else f.level == done.level
+        if f.is_pending or not is_used:
             return None
-        allowance.spend(done.predicted_s)
-        return done._replace(loop=None)
+        best_s = self.predict(module, index, Level.BEST)
+        level = policy.level_of(best_s, f.failed, is_first=False)
+        if level is None or (f.level is not None and f.level >= level):
+            return None
+        cost = sum(self.predict(module, x, level) for x in done.functions)
+        if allowance.missing(cost) > 0:
+            return None
+        allowance.spend(cost)
+        return done._replace(loop=None, level=level, predicted_s=cost)
 
     def predict(self, module: ModuleCode, index: int, level: Level) -> float:
         """Seconds that compiling a function is expected to take."""

@@ -7,6 +7,7 @@ from runwell.jit.frame import FrameMachine
 from runwell.jit.fuel import SLICE
 from runwell.jit.handlers import clauses
 from runwell.jit.job import Job, JobFunction, decode_header
+from runwell.jit.level import Level
 from runwell.jit.lower import Lowering, name_of
 from runwell.jit.machine import Fragment
 from runwell.jit.recursion import lower
@@ -32,7 +33,7 @@ def job_text(job: Job, arch: str) -> str:
     bodies = []
     for function in job.functions:
         if function.is_whole:
-            bodies += lower(around, function, copied=job.level > 0)
+            bodies += lower(around, function, copied=job.level > Level.FAST)
         bodies += [Lowering(around, function, at).run() for at in entries_of(function)]
     bodies += [_any_of_type(around, number, name) for number, name in around.others.items()]
     scopes = [around.positions.scope(name) for name in ("check_limit", "check_fuel")]

@@ -11,7 +11,7 @@ from runwell.base.log import INFO, flush, log
 from runwell.base.progress import TICK_S
 from runwell.jit import policy
 from runwell.jit.compiler import Status, shared_compiler
-from runwell.jit.policy import Level
+from runwell.jit.level import Level
 from runwell.jit.tier import Unit, save_code, tier_of
 from runwell.jit.watch import watch
 from runwell.kernel.types import ctype_of
@@ -44,11 +44,16 @@ def compile_module(module: ModuleCode, progress: Progress | None = None) -> None
     compiler = shared_compiler(*module.compiler)
     try:
         units = _units(module, tier, progress)
-        left = _compile(module, tier, compiler, units, Level.BEST, progress)
-        # What failed, or there was no time for, is tried at the level that takes the least.
-        again = [_at_level(module, tier, unit, Level.FAST) for unit in left]
-        left = _compile(module, tier, compiler, again, Level.FAST, progress)
-        _leave(module, tier, left)
+        n_bytes = len(module.module.data)
+        left_s = policy.whole_s(Level.BEST, n_bytes)
+        units, left_s = _compile(module, tier, compiler, units, left_s, progress)
+        # What failed, or there was no time for, is tried at the levels that take less.
+        units = [_at_level(module, tier, unit, Level.QUICK) for unit in units]
+        units, _ = _compile(module, tier, compiler, units, left_s, progress)
+        units = [_at_level(module, tier, unit, Level.FAST) for unit in units]
+        left_s = policy.whole_s(Level.FAST, n_bytes)
+        units, _ = _compile(module, tier, compiler, units, left_s, progress)
+        _leave(module, tier, units)
     finally:
         save_code()
         flush()
@@ -92,7 +97,7 @@ def _unit(module: ModuleCode, tier: ModuleTier, group: list[int], cost: float) -
 
 def _at_level(module: ModuleCode, tier: ModuleTier, unit: Unit, level: Level) -> Unit:
     cost = sum(tier.predict(module, x, level) for x in unit.functions)
-    copies = unit.copies if level == Level.BEST else ()
+    copies = unit.copies if level != Level.FAST else ()
     return unit._replace(level=level, predicted_s=cost, copies=copies)
 
 
@@ -101,11 +106,10 @@ def _compile(
     tier: ModuleTier,
     compiler: Compiler,
     units: list[Unit],
-    level: Level,
+    left_s: float,
     progress: Progress | None,
-) -> list[Unit]:
-    """Compile units at a level, as long as there is time for it; gives those that are left."""
-    left_s = policy.whole_s(level, len(module.module.data))
+) -> tuple[list[Unit], float]:
+    """Compile units, as long as there is time for it; gives those that are left, and the time."""
     left: list[Unit] = []
     # The cheapest first: so most are compiled, if there is not time for all.
     waiting = deque(sorted(units, key=lambda unit: unit.predicted_s))
@@ -122,7 +126,7 @@ def _compile(
         """Start the next unit, or put it aside; False if it is to wait."""
         unit = waiting[0]
         free_s = left_s - sum(min(budgets[x], x.predicted_s) for x in tickets)
-        if level != Level.FAST and unit.predicted_s > policy.LONGEST_S:
+        if unit.level != Level.FAST and unit.predicted_s > policy.LONGEST_S:
             left.append(unit)
         elif policy.LEAST_SHARE * unit.predicted_s <= free_s:
             budgets[unit] = min(policy.budget(unit.predicted_s), free_s)
@@ -167,7 +171,7 @@ def _compile(
         for ticket in tickets.values():
             compiler.cancel(ticket)
         raise
-    return left
+    return left, left_s
 
 
 def _leave(module: ModuleCode, tier: ModuleTier, units: list[Unit]) -> None:

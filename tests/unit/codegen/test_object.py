@@ -1,6 +1,12 @@
 import pytest
 
-from runwell.codegen.object import CodegenError, compile_assembly, compile_text, optimise_text
+from runwell.codegen.object import (
+    CodegenError,
+    _optimised,
+    compile_assembly,
+    compile_text,
+    optimise_text,
+)
 
 TEXT = "define i32 @f(i32 %x) {\n  %y = add i32 %x, 2\n  %z = add i32 %y, 3\n  ret i32 %z\n}\n"
 
@@ -37,3 +43,15 @@ def test_always_inline_is_honoured_without_optimisation():
         "define i32 @f(i32 %x) {\n  %y = call i32 @g(i32 %x)\n  ret i32 %y\n}\n"
     )
     assert "call" not in optimise_text(text, 0)
+
+
+def test_few_passes_put_variables_into_registers():
+    text = (
+        "define i32 @f(i32 %x) {\n  %v = alloca i32\n  store i32 %x, ptr %v\n"
+        "  %y = load i32, ptr %v\n  %z = add i32 %y, 0\n  ret i32 %z\n}\n"
+    )
+    quick, whole = (_optimised(text, 1, is_quick=is_quick) for is_quick in (True, False))
+    assert "alloca" not in str(quick)
+    assert "add i32 %x, 0" in str(quick)
+    assert "= add" not in str(whole)
+    assert compile_text(text, 1, is_quick=True)[:4] == b"\x7fELF"

@@ -7,6 +7,7 @@ import runwell
 from runwell.elf.object import Object
 from runwell.jit.compile import compile_encoded, compile_job
 from runwell.jit.compiler import Status, shared_compiler
+from runwell.jit.level import Level
 from runwell.jit.prepare import make_job
 
 TEXT = """(module (memory 1)
@@ -14,7 +15,7 @@ TEXT = """(module (memory 1)
   (func (param i32) (result i32) (loop (br 0)) unreachable))"""
 
 
-@pytest.mark.parametrize("level", [0, 1, 2, 3])
+@pytest.mark.parametrize("level", list(Level))
 def test_objects_define_the_functions(level):
     job = job_of(TEXT, level=level)
     found = {symbol.name for symbol in Object(compile_job(job), "jit").symbols}
@@ -31,7 +32,7 @@ def test_what_is_no_job():
         compile_encoded(b"")
 
 
-@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("level", list(Level))
 @pytest.mark.parametrize("convert", ["convert_i32x4_s", "convert_i32x4_u"])
 def test_zeros_that_are_converted(convert, level):
     # In a process of its own: LLVM ends the one that it is in over what it cannot do.

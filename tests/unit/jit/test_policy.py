@@ -4,8 +4,9 @@ import pytest
 
 from runwell.base.limits import RESTING
 from runwell.jit import policy
+from runwell.jit.level import Level
 from runwell.jit.measure import Sizes
-from runwell.jit.policy import Allowance, Level, budget, level_of, predict, turns_for
+from runwell.jit.policy import Allowance, budget, level_of, predict, turns_for
 from runwell.runtime.context import BUDGET
 
 SMALL = Sizes(2_000, 20, ((8, 80), (24, 60)), 0, 0, 16, frozenset())
@@ -28,21 +29,26 @@ def test_the_lowest_level_is_linear():
 
 
 @pytest.mark.parametrize(
-    ("predicted", "failed", "level"),
+    ("predicted", "failed", "first", "later"),
     [
-        (0.1, (), Level.BEST),
-        (0.1, (Level.BEST,), Level.FAST),
-        (0.1, (Level.BEST, Level.FAST), None),
-        (100.0, (), Level.FAST),
-        (100.0, (Level.FAST,), None),
+        (0.1, (), Level.BEST, Level.BEST),
+        (0.1, (Level.BEST,), Level.QUICK, Level.QUICK),
+        (0.1, (Level.BEST, Level.QUICK), Level.FAST, Level.FAST),
+        (0.1, tuple(Level), None, None),
+        (2.0, (), Level.QUICK, Level.BEST),
+        (2.0, (Level.QUICK,), Level.FAST, Level.FAST),
+        (10.0, (), Level.QUICK, Level.QUICK),
+        (100.0, (), Level.FAST, Level.FAST),
+        (100.0, (Level.FAST,), None, None),
     ],
 )
-def test_levels(predicted, failed, level):
-    assert level_of(predicted, frozenset(failed)) == level
+def test_levels(predicted, failed, first, later):
+    assert level_of(predicted, frozenset(failed), is_first=True) == first
+    assert level_of(predicted, frozenset(failed), is_first=False) == later
 
 
 def test_whole_modules():
-    for level in Level:
+    for level in (Level.FAST, Level.BEST):
         assert policy.whole_s(level, 100) == policy.whole_s(level, 10_000) > 0
         sizes = 10**6, 10**7
         large, largest = [policy.whole_s(level, n_bytes) for n_bytes in sizes]

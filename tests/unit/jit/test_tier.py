@@ -167,6 +167,29 @@ def test_traps_are_those_of_the_interpreter():
     assert run(code) == "INTEGER_DIVIDE_BY_ZERO 2\n"
 
 
+def test_what_takes_long_is_compiled_quickly_first_and_well_later():
+    code = """
+    from runwell.jit import tier
+    policy.LONG_S = 0.0
+    seen = []
+    start = tier.Manager._start
+    def note(self, module, unit, *, is_urgent=True):
+        if unit.functions[0] < 2:
+            seen.append((unit.functions[0], unit.level.name, unit.loop is not None))
+        start(self, module, unit, is_urgent=is_urgent)
+    tier.Manager._start = note
+    instance = make()
+    instance.exports.sum(100_000_000)
+    wait(lambda: level(instance, 1) == tier.Level.BEST)
+    wait(lambda: instance.exports.fib(20) == 6765 and level(instance, 0) == tier.Level.BEST)
+    print(seen)
+    """
+    assert (
+        run(code)
+        == f"{[(1, 'QUICK', True), (1, 'BEST', False), (0, 'QUICK', False), (0, 'BEST', False)]}\n"
+    )
+
+
 NEST = """(module (@custom "unique" "%s")
   (func (export "nest") (param $n i64) (param $m i64) (param $k i64) (result i64)
     (local $i i64) (local $j i64) (local $s i64)
