@@ -55,12 +55,13 @@ class _Function:
         failed: levels that did not work.
         is_called: it is called often, not only long in a loop.
         is_pending: a compiler is at it.
+        scouted: how often somebody looked what they have seen.
         scouts: the table of those that are out, or None.
     """
 
     __slots__ = (
-        "armed", "entries", "failed", "is_called", "is_pending", "level", "ran_s", "scouts",
-        "sizes",
+        "armed", "entries", "failed", "is_called", "is_pending", "level", "ran_s", "scouted",
+        "scouts", "sizes",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -70,6 +71,7 @@ class _Function:
         self.level: Level | None = None
         self.entries: set[int] = set()
         self.scouts: bytearray | None = None
+        self.scouted = 0
         self.failed: frozenset[Level] = frozenset()
         self.is_called = self.is_pending = False
 
@@ -195,13 +197,15 @@ class ModuleTier:
         assert f.sizes is not None
         outer = [x for x in f.sizes.around(loop) if x != loop and x not in f.entries]
         where = module.code_address(index)
-        if f.scouts is None and outer:
-            f.scouts = add_places(where, {}, outer)
-            self.arm(module, index, policy.SCOUT_LOOK)
-            return None
-        if f.scouts is None:
+        if outer and f.scouts is None:
+            f.scouts, f.scouted = add_places(where, {}, outer), 0
+        elif f.scouts is None:
             return loop
         seen = passed(f.scouts)
+        if outer and not seen.get(outer[0]) and f.scouted < policy.SCOUT_LOOKS:
+            f.scouted += 1
+            self.arm(module, index, policy.SCOUT_LOOK)
+            return None
         self._tables += [f.scouts, add_places(where, {})]
         f.scouts = None
         return next((x for x in outer if seen.get(x)), loop)

@@ -41,6 +41,9 @@ else:
     import _socket as socket
 
 IDLE_S: Final = 10.0
+# A process without work for so long does what can wait: what follows what it has just done comes
+# first.
+LEISURE_S: Final = 0.1
 MEMORY_BYTES: Final = 3 << 30
 # A process that holds more than this between jobs makes way for a fresh one.
 RESIDENT_BYTES: Final = 600 << 20
@@ -224,10 +227,13 @@ class Workers(Compiler):
                 self._fallback.take(ticket)
             return
         for process in self._processes:
-            if process.ticket is None and (ticket := self._next()) is not None:
-                process.give(ticket)
+            if process.ticket is None:
+                ticket = self._next(is_at_leisure=process.is_idle_for(LEISURE_S))
+                if ticket is not None:
+                    process.give(ticket)
         with self._lock:
-            missing = max(len(self._queue) + len(self._later), self._wanted - len(self._processes))
+            waiting = len(self._queue) + (0 if self._processes else len(self._later))
+            missing = max(waiting, self._wanted - len(self._processes))
             self._wanted = 0
         while missing and len(self._processes) < self._jobs and monotonic() >= self._pause_until_s:
             started = self._start()
@@ -238,12 +244,12 @@ class Workers(Compiler):
             if (ticket := self._next()) is not None:
                 started.give(ticket)
 
-    def _next(self) -> Ticket | None:
-        """The next job that somebody wants."""
+    def _next(self, *, is_at_leisure: bool = True) -> Ticket | None:
+        """The next job that somebody wants, and that can wait only if there is leisure for it."""
         while True:
             with self._lock:
                 queue = self._queue or self._later
-                if not queue:
+                if not queue or (queue is self._later and not is_at_leisure):
                     return None
                 ticket = queue.popleft()
             if not ticket.is_cancelled:
@@ -287,6 +293,9 @@ class Workers(Compiler):
         with self._lock:
             if (self._queue or self._later) and len(self._processes) < self._jobs:
                 times.append(self._pause_until_s)
+            if self._later:
+                free = [process for process in self._processes if process.ticket is None]
+                times += [process.next_look_s(LEISURE_S) for process in free]
         timeout_s = max(min(times) - now, 0.0) if times else None
         assert self._wakers is not None
         events = poll()

@@ -292,6 +292,22 @@ def test_what_can_wait_is_done_last():
         assert pool.workers.used_s() == 0
 
 
+def test_what_can_wait_gives_way_to_what_follows(monkeypatch):
+    monkeypatch.setattr("runwell.jit.workers.LEISURE_S", 3.0)
+    with opened() as pool:
+        names = SimpleQueue()
+
+        def ask(name: str, *, is_urgent: bool = True) -> None:
+            pool.workers.submit(job("refuse"), 100, lambda _: names.put(name), is_urgent=is_urgent)
+
+        ask("first")
+        ask("later", is_urgent=False)
+        assert names.get(timeout=PATIENCE_S) == "first"
+        ask("next")
+        assert [names.get(timeout=PATIENCE_S) for _ in range(2)] == ["next", "later"]
+        assert len(pool.workers.pids()) == 1
+
+
 def test_files_are_closed():
     def count() -> int:
         return len(os.listdir("/proc/self/fd"))
