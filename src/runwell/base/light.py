@@ -5,7 +5,13 @@ To the type checker these are the originals.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable as Callable
+    from collections.abc import Iterator as Iterator
+    from collections.abc import Mapping as Mapping
+    from collections.abc import Sequence as Sequence
+    from collections.abc import Set as Set
     from enum import IntEnum as IntEnum
+    from functools import cache as cache
     from functools import lru_cache as lru_cache
     from importlib import import_module as import_module
     from types import SimpleNamespace as SimpleNamespace
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
 else:
     import sys
     from _collections import _tuplegetter as item_getter
+    from _collections_abc import Callable, Iterator, Mapping, Sequence, Set  # noqa: F401
     from _frozen_importlib import _gcd_import as import_module  # noqa: F401
     from _functools import _lru_cache_wrapper
 
@@ -120,6 +127,10 @@ else:
             return _lru_cache_wrapper(function, size, False, lambda *counts: counts)
 
         return remember
+
+    def cache(function):  # noqa: ANN001, ANN201
+        """As that of ``functools``; the arguments must be hashable."""
+        return lru_cache(None)(function)
 
     class _EnumType(type):
         """Makes classes whose integer attributes are their members."""

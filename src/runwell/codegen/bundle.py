@@ -133,10 +133,11 @@ class Bundle:
             return
         if not os.access(self._directory, os.W_OK):
             return  # before all the work
-        from runwell.codegen.together import NAMES
+        from runwell.codegen.together import COMPILING, NAMES
 
-        # The first piece is of those that every run has: names in it are read only once.
-        parts: list[dict[str, CodeType]] = [{}]
+        # Pieces of what is used together: names in them are read only once.
+        groups = (NAMES - COMPILING, NAMES & COMPILING, COMPILING - NAMES)
+        parts: list[dict[str, CodeType]] = [{} for _ in groups]
         entries: dict[str, Entry | None] = {}
         packages = {}
         for name in sorted({*self.entries, *names}):
@@ -147,10 +148,8 @@ class Bundle:
             now = os.stat(source)
             code = self.code(name, source) or SourceFileLoader(name, source).get_code(name)
             assert code is not None
-            if name in NAMES:
-                part = 0
-            else:
-                part = len(parts)
+            part = next((i for i, group in enumerate(groups) if name in group), len(parts))
+            if part == len(parts):
                 parts.append({})
             parts[part][name] = code
             entries[name] = now.st_size, now.st_mtime_ns, part

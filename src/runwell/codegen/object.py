@@ -3,7 +3,7 @@
 import llvmlite.binding as llvm
 
 from runwell.base.light import Any
-from runwell.codegen.target import host_target, target_machine
+from runwell.codegen.target import module_head, target_machine
 
 
 class CodegenError(Exception):
@@ -41,9 +41,7 @@ def optimise_text(text: str, level: int = 2) -> str:
 
 
 def _optimised(text: str, level: int, *, is_quick: bool = False) -> Any:
-    target = host_target()
-    # Text without a data layout would be laid out by LLVM's default: i64 aligned to 4.
-    head = f'target datalayout = "{target.datalayout}"\ntarget triple = "{target.triple}"\n'
+    head = module_head(level)
     try:
         module = llvm.parse_assembly(head + text)
         module.verify()
@@ -53,8 +51,9 @@ def _optimised(text: str, level: int, *, is_quick: bool = False) -> Any:
     options.loop_vectorization = False
     options.slp_vectorization = False
     builder = llvm.create_pass_builder(target_machine(level), options)
-    passes = builder.getModulePassManager()
-    if is_quick:
+    if not is_quick:
+        passes = builder.getModulePassManager()
+    else:
         passes = llvm.create_new_module_pass_manager()
         passes.add_always_inliner_pass()
         passes.add_global_dead_code_eliminate_pass()

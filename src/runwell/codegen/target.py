@@ -1,11 +1,10 @@
 """The machine that LLVM compiles for: this one, unless the environment names another."""
 
 import os
-from functools import cache
 
 import llvmlite.binding as llvm
 
-from runwell.base.light import Any, NamedTuple
+from runwell.base.light import Any, NamedTuple, cache
 
 # In the environment: a processor to compile for instead of this machine's, by LLVM's name.
 CPU_VARIABLE = "RUNWELL_CPU"
@@ -34,13 +33,30 @@ def target_machine(level: int) -> Any:
     llvm.initialize_native_asmprinter()
     llvm.initialize_native_asmparser()
     cpu = os.environ.get(CPU_VARIABLE, "")
+    name, features = (cpu, "") if cpu else _host_cpu()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=cpu or llvm.get_host_cpu_name(),
-        features="" if cpu else llvm.get_host_cpu_features().flatten(),
-        opt=level,
-        reloc="pic",
-        codemodel="small",
+        cpu=name, features=features, opt=level, reloc="pic", codemodel="small"
     )
+
+
+@cache
+def module_head(level: int) -> str:
+    """The lines of a module that tell the machine.
+
+    Text without a data layout would be laid out by LLVM's default: i64 aligned to 4.
+
+    Args:
+        level: of optimisation; it does not matter, but that its ``target_machine`` is used.
+    """
+    machine = target_machine(level)
+    layout = f'target datalayout = "{machine.target_data}"'
+    return f'{layout}\ntarget triple = "{machine.triple}"\n'
+
+
+@cache
+def _host_cpu() -> tuple[str, str]:
+    """Model and features of this machine's processor."""
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
 _KEEP_PLACES = (
@@ -68,7 +84,6 @@ def host_target() -> Target:
     machine = target_machine(2)
     return Target(
         machine.triple,
-        llvm.get_host_cpu_name(),
-        llvm.get_host_cpu_features().flatten(),
+        *_host_cpu(),
         str(machine.target_data),
     )

@@ -1,8 +1,8 @@
-"""The modules that every run of a program imports.
+"""The modules that every run of a program imports, and those that every compiler process does.
 
-In ``bundle`` their code is one piece, which takes less time to read than the same modules one by
-one.  A test compares the list with what a run imports, so whoever makes a run import more sees it
-here.
+In ``bundle`` the code of what is imported together is one piece, which takes less time to read than
+the same modules one by one.  Tests compare the lists with what is imported, so whoever makes a run
+import more sees it here.
 """
 
 NAMES = frozenset(
@@ -35,5 +35,32 @@ NAMES = frozenset(
     runwell.wasi runwell.wasi.calls runwell.wasi.clocks runwell.wasi.config
     runwell.wasi.descriptors runwell.wasi.errno runwell.wasi.files runwell.wasi.preview1
     runwell.wasi.process runwell.wasi.protocol runwell.wasi.world
+    """.split()
+)
+
+# What compiler processes import before they are ready.
+COMPILING = frozenset(
+    """
+    runwell
+    runwell.base runwell.base.errors runwell.base.light runwell.base.light_ctypes
+    runwell.base.objects runwell.base.traps runwell.base.types
+    runwell.codegen runwell.codegen.bundle runwell.codegen.direct runwell.codegen.machine
+    runwell.codegen.object runwell.codegen.object_machine runwell.codegen.own_files
+    runwell.codegen.target runwell.codegen.worker
+    runwell.elf runwell.elf.format runwell.elf.image runwell.elf.movable runwell.elf.movable_maker
+    runwell.elf.object runwell.elf.output runwell.elf.relocation
+    runwell.isa runwell.isa.atomic runwell.isa.control runwell.isa.conversion runwell.isa.facts
+    runwell.isa.floats runwell.isa.form runwell.isa.fusion runwell.isa.heap runwell.isa.machine
+    runwell.isa.memory runwell.isa.numeric runwell.isa.object_ops runwell.isa.op
+    runwell.isa.reference runwell.isa.register runwell.isa.table runwell.isa.tables
+    runwell.isa.variable runwell.isa.vector runwell.isa.vector_float runwell.isa.vector_int
+    runwell.isa.vector_relaxed runwell.isa.wide runwell.isa.words
+    runwell.jit runwell.jit.assembly runwell.jit.compile runwell.jit.convention
+    runwell.jit.counted runwell.jit.frame runwell.jit.fuel runwell.jit.handlers runwell.jit.job
+    runwell.jit.level runwell.jit.likely runwell.jit.lower runwell.jit.machine runwell.jit.notes
+    runwell.jit.positions runwell.jit.recursion runwell.jit.surroundings runwell.jit.template
+    runwell.jit.unit runwell.jit.variables runwell.jit.worker
+    runwell.kernel runwell.kernel.text runwell.kernel.types
+    runwell.runtime runwell.runtime.heap_layout runwell.runtime.layout
     """.split()
 )

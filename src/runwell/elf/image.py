@@ -11,9 +11,7 @@ word that depends on an address, also of 32 bits and also in what will not be wr
 puts the image in its place later, before it is protected.
 """
 
-from collections.abc import Mapping, Sequence
-
-from runwell.base.light import Final, final
+from runwell.base.light import Final, Mapping, Sequence, final
 from runwell.elf import format as elf
 from runwell.elf.format import ElfError
 from runwell.elf.object import ABSOLUTE, COMMON, MAX_BYTES, Object, Section, Symbol

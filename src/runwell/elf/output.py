@@ -1,8 +1,6 @@
 """The parts of an image: output sections, what symbols stand for, places to relocate."""
 
-from enum import IntEnum
-
-from runwell.base.light import Final, NamedTuple, final
+from runwell.base.light import Final, IntEnum, NamedTuple, final
 from runwell.elf import format as elf
 from runwell.elf.format import ElfError, align_up
 from runwell.elf.object import MAX_BYTES, Symbol

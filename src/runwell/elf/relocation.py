@@ -8,31 +8,29 @@ share the rows.  Thread-local and indirect-function types are absent: such code 
 Source: x86-64 psABI 1.0, table 4.9; ELF for the Arm 64-bit architecture (2024Q3), section 5.7.
 """
 
-from collections.abc import Callable
-from enum import Enum
 from struct import Struct
 
-from runwell.base.light import Final, NamedTuple
+from runwell.base.light import Callable, Final, IntEnum, NamedTuple
 from runwell.elf import format as elf
 from runwell.elf.format import ElfError
 
 
-class Expression(Enum):
+class Expression(IntEnum):
     """What a relocation computes, in the letters of the psABIs."""
 
-    NONE = "nothing"
-    ABS = "S + A"
-    PC = "S + A - P"
-    PLT = "L + A - P"
-    GOT_PC = "G + A - P"
-    GOT_OFFSET = "G + A - GOT"
-    FROM_GOT = "S + A - GOT"
-    PLT_FROM_GOT = "L + A - GOT"
-    GOT_BASE_PC = "GOT + A - P"
-    PAGE = "page(S + A) - page(P)"
-    LOW = "S + A, low bits"
-    GOT_PAGE = "page(G + A) - page(P)"
-    GOT_LOW = "G + A, low bits"
+    NONE = 0  # nothing
+    ABS = 1  # S + A
+    PC = 2  # S + A - P
+    PLT = 3  # L + A - P
+    GOT_PC = 4  # G + A - P
+    GOT_OFFSET = 5  # G + A - GOT
+    FROM_GOT = 6  # S + A - GOT
+    PLT_FROM_GOT = 7  # L + A - GOT
+    GOT_BASE_PC = 8  # GOT + A - P
+    PAGE = 9  # page(S + A) - page(P)
+    LOW = 10  # S + A, low bits
+    GOT_PAGE = 11  # page(G + A) - page(P)
+    GOT_LOW = 12  # G + A, low bits
 
 
 NEEDS_GOT: Final = frozenset(

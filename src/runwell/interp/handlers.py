@@ -71,7 +71,8 @@ def _landmark(name: str) -> FunctionText:
 
 def part_of(part: int, parts: int = PARTS) -> Sequence[Form | FusedForm]:
     """The forms whose handlers are in a part."""
-    return FORMS[len(FORMS) * part // parts : len(FORMS) * (part + 1) // parts]
+    which = range(len(FORMS) * part // parts, len(FORMS) * (part + 1) // parts)
+    return [FORMS[index] for index in which]
 
 
 def add_handlers(module: ModuleText, part: int, arch: str, parts: int = PARTS) -> None:

@@ -1,9 +1,6 @@
 """What a body can do, found out by running it: never written by hand."""
 
-from collections.abc import Callable
-from functools import cache
-
-from runwell.base.light import Any, NamedTuple, NoReturn, final
+from runwell.base.light import Any, Callable, NamedTuple, NoReturn, cache, final
 from runwell.base.traps import TrapCode
 from runwell.base.types import I32, I64, ValType
 from runwell.isa.machine import ControlMachine, Shape, Type

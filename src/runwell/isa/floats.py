@@ -5,8 +5,6 @@ integers, so that no platform's arithmetic is relied on.  Source: IEEE 754-2019;
 numerics.
 """
 
-from math import isqrt
-
 
 class Format:
     """A binary interchange format.
@@ -126,6 +124,8 @@ class Format:
             return a
         if a & self.sign:
             return self.nan
+        from math import isqrt
+
         m, e = self.split(a)
         # Enough bits, an even exponent, and a last bit that says whether the root is exact.
         shift = 2 * self.precision + 4 + (e & 1)

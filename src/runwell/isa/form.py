@@ -12,14 +12,14 @@ of the first, then those of the second, and so on.
 Only what builds or prints handlers and code needs this module; a warm start does not.
 """
 
-from functools import cache
+from _bisect import bisect_right
 from itertools import product
 
-from runwell.base.light import IntEnum
+from runwell.base.light import IntEnum, Iterator, cache, final
 from runwell.base.types import F32, F64, I32, I64, V128, ValType
 from runwell.isa.fusion import chains
 from runwell.isa.op import Rule
-from runwell.isa.register import NEAR_LINKS, REF, REG_OPS, Kind, RegOp, Word
+from runwell.isa.register import BY_NAME, NEAR_LINKS, REF, REG_OPS, Kind, RegOp, Word
 
 
 class Src(IntEnum):
@@ -207,6 +207,7 @@ VALUE = (Dst.SLOT, Dst.ACC)
 BRANCH = (Dst.IF, Dst.LOOP_IF)
 NEGATED = (Dst.UNLESS, Dst.LOOP_UNLESS)
 Sources = list[tuple[Src, ...]]
+Choices = list[tuple[tuple[Src, ...], Dst, Mode]]
 
 
 def _constant(ty: ValType) -> tuple[Src, ...]:
@@ -290,71 +291,142 @@ def _destinations(op: RegOp) -> tuple[Dst, ...]:
     return VALUE
 
 
-def _of_op(op: RegOp) -> list[Form]:
+def _choices(op: RegOp) -> Choices:
+    """Sources, destination and mode of each form of an operation."""
     if op.kind not in (Kind.LOAD, Kind.STORE):
-        return [Form(op, s, dst) for s, dst in product(_sources(op), _destinations(op))]
+        return [(s, dst, Mode.GUARD) for s in _sources(op) for dst in _destinations(op)]
     slots = (S,) * len(op.params)
     dst = Dst.SLOT if op.results else Dst.NONE
-    forms = [Form(op, slots, dst, mode) for mode in Mode]
+    found = [(slots, dst, mode) for mode in Mode]
     if op.row is None or op.row.rule not in (Rule.LOAD, Rule.STORE):
         # Lanes, atomics: rarer, and slow enough.
-        return forms
+        return found
     if op.kind == Kind.LOAD:
-        choices = list(product((S, A, K), VALUE)) if op.ty != V128 else [(A, Dst.SLOT)]
-        more = [Form(op, (s,), dst) for s, dst in choices]
+        pairs = list(product((S, A, K), VALUE)) if op.ty != V128 else [(A, Dst.SLOT)]
+        more: Choices = [((s,), dst, Mode.GUARD) for s, dst in pairs]
     else:
         srcs: Sources = [(S, A), (A, S), (K, S), (K, A)]
         if op.ty in (I32, I64, F32):
             srcs += [(S, K), (A, K)]
-        more = [Form(op, s, Dst.NONE) for s in srcs]
-    return [*forms, *(form for form in more if form.srcs != slots or form.dst != dst)]
+        more = [(s, Dst.NONE, Mode.GUARD) for s in srcs]
+    return [*found, *(choice for choice in more if choice[:2] != (slots, dst))]
 
 
-def _all_forms() -> list[Form]:
-    forms = [form for op in REG_OPS for form in _of_op(op)]
-    # The form of "invalid" is first.
-    forms.sort(key=lambda form: form.op.name != "invalid")
-    for index, form in enumerate(forms):
+def _count(op: RegOp) -> int:
+    """How many choices there are."""
+    if op.kind in (Kind.LOAD, Kind.STORE):
+        return len(_choices(op))
+    return len(_sources(op)) * len(_destinations(op))
+
+
+@final
+class Forms:
+    """All forms in the order of their indices, those of an operation together, fused ones last.
+
+    Each is made when it is wanted first: who compiles a function needs few of them.
+
+    Attributes:
+        names: of the operations, in the order of their forms.
+        n_plain: how many forms are not fused.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[int, Form | FusedForm] = {}
+        # The form of "invalid" is first.
+        ops = sorted(REG_OPS, key=lambda op: op.name != "invalid")
+        self._starts: dict[str, int] = {}
+        self.n_plain = 0
+        for op in ops:
+            self._starts[op.name] = self.n_plain
+            self.n_plain += _count(op)
+        self.names, self._firsts = [op.name for op in ops], list(self._starts.values())
+
+    def __len__(self) -> int:
+        return self.n_plain + len(_chains()[0])
+
+    def __getitem__(self, index: int) -> "Form | FusedForm":
+        """A form by its index.
+
+        Raises:
+            IndexError: there is none.
+        """
+        found = self._made.get(index)
+        if found is None:
+            if index < 0:
+                raise IndexError(index)
+            if index >= self.n_plain:
+                return self._fused(index)
+            self.of_op(self.names[bisect_right(self._firsts, index) - 1])
+            found = self._made[index]
+        return found
+
+    def __iter__(self) -> "Iterator[Form | FusedForm]":
+        return map(self.__getitem__, range(len(self)))
+
+    def of_op(self, name: str) -> list[Form]:
+        """The forms of an operation that are not fused."""
+        op = BY_NAME[name]
+        forms = []
+        for index, choice in enumerate(_choices(op), self._starts[name]):
+            form = self._made.get(index)
+            if form is None:
+                form = Form(op, *choice)
+                form.index = index
+                form = self._made.setdefault(index, form)
+            assert isinstance(form, Form)
+            forms.append(form)
+        return forms
+
+    def _fused(self, index: int) -> FusedForm:
+        """A form that is fused of the one that has all but its last part, and that part."""
+        names, positions = _chains()
+        *rest, last = names[index - self.n_plain]
+        at = positions.get(tuple(rest))
+        first = _named(rest[0]) if at is None else self[self.n_plain + at]
+        form = FusedForm(first, _named(last))
         form.index = index
-    return forms
+        made = self._made.setdefault(index, form)
+        assert isinstance(made, FusedForm)
+        return made
 
 
-def _all_fused(forms: list[Form]) -> list[FusedForm]:
-    every = chains()
-    ops = {name.partition(" ")[0] for chain in every for name in chain}
-    by_name: dict[str, Form | FusedForm] = {f.name: f for f in forms if f.op.name in ops}
-    fused: list[FusedForm] = []
-    for *first, last in every:
-        second = by_name[last]
-        assert isinstance(second, Form)
-        form = FusedForm(by_name[" + ".join(first)], second)
-        form.index = len(forms) + len(fused)
-        by_name[form.name] = form
-        fused.append(form)
-    return fused
+@cache
+def _named(name: str) -> Form:
+    """The form of a name that is not fused."""
+    return next(form for form in FORMS.of_op(name.partition(" ")[0]) if form.name == name)
 
 
-_FORMS = _all_forms()
-FORMS: list[Form | FusedForm] = [*_FORMS, *_all_fused(_FORMS)]
+@cache
+def _chains() -> tuple[list[tuple[str, ...]], dict[tuple[str, ...], int]]:
+    """Names of the parts of fused forms, and their positions in the list."""
+    found = chains()
+    return found, {names: position for position, names in enumerate(found)}
 
 
-# What finds forms is made when it is wanted first: who runs code that is there needs none of it.
+FORMS = Forms()
+
+
+def _plain() -> list[Form]:
+    """All forms that are not fused."""
+    return [form for name in FORMS.names for form in FORMS.of_op(name)]
+
+
+# What finds forms is made when it is wanted first: who compiles needs none of it.
 
 
 @cache
 def form_by_key() -> dict[tuple[str, tuple[Src, ...], Dst, Mode], Form]:
     """Forms that are not fused, by operation, sources, destination and mode."""
-    return {form.key: form for form in _FORMS}
+    return {form.key: form for form in _plain()}
 
 
 @cache
 def form_by_name() -> dict[str, Form]:
     """Forms that are not fused, by name."""
-    return {form.name: form for form in _FORMS}
+    return {form.name: form for form in _plain()}
 
 
 @cache
 def fused_by_pair() -> dict[tuple[int, int], FusedForm]:
     """Fused forms, by the numbers of what they do first and then."""
-    fused = FORMS[len(_FORMS) :]
-    return {(f.first.index, f.second.index): f for f in fused if isinstance(f, FusedForm)}
+    return {(f.first.index, f.second.index): f for f in FORMS if isinstance(f, FusedForm)}

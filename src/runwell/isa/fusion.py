@@ -317,7 +317,8 @@ def chains() -> list[tuple[str, ...]]:
         assert " + fuel" not in line
         for text in _expand(line) if line else ():
             chain = tuple(text.split(" + "))
-            found |= dict.fromkeys(chain[:n] for n in range(2, len(chain) + 1))
+            for n in range(2, len(chain) + 1):
+                found[chain[:n]] = None
     return list(found)
 
 

@@ -13,9 +13,7 @@ Types are indices in the module there; in casts they are canonical numbers, besi
 number of supertypes: an object's type lists those from the top, so that one comparison decides.
 """
 
-from collections.abc import Iterator
-
-from runwell.base.light import Any
+from runwell.base.light import Any, Iterator
 from runwell.base.objects import (
     DEPTH_AT,
     DISPLAY_AT,

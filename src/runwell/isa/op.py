@@ -3,9 +3,7 @@
 A family module makes one ``Rows`` and decorates bodies into it; ``table`` assembles the families.
 """
 
-from collections.abc import Callable
-
-from runwell.base.light import Any, IntEnum
+from runwell.base.light import Any, Callable, IntEnum
 from runwell.base.types import F32, F64, I32, I64, V128, ValType
 
 Body = Callable[..., Any]

@@ -1,7 +1,6 @@
 """The whole instruction set: assembled from its families, then frozen."""
 
-from collections.abc import Iterator
-
+from runwell.base.light import Iterator
 from runwell.isa import (
     atomic,
     control,

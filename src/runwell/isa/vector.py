@@ -3,9 +3,7 @@
 A vector is seen under a shape by ``bitcast``; the verbs then work lane by lane.
 """
 
-from collections.abc import Callable
-
-from runwell.base.light import Any
+from runwell.base.light import Any, Callable
 from runwell.base.types import F32, F64, I32, I64, V128, ValType
 from runwell.isa.machine import (
     F32X4,

@@ -6,9 +6,8 @@ with a constant is the only way back.  They may contain each other.
 """
 
 from bisect import bisect_right
-from collections.abc import Set
 
-from runwell.base.light import NamedTuple, final
+from runwell.base.light import NamedTuple, Set, final
 
 # Instructions that may be executed without a look: some ten microseconds.
 LIMIT = 30_000

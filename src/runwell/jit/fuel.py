@@ -11,9 +11,7 @@ finds out whether the guest is wanted.  So loops of metered code need no other l
 
 from __future__ import annotations
 
-from functools import cache
-
-from runwell.base.light import IntEnum, NamedTuple, final
+from runwell.base.light import IntEnum, NamedTuple, cache, final
 from runwell.base.types import I64
 from runwell.codegen.machine import constant
 from runwell.isa.facts import PURE, register_facts

@@ -5,13 +5,15 @@ version of Python.
 """
 
 import marshal
-from functools import lru_cache
 
-from runwell.base.light import Any, NamedTuple
+from runwell.base.light import Any, NamedTuple, lru_cache
 from runwell.base.types import FuncType, ValType
 from runwell.jit.level import Level
 from runwell.jit.likely import likely
-from runwell.module.module import Module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runwell.module.module import Module
 
 
 class Header(NamedTuple):
@@ -39,7 +41,7 @@ class Header(NamedTuple):
         return marshal.dumps(tuple(self))
 
 
-def header_of(module: Module, numbers: tuple[int, ...]) -> Header:
+def header_of(module: "Module", numbers: tuple[int, ...]) -> Header:
     """The header of a module whose types have these canonical numbers."""
     types = []
     for t in module.types:

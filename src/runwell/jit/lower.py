@@ -5,12 +5,10 @@ bodies run on a machine that knows it.  Text is kept by instruction; labels are 
 turned out that something branches to.
 """
 
-from array import array
-from collections.abc import Sequence
-from functools import cache
+from struct import unpack
 
 from runwell.base.errors import InternalError
-from runwell.base.light import final
+from runwell.base.light import Sequence, cache, final
 from runwell.base.types import I32, V128
 from runwell.codegen.machine import Value, constant
 from runwell.isa.form import FORMS, Dst, Form, Src
@@ -85,7 +83,7 @@ class Lowering:
         self.again, self.recursions = around.here.get(function.function, self.name), 0
         self.own = around.signature(function.function)
         self.variables = Variables(self.own, function.locals)
-        self.words: Sequence[int] = array("I", function.code)
+        self.words: Sequence[int] = unpack(f"{len(function.code) // 4}I", function.code)
         self.scope = around.positions.scope(f"f{function.function}", self.name)
         # Text by instruction, and where each begins.
         self.texts: list[str] = []

@@ -4,9 +4,7 @@ The meaning of most instructions does not depend on the function around.  So the
 once, on operands that stand for what comes later; what the machine writes is a pattern.
 """
 
-from functools import cache
-
-from runwell.base.light import final
+from runwell.base.light import cache, final
 from runwell.base.types import V128
 from runwell.codegen.machine import Value, ir_type
 from runwell.isa.form import FORMS, Dst, Form, Mode, Src

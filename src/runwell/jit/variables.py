@@ -6,10 +6,9 @@ say of which.  So it is known what was written to a slot last, as far as the ord
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
 
 from runwell.base.errors import InternalError
-from runwell.base.light import final
+from runwell.base.light import Sequence, final
 from runwell.base.types import ValType
 from runwell.jit.convention import IR_TYPES, LETTERS, Signature
 from runwell.jit.counted import Counters

@@ -8,7 +8,7 @@ that started it.  What it prints goes to a file that only its host reads, and on
 
 import os
 import sys
-from _thread import start_new_thread
+from _thread import LockType, allocate_lock, start_new_thread
 from select import POLLHUP, POLLIN, poll
 
 from runwell.codegen.worker import read_message, write_message
@@ -23,6 +23,7 @@ else:
 ANSWER, REFUSAL, READY = range(3)
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _PRINTED_BYTES = 1 << 20
+_SWITCH_S = 0.0002
 _TRIVIAL = "define i64 @f(i64 %x) {\n  %y = add i64 %x, 1\n  ret i64 %y\n}\n"
 
 
@@ -112,17 +113,25 @@ def _watch() -> None:
 def _get_ready(function: str) -> None:
     """Import what compiles, and pass through all of it once: the first time takes longest.
 
-    If there is a job already, that is the first.
+    If there is a job already, that is the first.  A thread loads LLVM meanwhile.
     """
     import gc
 
     # Nothing of what is made here goes away.
     gc.disable()
-    from runwell.codegen.lean import import_lean
-
-    import_lean()
-    from runwell.codegen.object import compile_text
+    # Each of the two threads has little to do between its waits for the other.
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_S)
+    loading = allocate_lock()
+    loading.acquire()
+    start_new_thread(_load, (loading,))
+    # Most of what compiles modules takes no LLVM.
+    import runwell.jit.unit  # noqa: F401
     from runwell.elf.movable_maker import make_movable
+
+    loading.acquire()
+    sys.setswitchinterval(interval_s)
+    from runwell.codegen.object import compile_text
 
     _imported(function.partition(":")[0])
     jobs = poll()
@@ -131,3 +140,21 @@ def _get_ready(function: str) -> None:
         make_movable(compile_text(_TRIVIAL, 1))
     gc.freeze()
     gc.enable()
+
+
+def _load(loading: LockType) -> None:
+    """Load LLVM and make it ready to write code, then release the lock."""
+    try:
+        from runwell.codegen.direct import import_direct
+
+        if not import_direct():
+            from runwell.codegen.lean import import_lean
+
+            import_lean()
+        from runwell.codegen.target import module_head
+
+        module_head(1)
+    except Exception:  # noqa: BLE001 (whatever it is, whoever compiles meets it again)
+        return
+    finally:
+        loading.release()

@@ -67,7 +67,7 @@ def test_fusion_matrix():
     rows, columns = tables.FUSION_ROW.values(), tables.FUSION_COLUMN.values()
     cells = tables.FUSION.values()
     pairs = {(f.first.index, f.second.index): f.index for f in FORMS if isinstance(f, FusedForm)}
-    for first, second in product(FORMS[:400], FORMS[:400]):
+    for first, second in product([*FORMS][:400], repeat=2):
         assert cells[rows[first.index] + columns[second.index]] == pairs.get(
             (first.index, second.index), 0
         )
