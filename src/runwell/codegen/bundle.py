@@ -133,11 +133,11 @@ class Bundle:
             return
         if not os.access(self._directory, os.W_OK):
             return  # before all the work
-        from runwell.codegen.together import COMPILING, NAMES
+        from runwell.codegen.together import GROUPS
 
         # Pieces of what is used together: names in them are read only once.
-        groups = (NAMES - COMPILING, NAMES & COMPILING, COMPILING - NAMES)
-        parts: list[dict[str, CodeType]] = [{} for _ in groups]
+        parts: list[dict[str, CodeType]] = []
+        shared: dict[tuple[bool, ...], int] = {}
         entries: dict[str, Entry | None] = {}
         packages = {}
         for name in sorted({*self.entries, *names}):
@@ -148,7 +148,8 @@ class Bundle:
             now = os.stat(source)
             code = self.code(name, source) or SourceFileLoader(name, source).get_code(name)
             assert code is not None
-            part = next((i for i, group in enumerate(groups) if name in group), len(parts))
+            used = tuple([name in group for group in GROUPS])
+            part = shared.setdefault(used, len(parts)) if any(used) else len(parts)
             if part == len(parts):
                 parts.append({})
             parts[part][name] = code

@@ -1,8 +1,8 @@
-"""The modules that every run of a program imports, and those that every compiler process does.
+"""The modules that are imported together: by every run, when it compiles, by compiler processes.
 
-In ``bundle`` the code of what is imported together is one piece, which takes less time to read than
-the same modules one by one.  Tests compare the lists with what is imported, so whoever makes a run
-import more sees it here.
+In ``bundle`` the code of what is imported by the same of these is one piece, which takes less time
+to read than the same modules one by one.  Tests compare the lists with what is imported, so whoever
+makes a run import more sees it here.
 """
 
 NAMES = frozenset(
@@ -38,6 +38,23 @@ NAMES = frozenset(
     """.split()
 )
 
+# What a run imports before it starts a compiler process, in a hurry.
+STARTING = frozenset(
+    """
+    runwell.codegen.python runwell.codegen.worker
+    runwell.jit.compiler runwell.jit.process runwell.jit.worker runwell.jit.workers
+    """.split()
+)
+
+# What it imports then, to have something compiled and to use it.
+USING = frozenset(
+    """
+    runwell.elf runwell.elf.format runwell.elf.movable runwell.elf.region
+    runwell.jit.cache runwell.jit.installed runwell.jit.job runwell.jit.likely runwell.jit.measure
+    runwell.jit.places runwell.jit.prepare runwell.jit.tier
+    """.split()
+)
+
 # What compiler processes import before they are ready.
 COMPILING = frozenset(
     """
@@ -64,3 +81,5 @@ COMPILING = frozenset(
     runwell.runtime runwell.runtime.heap_layout runwell.runtime.layout
     """.split()
 )
+
+GROUPS = (NAMES, STARTING, USING, COMPILING)

@@ -7,9 +7,8 @@ There are two: processes (``workers``), which can be killed and use other proces
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from enum import Enum
 
-from runwell.base.light import NamedTuple, final
+from runwell.base.light import IntEnum, NamedTuple, final
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,14 +19,14 @@ KINDS = ("process", "thread")
 FUNCTION = "runwell.jit.compile:compile_encoded"
 
 
-class Status(Enum):
+class Status(IntEnum):
     """How the work on a job ended."""
 
-    DONE = "done"
-    REFUSED = "refused"  # the compiler said why not
-    CRASHED = "crashed"  # the compiler's process died of it
-    OVERRUN = "overrun"  # it took more than its budget and was killed
-    CANCELLED = "cancelled"
+    DONE = 0
+    REFUSED = 1  # the compiler said why not
+    CRASHED = 2  # the compiler's process died of it
+    OVERRUN = 3  # it took more than its budget and was killed
+    CANCELLED = 4
 
 
 class Outcome(NamedTuple):

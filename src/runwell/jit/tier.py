@@ -372,7 +372,7 @@ class ModuleTier:
             log_later(
                 "jit", INFO, "gave up on %s at %s after %.3f s of processor time: %s",
                 Names(module, unit.functions), unit.level.name, outcome.cpu_s,
-                outcome.message or outcome.status.value,
+                outcome.message or outcome.status.name.lower(),
             )  # fmt: skip
         if code or outcome.status == Status.OVERRUN:
             names = tuple(symbol.name for symbol in Movable(code).symbols) if code else (first,)

@@ -18,10 +18,8 @@ from __future__ import annotations
 import atexit
 import os
 from _thread import allocate_lock, get_ident, start_new_thread
-from collections import deque
 from select import POLLHUP, POLLIN, POLLOUT, poll
 from time import monotonic
-from weakref import WeakSet
 
 from runwell.base.light import final
 from runwell.base.log import DEBUG, WARNING, log
@@ -29,16 +27,22 @@ from runwell.codegen.own_files import default_directory
 from runwell.codegen.python import command, find_python
 from runwell.jit.compiler import Compiler, Outcome, Status, Ticket
 from runwell.jit.process import Process
-from runwell.jit.thread import ThreadCompiler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from _thread import LockType
+    from collections import deque
     from collections.abc import Callable
     from typing import Final
+    from weakref import ref
+
+    from runwell.jit.thread import ThreadCompiler
 else:
+    # What the modules of Python's library wrap takes less to import.
     import _socket as socket
+    from _collections import deque
+    from _weakref import ref
 
 IDLE_S: Final = 10.0
 # A process without work for so long does what can wait: what follows what it has just done comes
@@ -52,6 +56,8 @@ LONGEST_PAUSE_S: Final = 30.0
 MAX_FAILED_STARTS: Final = 3
 # How long to wait for the thread when it is to end; what tells an outcome may hold it up.
 END_S: Final = 5.0
+# How long to wait at most until a process is started.
+LOOK_S: Final = 0.02
 _MOST_FILES: Final = 1 << 16
 
 
@@ -91,7 +97,7 @@ class Workers(Compiler):
         self._fallback: ThreadCompiler | None = None
         self._lock = allocate_lock()
         self._begin()
-        _pools.add(self)
+        _pools.append(ref(self, _pools.remove))
 
     def _begin(self) -> None:
         self._queue: deque[Ticket] = deque()
@@ -100,7 +106,8 @@ class Workers(Compiler):
         # The thread's identity, 0 if there is none; the lock is held while it runs.
         self._thread, self._running = 0, allocate_lock()
         self._wakers: tuple[socket.socket, socket.socket] | None = None
-        self._wanted = 0
+        # Held while somebody waits for the thread to have looked what there is to start.
+        self._wanted, self._looked = 0, allocate_lock()
         self._is_closed = False
         self._crashes = self._failed_starts = 0
         self._pause_until_s = 0.0
@@ -130,11 +137,17 @@ class Workers(Compiler):
                 self._wake()
 
     def warm(self) -> None:
-        """Start a process if there is none."""
+        """Start a process if there is none; see ``Compiler``."""
         with self._lock:
-            if self._fallback is None and not self._processes:
-                self._wanted = 1
-                self._wake()
+            if self._fallback is not None or self._processes:
+                return
+            self._wanted = 1
+            looked = self._looked
+            looked.acquire(blocking=False)
+            self._wake()
+        # Whatever the caller does next would hold it up for longer, with the interpreter lock.
+        if looked.acquire(timeout=LOOK_S):
+            looked.release()
 
     def used_s(self) -> float:
         """Seconds of this process's processor time; see ``Compiler``."""
@@ -208,6 +221,9 @@ class Workers(Compiler):
         try:
             while not self._is_closed:
                 self._start_and_assign()
+                with self._lock:
+                    if self._looked.locked():
+                        self._looked.release()
                 self._wait()
                 self._look_after()
         finally:
@@ -281,6 +297,8 @@ class Workers(Compiler):
 
     def _give_up(self, problem: str) -> None:
         """Compile in a thread from now on."""
+        from runwell.jit.thread import ThreadCompiler
+
         self.problem = problem
         log("jit.workers", WARNING, "%s; code is compiled in a thread from now on", problem)
         self._fallback = ThreadCompiler(self._function)
@@ -391,17 +409,21 @@ class Workers(Compiler):
         return message
 
 
-_pools: WeakSet[Workers] = WeakSet()
+_pools: list[ref[Workers]] = []
+
+
+def _living() -> list[Workers]:
+    return [pool for known in list(_pools) if (pool := known()) is not None]
 
 
 def _in_child() -> None:
-    for pool in list(_pools):
+    for pool in _living():
         pool.forget()
 
 
 @atexit.register
 def _at_exit() -> None:
-    for pool in list(_pools):
+    for pool in _living():
         pool.end()
 
 

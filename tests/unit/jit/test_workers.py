@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import os
 import random
 import signal
@@ -245,6 +246,37 @@ def test_warming_up():
         assert pool.workers.started == 1
 
 
+def test_who_warms_up_goes_on_when_the_process_is_started(monkeypatch):
+    monkeypatch.setattr(workers_module, "LOOK_S", PATIENCE_S)
+    with opened() as pool:
+        pool.workers.warm()
+        assert len(pool.workers.pids()) == pool.workers.started == 1
+        pool.workers.warm()
+        pool.workers.close()
+        pool.workers.warm()
+        assert len(pool.workers.pids()) == 1
+
+
+def test_who_warms_up_does_not_wait_for_a_thread_that_cannot_be_started(monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(workers_module, "start_new_thread", refuse)
+    pool = Pool()
+    pool.workers.warm()
+    assert pool.workers.pids() == []
+    pool.workers.forget()
+
+
+def test_pools_are_forgotten_with_their_owners():
+    before = len(workers_module._pools)
+    pool = Pool()
+    assert len(workers_module._pools) == before + 1
+    del pool
+    gc.collect()
+    assert len(workers_module._pools) <= before
+
+
 def test_closing_in_the_middle_and_using_it_again():
     pool = Pool()
     pool.submit("hang")
@@ -394,7 +426,7 @@ signal.signal(signal.SIGCHLD, {action})
 workers, done = Workers(FUNCTION, 1), SimpleQueue()
 for what in ("compile", "abort", "hang", "compile"):
     workers.submit(job(what), 0.2, done.put)
-    print(done.get(timeout=60).status.value, flush=True)
+    print(done.get(timeout=60).status.name.lower(), flush=True)
 workers.close()
 """
 
@@ -418,7 +450,7 @@ if pid == 0:
     workers.submit(job(), 100, done.put)
     outcome = done.get(timeout=60)
     mine = workers.pids()
-    print(outcome.status.value, *mine, flush=True)
+    print(outcome.status.name.lower(), *mine, flush=True)
     {child}
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 print(*workers.pids(), flush=True)
@@ -426,7 +458,7 @@ done = []
 workers.submit(job(), 100, done.append)
 while not done:
     time.sleep(0.01)
-print(done[0].status.value, flush=True)
+print(done[0].status.name.lower(), flush=True)
 """
 
 
