@@ -257,6 +257,48 @@ def use(directory: str | None = None) -> None:
         finders[directory] = _Finder(bundle, directory, finders.get(directory))
 
 
+def import_together(names: Iterable[str]) -> list[str]:
+    """Import modules whose code the bundle has, in two thirds of the time that Python takes.
+
+    Nobody else may import any of them meanwhile, and nobody gets to know how they were found: they
+    have no specification.  So this is for processes of our own.
+
+    Args:
+        names: the modules, each after its package and what it imports itself; what is out of order
+            is imported as usual.
+
+    Returns:
+        Those that were imported so.
+    """
+    done: list[str] = []
+    if not _used:
+        return done
+    bundle = _used[0]
+    for name in names:
+        parent, _, stem = name.rpartition(".")
+        package = bundle.packages.get(name)
+        directory = bundle.packages.get(parent) if package is None else package
+        if name in sys.modules or parent not in sys.modules or directory is None:
+            continue
+        path = f"{directory}/{stem if package is None else '__init__'}.py"
+        code = bundle.code(name, path)
+        if code is None:
+            continue
+        module = type(sys)(name)
+        module.__file__, module.__package__ = path, parent
+        if package is not None:
+            module.__path__, module.__package__ = [package], name
+        sys.modules[name] = module
+        try:
+            exec(code, vars(module))  # noqa: S102 (as the loader of Python does)
+        except BaseException:
+            del sys.modules[name]
+            raise
+        setattr(sys.modules[parent], stem, module)
+        done.append(name)
+    return done
+
+
 def forget() -> None:
     """Save nothing: the cache is being cleared."""
     _used.clear()

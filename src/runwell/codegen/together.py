@@ -55,31 +55,35 @@ USING = frozenset(
     """.split()
 )
 
-# What compiler processes import before they are ready.
-COMPILING = frozenset(
+# What compiler processes import while LLVM is loaded, each after what it imports itself.
+LOWERING = tuple(
     """
-    runwell
-    runwell.base runwell.base.errors runwell.base.light runwell.base.light_ctypes
-    runwell.base.objects runwell.base.traps runwell.base.types
-    runwell.codegen runwell.codegen.bundle runwell.codegen.direct runwell.codegen.machine
-    runwell.codegen.object runwell.codegen.object_machine runwell.codegen.own_files
-    runwell.codegen.target runwell.codegen.worker
-    runwell.elf runwell.elf.format runwell.elf.image runwell.elf.movable runwell.elf.movable_maker
-    runwell.elf.object runwell.elf.output runwell.elf.relocation
-    runwell.isa runwell.isa.atomic runwell.isa.control runwell.isa.conversion runwell.isa.facts
-    runwell.isa.floats runwell.isa.form runwell.isa.fusion runwell.isa.heap runwell.isa.machine
-    runwell.isa.memory runwell.isa.numeric runwell.isa.object_ops runwell.isa.op
-    runwell.isa.reference runwell.isa.register runwell.isa.table runwell.isa.tables
-    runwell.isa.variable runwell.isa.vector runwell.isa.vector_float runwell.isa.vector_int
-    runwell.isa.vector_relaxed runwell.isa.wide runwell.isa.words
-    runwell.jit runwell.jit.assembly runwell.jit.compile runwell.jit.convention
-    runwell.jit.counted runwell.jit.frame runwell.jit.fuel runwell.jit.handlers runwell.jit.job
-    runwell.jit.level runwell.jit.likely runwell.jit.lower runwell.jit.machine runwell.jit.notes
-    runwell.jit.positions runwell.jit.recursion runwell.jit.surroundings runwell.jit.template
-    runwell.jit.unit runwell.jit.variables runwell.jit.worker
-    runwell.kernel runwell.kernel.text runwell.kernel.types
-    runwell.runtime runwell.runtime.heap_layout runwell.runtime.layout
+    runwell runwell.codegen runwell.base runwell.base.light runwell.codegen.own_files
+    runwell.codegen.bundle runwell.codegen.together runwell.jit runwell.codegen.worker
+    runwell.jit.worker runwell.base.light_ctypes runwell.codegen.direct runwell.base.traps
+    runwell.base.types runwell.isa runwell.isa.machine runwell.kernel runwell.kernel.types
+    runwell.kernel.text runwell.codegen.machine runwell.jit.notes runwell.runtime
+    runwell.runtime.heap_layout runwell.runtime.layout runwell.jit.convention runwell.base.objects
+    runwell.codegen.object_machine runwell.jit.machine runwell.base.errors runwell.jit.counted
+    runwell.jit.variables runwell.jit.frame runwell.isa.op runwell.isa.floats runwell.isa.words
+    runwell.isa.object_ops runwell.isa.atomic runwell.isa.control runwell.isa.conversion
+    runwell.isa.heap runwell.isa.memory runwell.isa.numeric runwell.isa.reference
+    runwell.isa.tables runwell.isa.variable runwell.isa.vector runwell.isa.vector_float
+    runwell.isa.vector_int runwell.isa.vector_relaxed runwell.isa.wide runwell.isa.table
+    runwell.isa.register runwell.isa.facts runwell.isa.fusion runwell.isa.form runwell.jit.fuel
+    runwell.jit.handlers runwell.jit.level runwell.jit.likely runwell.jit.job runwell.jit.assembly
+    runwell.jit.positions runwell.jit.surroundings runwell.jit.template runwell.jit.lower
+    runwell.jit.recursion runwell.jit.unit runwell.elf runwell.elf.format runwell.elf.object
+    runwell.elf.relocation runwell.elf.output runwell.elf.image runwell.elf.movable
+    runwell.elf.movable_maker
     """.split()
 )
+
+# All that they import before they are ready.
+COMPILING = frozenset(LOWERING) | {
+    "runwell.codegen.object",
+    "runwell.codegen.target",
+    "runwell.jit.compile",
+}
 
 GROUPS = (NAMES, STARTING, USING, COMPILING)

@@ -119,6 +119,9 @@ def _get_ready(function: str) -> None:
 
     # Nothing of what is made here goes away.
     gc.disable()
+    from runwell.codegen import bundle, direct  # noqa: F401 (which is here before the thread)
+    from runwell.codegen.together import LOWERING
+
     # Each of the two threads has little to do between its waits for the other.
     interval_s = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_S)
@@ -126,6 +129,7 @@ def _get_ready(function: str) -> None:
     loading.acquire()
     start_new_thread(_load, (loading,))
     # Most of what compiles modules takes no LLVM.
+    bundle.import_together(LOWERING)
     import runwell.jit.unit  # noqa: F401
     from runwell.elf.movable_maker import make_movable
 

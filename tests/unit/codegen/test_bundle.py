@@ -239,5 +239,69 @@ print("runwell.text.lexer" in pieces, len(rest) > 0)
     assert python(script, directory).splitlines() == ["True {1}", "0", "True True"]
 
 
+TOGETHER = """
+import sys
+from runwell.codegen import bundle
+bundle.use()
+before = set(sys.modules)
+from runwell.codegen.together import LOWERING
+done = bundle.import_together(LOWERING)
+"""
+
+
+def test_what_is_imported_together_is_in_order(directory):
+    make = """
+from runwell.codegen import bundle
+bundle.use()
+import runwell.jit.unit, runwell.elf.movable_maker, runwell.jit.worker, runwell.text.lexer
+import runwell.codegen.direct, runwell.codegen.together
+bundle.save()
+"""
+    python(make, directory)
+    code = f"""{TOGETHER}
+late = set(LOWERING) - before - set(done)
+print(sorted(late), [name for name in LOWERING if name not in sys.modules])
+import runwell.jit.unit as unit
+from runwell.jit import lower, unit as same
+import runwell.isa
+print(unit is same is runwell.jit.unit is sys.modules["runwell.jit.unit"], lower.__package__)
+print(lower.__file__ == bundle.source_of("runwell.jit.lower"), runwell.isa.__path__ == [
+    bundle._used[0].packages["runwell.isa"]])
+from runwell.text import lexer
+print(lexer.__spec__.name)
+"""
+    # The package ``kernel`` imports its module itself.
+    assert python(code, directory).splitlines() == [
+        "['runwell.codegen.together', 'runwell.kernel.types'] []",
+        "True runwell.jit",
+        "True True",
+        "runwell.text.lexer",
+    ]
+
+
+def test_without_a_bundle_nothing_is_imported_together(directory):
+    assert python(f"{TOGETHER}\nprint(done)", directory) == "[]\n"
+
+
+def test_a_module_that_fails_is_not_there(directory):
+    script = """
+from runwell.codegen import bundle
+bundle.use()
+import sys
+import runwell.text.lexer
+bundle.save()
+bundle.forget()
+bundle.use()
+from runwell.codegen.bundle import _used
+del sys.modules["runwell.text.lexer"]
+_used[0]._codes["runwell.text.lexer"] = compile("raise ValueError", "", "exec")
+try:
+    bundle.import_together(["runwell.text.lexer"])
+except ValueError:
+    print("runwell.text.lexer" in sys.modules)
+"""
+    assert python(script, directory) == "False\n"
+
+
 def test_the_names_are_modules():
     assert [name for name in NAMES.union(*GROUPS) if not bundle.source_of(name)] == []
