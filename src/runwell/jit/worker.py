@@ -76,14 +76,16 @@ def _imported(module: str) -> object:
 def _restrict(host: int, memory_bytes: int) -> None:
     """Depend on the host, and on nothing else of it; stay out of everybody's way."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import ctypes
     import resource
 
-    prctl = ctypes.CDLL(None).prctl
-    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    from runwell.base.light_ctypes import CFUNCTYPE, c_char_p, c_int, c_uint64, symbol
+
+    prctl = symbol("prctl")
+    zeros = (c_uint64,) * 3
+    CFUNCTYPE(c_int, c_int, c_uint64, *zeros)(prctl)(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != host:  # it was gone before we asked
         sys.exit(0)
-    prctl(_PR_SET_NAME, b"runwell-jit", 0, 0, 0)
+    CFUNCTYPE(c_int, c_int, c_char_p, *zeros)(prctl)(_PR_SET_NAME, b"runwell-jit", 0, 0, 0)
     limits = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: _PRINTED_BYTES,
