@@ -12,7 +12,7 @@ from runwell.jit.convention import CC, IR_TYPES, LANES, PARAMS, REGISTER_SLOTS, 
 from runwell.jit.machine import Fragment
 from runwell.kernel.text import symbol
 from runwell.kernel.types import as_struct
-from runwell.runtime.layout import Context, Instance, Memory
+from runwell.runtime.layout import Context, FuncCode, Instance, Memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,16 +90,40 @@ class Assembly:
         )
 
     def _poll(self, target: int, is_plain: bool) -> str:
-        """Where branches back to a loop go: is somebody asking to stop?"""
+        """Where branches back to a loop go: is somebody asking to stop, or is there better code?"""
+        begin = f"P{target}:\n"
+        if self.low.may_leave and target == self.low.entry:
+            begin = self._leave(target)
         if is_plain:
-            return f"P{target}:\n  br label %L{target}"
+            return f"{begin}  br label %L{target}"
         position = self.low.around.positions.node(self.low.scope, target)
         return (
-            f"P{target}:\n{self._limit(f'P{target}')}"
+            f"{begin}{self._limit(f'P{target}')}"
             f"  br i1 %beyondP{target}, label %S{target}, label %L{target}{notes.UNLIKELY}\n"
             f"S{target}:\n  {self._check(self.low.variables.end, self.low.ref_bytes)}"
             f", !dbg !{position}\n  br label %L{target}"
         )
+
+    def _leave(self, target: int) -> str:
+        """Leave to the interpreter at a loop that there is better code for; or go on behind this.
+
+        The interpreter, with all variables where it has them, goes there at once.
+        """
+        f = Fragment("X")
+        m = self.low.machine(f, 0)
+        f.label(f"P{target}")
+        f.do("%leave = load volatile i32, ptr %leave.at, align 4")
+        f.do(f"%leave.here = icmp eq i32 %leave, {target + 1}")
+        f.end(f"br i1 %leave.here, label %X{target}, label %Q{target}{notes.UNLIKELY}")
+        f.label(f"X{target}")
+        m.spill()
+        self.low.meter.store(f)
+        start = m.field_value("ptr", "%code.own", FuncCode, "start")
+        ip = f.ins(f"getelementptr i8, ptr {start}, i64 {target}")
+        m.set_field("%ctx", Context, "leave_ip", ip)
+        m.set_field("%ctx", Context, "tail_code", "%code.own")
+        f.end(f"ret {RESULT} poison")
+        return "\n".join([*f.lines, f"Q{target}:\n"])
 
     def _beginning(self) -> list[str]:
         """Everything before the first instruction."""
@@ -122,6 +146,11 @@ class Assembly:
         for line in self.low.meter.beginning():
             f.do(line.strip())
         self.low.uses_refs |= self.low.catches or self.low.uses_top
+        if self.low.may_leave:
+            code = m.code_of(Value(str(self.low.function.function), "i32"))
+            f.do(f"%code.own = getelementptr i8, ptr {code}, i64 0")
+            at = as_struct(FuncCode).offset("leave")
+            f.do(f"%leave.at = getelementptr i8, ptr %code.own, i64 {at}")
         if self.low.uses_memory:
             base = as_struct(Instance).offset("memory_base")
             assert base == 0

@@ -110,6 +110,12 @@ class FrameMachine(NativeMachine):
             value = self.zext(I64, value)
         self.f.do(f"store {value}, ptr {self._frame_slot(offset)}, align 8{notes.FRAME}")
 
+    def spill(self) -> None:
+        """Put all slots into the frame in memory, if they are not there already."""
+        for letter, slot in list(self.variables.used.values()):
+            if not self.variables.keeps(letter, slot):
+                self.store_frame(slot, self.read(letter, slot))
+
     def _to_lanes(self, value: Value) -> Value:
         """A float or vector as it travels."""
         if value.type in ("float", "double"):
@@ -223,8 +229,7 @@ class FrameMachine(NativeMachine):
         self._take_results(callee, both, first)
 
     def _set_refs(self, where: str) -> None:
-        at = self._field("%ctx", Context, "native_rp")
-        self.f.do(f"store ptr {where}, ptr {at}, align 8{notes.MACHINE}")
+        self.set_field("%ctx", Context, "native_rp", where)
 
     def _take_results(self, callee: Signature, both: Value, first: int) -> None:
         match callee.result_class:
@@ -335,8 +340,7 @@ class FrameMachine(NativeMachine):
             "sp": sp,
         }
         for name, value in values.items():
-            where = self._field("%handler", NativeHandler, name)
-            self.f.do(f"store ptr {value}, ptr {where}, align 8{notes.MACHINE}")
+            self.set_field("%handler", NativeHandler, name, value)
         where = self._field("%handler", NativeHandler, "left")
         self.f.do(f"store i32 %left, ptr {where}, align 8{notes.MACHINE}")
         where = self._field("%handler", NativeHandler, "at")
@@ -349,8 +353,7 @@ class FrameMachine(NativeMachine):
             self._set_handlers(self.field_value("ptr", "%handler", NativeHandler, "previous"))
 
     def _set_handlers(self, where: str) -> None:
-        at = self._field("%ctx", Context, "handlers")
-        self.f.do(f"store ptr {where}, ptr {at}, align 8{notes.MACHINE}")
+        self.set_field("%ctx", Context, "handlers", where)
 
     def _raise(self, stub: str, what: str) -> None:
         self._stand_here()

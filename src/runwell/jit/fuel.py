@@ -119,6 +119,12 @@ class Meter:
             f"  store i64 %fuel.s{number}, ptr %fuel.at, align 8{notes.FUEL}"
         )
 
+    def store(self, f: Fragment) -> None:
+        """Let the instance have what there is."""
+        if self.is_used:
+            fuel = f.ins("load i64, ptr %fuel")
+            f.do(f"store i64 {fuel}, ptr %fuel.at, align 8{notes.FUEL}")
+
     def after(self, texts: list[str], number: int) -> None:
         """A call has returned."""
         if self.is_used:

@@ -32,7 +32,6 @@ _COUNTING = ("i32.const", "i32.add", "i32.sub")
 _ANY_TAG = 2  # bit of a clause's kind
 _TYPES = {letter: ty for ty, letter in LETTERS.items()}
 
-
 # As plain numbers, which are compared faster.
 _SLOT, _IMM, _ACC, _IMM64 = int(Src.SLOT), int(Src.IMM), int(Src.ACC), int(Src.IMM64)
 _TO_SLOT, _TO_REF, _TO_BRANCH = int(Dst.SLOT), int(Dst.REF), int(Dst.IF)
@@ -79,8 +78,8 @@ class Lowering:
         self.around, self.function, self.entry = around, function, entry
         self.copy = copy
         self.name = name_of(function.function, entry=entry, copy=copy)
-        # Whom it calls for itself, and in how many places.
-        self.again, self.recursions = around.here.get(function.function, self.name), 0
+        # Whom it calls for itself, "" if that is elsewhere, and in how many places.
+        self.again, self.recursions = around.here.get(function.function, ""), 0
         self.own = around.signature(function.function)
         self.variables = Variables(self.own, function.locals)
         self.words: Sequence[int] = unpack(f"{len(function.code) // 4}I", function.code)
@@ -104,10 +103,11 @@ class Lowering:
         self.acc_word: Value | None = None  # what it is in memory, if its type is not known
         self.begun: dict[int, int] = {}  # number of the part before each instruction
         self.facc: list[tuple[str, str]] = []
-        self.number = 0
+        self.number, self.live = 0, False
         self.meter = Meter()
-        self.live = False
         self.catches = bool(function.handlers)
+        # What catches may have been entered by others than the interpreter, at a handler.
+        self.may_leave = around.may_leave and entry is not None and not self.catches
         if entry is not None:
             self.forward.add(entry)
         # What exceptions leave in slots, by offset of the code that handles them.
@@ -131,15 +131,15 @@ class Lowering:
             self._pass()
         except (IndexError, KeyError) as e:
             raise InternalError(f"{self.name}: the code is damaged: {e!r}") from None
-        if self.variables.unclear:
-            return self._with_kept(self.variables.kept | self.variables.unclear).run()
+        wanted = self.variables.unclear | (self.variables.mixed() if self.may_leave else set())
+        if not wanted <= self.variables.kept:
+            return self._with_kept(self.variables.kept | wanted).run()
         return Assembly(self).text()
 
     def _with_kept(self, slots: set[int]) -> "Lowering":
         """The same from the beginning, with what is in these slots in memory as well."""
         again = Lowering(self.around, self.function, self.entry, copy=self.copy)
-        again.variables.kept = slots
-        again.again = self.again
+        again.variables.kept, again.again = slots, self.again
         return again
 
     def _pass(self) -> None:
@@ -446,11 +446,10 @@ class Lowering:
 
     def _callee(self, function: int, how: str) -> str:
         """The symbol of a function that is called; "" if it is elsewhere."""
-        if how == "call" and function == self.function.function:
-            self.recursions += 1
-            return symbol(self.again)
-        name = self.around.here.get(function)
-        return symbol(name) if name is not None else ""
+        is_own = how == "call" and function == self.function.function
+        self.recursions += is_own
+        name = self.again if is_own else self.around.here.get(function, "")
+        return symbol(name) if name else ""
 
     def _move(self, m: FrameMachine, form: Form, i: int) -> int:
         """An operation that does not say of which type the value is that it moves."""

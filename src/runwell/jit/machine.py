@@ -166,6 +166,10 @@ class NativeMachine(ObjectMachine):
     ) -> str:
         return self.f.ins(f"load {ir}, ptr {self._field(base, of, name)}, align 8{note}")
 
+    def set_field(self, base: str, of: object, name: str, value: str) -> None:
+        """Store a pointer in a struct."""
+        self.f.do(f"store ptr {value}, ptr {self._field(base, of, name)}, align 8{notes.MACHINE}")
+
     def _element(self, array: str, index: Value, stride: int = 8) -> str:
         """Address of an element of an array that a field of the instance points to."""
         base = self.field_value("ptr", "%inst", Instance, array, notes.CONSTANT)

@@ -61,6 +61,16 @@ def add_places(code: int, entries: Mapping[int, int], scouts: Iterable[int] = ()
     return table
 
 
+def leave_at(code: int, offset: int) -> None:
+    """Have whoever is in lesser code of a function, that was entered at a loop, leave it there.
+
+    Args:
+        code: address of its ``FuncCode``.
+        offset: of a loop at which better code can be entered.
+    """
+    ctype_of(FuncCode).from_address(code).leave = offset + 1
+
+
 def passed(table: bytearray) -> dict[int, int]:
     """How often the interpreter has come to each place of a table while it was the function's."""
     records = _records(ctypes.addressof(ctypes.c_char.from_buffer(table)))

@@ -26,8 +26,10 @@ class Surroundings:
         others: names of what calls functions of a type, by its canonical number.
     """
 
-    def __init__(self, header: Header, here: dict[int, str], arch: str) -> None:
-        self.header, self.here, self.arch = header, here, arch
+    def __init__(
+        self, header: Header, here: dict[int, str], arch: str, *, may_leave: bool = False
+    ) -> None:
+        self.header, self.here, self.arch, self.may_leave = header, here, arch, may_leave
         self.module = ModuleText()
         notes.prepare(self.module)
         self.positions = Positions()

@@ -23,7 +23,7 @@ from runwell.jit.job import Job, header_of
 from runwell.jit.level import Level
 from runwell.jit.likely import likely
 from runwell.jit.measure import Sizes, measure
-from runwell.jit.places import add_places, passed
+from runwell.jit.places import add_places, leave_at, passed
 from runwell.jit.policy import Allowance
 from runwell.jit.prepare import job_function
 from runwell.kernel.types import ctype_of, sizeof
@@ -254,8 +254,8 @@ class ModuleTier:
     def rest(self, module: ModuleCode, done: Unit, allowance: Allowance) -> Unit | None:
         """What to compile when a unit is done that is in use, but not yet all that there may be.
 
-        That is the function as a whole, if it is entered at a loop so far, at the best level that
-        it may have: for its next call, and for other runs of the program.
+        That is the same at the best level that it may have; then the function as a whole, if it is
+        entered at a loop so far: for its next call, and for other runs of the program.
         """
         index = done.functions[0]
         f = self.function(index)
@@ -266,11 +266,13 @@ class ModuleTier:
         level = policy.level_of(best_s, f.failed, is_first=False)
         if level is None or (f.level is not None and f.level >= level):
             return None
+        # Who is in lesser code, which the loop is left for, comes before who calls next.
+        loop = done.loop if done.level < level else None
         cost = sum(self.predict(module, x, level) for x in done.functions)
         if allowance.missing(cost) > 0:
             return None
         allowance.spend(cost)
-        return done._replace(loop=None, level=level, predicted_s=cost)
+        return done._replace(loop=loop, level=level, predicted_s=cost)
 
     def predict(self, module: ModuleCode, index: int, level: Level) -> float:
         """Seconds that compiling a function is expected to take."""
@@ -362,6 +364,8 @@ class ModuleTier:
         code = b""
         if outcome.status == Status.DONE and self._use(module, unit.level, outcome.code):
             code = outcome.code
+            if unit.loop is not None and unit.level == Level.BEST:
+                leave_at(module.code_address(unit.functions[0]), unit.loop)
             log_later(
                 "jit", DEBUG, "compiled %s at %s in %.3f s of processor time: %d bytes",
                 Names(module, unit.functions), unit.level.name, outcome.cpu_s, len(code),
@@ -496,7 +500,7 @@ class Manager:
             tier.arm(module, x, policy.FIRST_LOOK)
         rest = tier.rest(module, unit, self._allowance)
         if rest is not None:
-            self._start(module, rest, is_urgent=False)
+            self._start(module, rest, is_urgent=rest.loop is not None)
 
 
 def tier_of(module: ModuleCode) -> ModuleTier:

@@ -29,7 +29,8 @@ def job_text(job: Job, arch: str) -> str:
         for f in job.functions
         if f.is_whole
     }
-    around = Surroundings(decode_header(job.header), here, arch)
+    may_leave = job.level < Level.BEST
+    around = Surroundings(decode_header(job.header), here, arch, may_leave=may_leave)
     bodies = []
     for function in job.functions:
         if function.is_whole:

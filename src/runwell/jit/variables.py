@@ -96,6 +96,16 @@ class Variables:
                 self._held[slot] = held + letter
         return f"%{name}"
 
+    def mixed(self) -> set[int]:
+        """Slots of operands that hold values of one type here and of another there."""
+        found = set()
+        for slot, letters in self._held.items():
+            if len(letters) > 1:
+                found.add(slot)
+            if "v" in letters and slot + 8 in self._held:
+                found |= {slot, slot + 8}
+        return found
+
     def lose_track(self) -> None:
         """Control arrives from elsewhere only."""
         self.known.clear()

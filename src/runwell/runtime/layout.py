@@ -184,6 +184,7 @@ class FuncCode:
     v128_mask: u32  # bit s: it is a vector
     result_class: u32  # a ``ResultClass``
     ref_bytes: u32  # room that arguments or results need on the reference stack
+    leave: u32  # offset, plus 1, of the loop at which there is better code than some are in; or 0
 
 
 @struct
@@ -376,6 +377,7 @@ class Context:
     host_sp: u64  # stack pointer to call the host with; 0 while on the thread's own stack
     native_top: u64  # where the guest's native stack is free, for entries from the host
     tail_code: Ptr[FuncCode]  # what to interpret instead of the compiled function that returned
+    leave_ip: Ptr[u8]  # where to go on in that, if it was left in the middle
     fault_frame: NativeFrame  # in place of the frame of a native function that faulted
     native_low: u64  # the mapping of the guest's native stack, guard included
     native_high: u64
