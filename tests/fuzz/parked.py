@@ -23,10 +23,17 @@ class Feeder:
     def __init__(self, instance, r):
         self.instance, self.random = instance, r
         self.given = instance.fuel
-        self.stops = 0
+        self.stops = self.depth = 0
 
     def call(self, function, *args):
         """The result of a call."""
+        self.depth += 1
+        try:
+            return self._call(function, *args)
+        finally:
+            self.depth -= 1
+
+    def _call(self, function, *args):
         try:
             return function(*args)
         except runwell.OutOfFuel as error:
@@ -44,7 +51,8 @@ class Feeder:
                 except BaseException as e:  # noqa: BLE001 - it is the caller's
                     outcome.append((None, e))
 
-            if self.random.random() < 0.1:
+            # A call of a host function's belongs to the thread that has called that.
+            if self.random.random() < 0.1 and self.depth == 1:
                 thread = threading.Thread(target=go_on)
                 thread.start()
                 thread.join()
