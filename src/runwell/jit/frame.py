@@ -91,6 +91,7 @@ class FrameMachine(NativeMachine):
         """What is in a slot, whatever it is; it is in memory, or the slot is noted as unclear."""
         if not self.catches and slot not in self.variables.kept:
             self.variables.unclear.add(slot)
+        self.variables.read_unclear(slot)
         return self.load_frame("l", slot)
 
     def _frame_slot(self, offset: int) -> str:
@@ -111,9 +112,9 @@ class FrameMachine(NativeMachine):
         self.f.do(f"store {value}, ptr {self._frame_slot(offset)}, align 8{notes.FRAME}")
 
     def spill(self) -> None:
-        """Put all slots into the frame in memory, if they are not there already."""
+        """Put all that may be wanted into the frame in memory, if it is not there already."""
         for letter, slot in list(self.variables.used.values()):
-            if not self.variables.keeps(letter, slot):
+            if slot in self.variables.wanted and not self.variables.keeps(letter, slot):
                 self.store_frame(slot, self.read(letter, slot))
 
     def _to_lanes(self, value: Value) -> Value:

@@ -131,9 +131,9 @@ class Lowering:
             self._pass()
         except (IndexError, KeyError) as e:
             raise InternalError(f"{self.name}: the code is damaged: {e!r}") from None
-        wanted = self.variables.unclear | (self.variables.mixed() if self.may_leave else set())
-        if not wanted <= self.variables.kept:
-            return self._with_kept(self.variables.kept | wanted).run()
+        missing = self.variables.to_keep(self.entry if self.may_leave else None)
+        if missing:
+            return self._with_kept(self.variables.kept | missing).run()
         return Assembly(self).text()
 
     def _with_kept(self, slots: set[int]) -> "Lowering":
@@ -146,8 +146,11 @@ class Lowering:
         words, i, end = self.words, 0, len(self.words)
         texts, starts, reached, targets = self.texts, self.starts, self.reached, self.targets
         arch = self.around.arch
+        liveness = self.variables.listen() if self.may_leave else None
         while i < end:
             offset = 4 * i
+            if liveness is not None:
+                liveness.begin(offset, is_reached=self.live)
             if not self.live or offset in self.forward:
                 self.meter.arrive()
             starts[offset] = len(texts)
@@ -282,7 +285,7 @@ class Lowering:
     def _target(self, i: int, *, backward: bool) -> int:
         """The offset that the word at ``i`` leads to."""
         offset = 4 * i - self.words[i] if backward else (4 * i + self.words[i]) & 0xFFFFFFFF
-        self.variables.counters.branched(self.number)
+        self.variables.branched(offset)
         if backward:
             self.loops.add(offset)
         else:

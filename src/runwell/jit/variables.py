@@ -12,8 +12,21 @@ from runwell.base.light import Sequence, final
 from runwell.base.types import ValType
 from runwell.jit.convention import IR_TYPES, LETTERS, Signature
 from runwell.jit.counted import Counters
+from runwell.jit.liveness import Liveness
 
 LINK_BYTES = 16
+
+
+class _Heard(dict[str, tuple[str, int]]):
+    """Names of variables, with letter and slot, that tells who is read."""
+
+    def __init__(self, liveness: Liveness) -> None:
+        super().__init__()
+        self._read = liveness.read
+
+    def __setitem__(self, name: str, variable: tuple[str, int]) -> None:
+        self._read(*variable)
+        super().__setitem__(name, variable)
 
 
 @final
@@ -29,6 +42,8 @@ class Variables:
         kept: slots of operands whose values are in the frame in memory, too.
         unclear: slots that would have to be kept, because somebody wants what is in them and
             cannot tell which of several types it has.
+        liveness: what is read and written where, if that is noted.
+        wanted: slots whose values are wanted where the function is left.
     """
 
     def __init__(self, own: Signature, declared: Sequence[tuple[int, ValType]]) -> None:
@@ -43,6 +58,8 @@ class Variables:
         self.known: dict[int, str] = {}
         self.kept: set[int] = set()
         self.unclear: set[int] = set()
+        self.liveness: Liveness | None = None
+        self.wanted: set[int] = set()
         self._held: dict[int, str] = {}
         self._starts, self._letters = [], []
         self.params = {f"{p.letter}{p.slot}" for p in own.params}
@@ -87,6 +104,8 @@ class Variables:
     def define(self, letter: str, slot: int) -> str:
         """The variable of a slot, to be written."""
         name = f"{letter}{slot}"
+        if self.liveness is not None:
+            self.liveness.write(letter, slot)
         self.used[name] = letter, slot
         self.counters.wrote(slot, self.number)
         if slot >= self.locals_end:
@@ -96,15 +115,40 @@ class Variables:
                 self._held[slot] = held + letter
         return f"%{name}"
 
-    def mixed(self) -> set[int]:
-        """Slots of operands that hold values of one type here and of another there."""
-        found = set()
-        for slot, letters in self._held.items():
-            if len(letters) > 1:
-                found.add(slot)
-            if "v" in letters and slot + 8 in self._held:
-                found |= {slot, slot + 8}
-        return found
+    def listen(self) -> Liveness:
+        """Note what is read and written, from the beginning of the function."""
+        self.liveness = Liveness()
+        self.used = _Heard(self.liveness)
+        return self.liveness
+
+    def branched(self, target: int) -> None:
+        """There may be a branch to an offset."""
+        self.counters.branched(self.number)
+        if self.liveness is not None:
+            self.liveness.branch(target)
+
+    def read_unclear(self, slot: int) -> None:
+        """A slot is read as what it is in memory."""
+        if self.liveness is not None:
+            self.liveness.read("l", slot)
+
+    def to_keep(self, left_at: int | None) -> set[int]:
+        """Slots that should have been kept, when all is lowered.
+
+        Args:
+            left_at: offset of the place where the function is left, with what is then ``wanted`` in
+                the frame in memory; None if it is not left.
+        """
+        found = set(self.unclear)
+        if left_at is not None and self.liveness is not None:
+            self.wanted = self.liveness.slots_at(left_at)
+            # Who knows which of several types an operand has there?
+            for slot, letters in self._held.items():
+                if slot in self.wanted and len(letters) > 1:
+                    found.add(slot)
+                if "v" in letters and slot + 8 in self._held and self.wanted & {slot, slot + 8}:
+                    found |= {slot, slot + 8}
+        return found - self.kept
 
     def lose_track(self) -> None:
         """Control arrives from elsewhere only."""
