@@ -65,7 +65,8 @@ LOWERING = tuple(
     runwell.kernel.text runwell.codegen.machine runwell.jit.notes runwell.runtime
     runwell.runtime.heap_layout runwell.runtime.layout runwell.jit.convention runwell.base.objects
     runwell.codegen.object_machine runwell.jit.machine runwell.base.errors runwell.jit.counted
-    runwell.jit.liveness runwell.jit.variables runwell.jit.frame runwell.isa.op runwell.isa.floats runwell.isa.words
+    runwell.jit.liveness runwell.jit.variables runwell.jit.frame
+    runwell.isa.op runwell.isa.floats runwell.isa.words
     runwell.isa.object_ops runwell.isa.atomic runwell.isa.control runwell.isa.conversion
     runwell.isa.heap runwell.isa.memory runwell.isa.numeric runwell.isa.reference
     runwell.isa.tables runwell.isa.variable runwell.isa.vector runwell.isa.vector_float
