@@ -77,25 +77,14 @@ def register_code(data: bytes, function: int) -> str:
     Raises:
         InvalidError: the module is invalid.
     """
-    from ctypes import CFUNCTYPE, c_uint32, c_uint64
-
-    from runwell.isa.form import FORMS
-    from runwell.kernel.types import ctype_of
-    from runwell.runtime.layout import FuncCode
-    from runwell.runtime.native import native
-    from runwell.translate.code import decode_code
+    from runwell.jit.prepare import job_function
+    from runwell.translate.code import PORTABLE, decode_code
     from runwell.translate.printer import print_code
 
-    owner = runwell.Module(data).code
-    where = owner.code_address(function)
-    prototype = CFUNCTYPE(c_uint32, c_uint64, c_uint32, c_uint32)
-    translate = prototype(native.address("translate_functions"))
-    if translate(owner.address, function, function + 1):
+    found = job_function(runwell.Module(data).code, function)
+    if found is None:
         raise runwell.InternalError(f"function {function} cannot be translated")
-    code = ctype_of(FuncCode).from_address(where)
-    words = list((c_uint32 * (code.code_bytes // 4)).from_address(code.start))
-    handlers = (c_uint64 * len(FORMS)).from_address(native.address("handler_table"))
-    return print_code(decode_code(words, {handlers[x]: x for x in range(len(FORMS))}))
+    return print_code(decode_code(memoryview(found.code).cast("I").tolist(), PORTABLE))
 
 
 def compiled_code(data: bytes, function: int, *, assembly: bool) -> str:
