@@ -55,6 +55,9 @@ CREDIT = 4.0
 # them: enough for some functions, so that the first need not wait.
 SAVED_S = 0.1
 
+# How long to wait at least until it is looked at whether what can wait has been earned meanwhile.
+PATIENCE_S = 0.05
+
 # A compilation is killed when it has taken so many times what was predicted, and what any takes.
 OVERRUN = 4.0
 OVERRUN_S = 0.15

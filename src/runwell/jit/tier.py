@@ -32,7 +32,7 @@ from runwell.runtime.heat import Hot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from runwell.jit.compiler import Ticket
     from runwell.jit.watch import Watch
@@ -251,7 +251,7 @@ class ModuleTier:
     def _is_any_compiled(self) -> bool:
         return any(f.entries or f.level is not None for f in self.functions.values())
 
-    def rest(self, module: ModuleCode, done: Unit, allowance: Allowance) -> Unit | None:
+    def rest(self, module: ModuleCode, done: Unit) -> Unit | None:
         """What to compile when a unit is done that is in use, but not yet all that there may be.
 
         That is the same at the best level that it may have; then the function as a whole, if it is
@@ -269,9 +269,6 @@ class ModuleTier:
         # Who is in lesser code, which the loop is left for, comes before who calls next.
         loop = done.loop if done.level < level else None
         cost = sum(self.predict(module, x, level) for x in done.functions)
-        if allowance.missing(cost) > 0:
-            return None
-        allowance.spend(cost)
         return done._replace(loop=loop, level=level, predicted_s=cost)
 
     def predict(self, module: ModuleCode, index: int, level: Level) -> float:
@@ -437,7 +434,11 @@ class Names:
 
 @final
 class Manager:
-    """Answers what ``watch`` reports."""
+    """Answers what ``watch`` reports.
+
+    Attributes:
+        due_s: seconds after which there is something to do, whatever is reported; or None.
+    """
 
     def __init__(self, watch: Watch) -> None:
         """Nothing is started yet.
@@ -447,11 +448,16 @@ class Manager:
         """
         self._watch = watch
         self._finished: deque[tuple[ref[ModuleCode], Unit, Outcome]] = deque()
+        self._done: list[tuple[ref[ModuleCode], Unit]] = []
+        self.due_s: float | None = None
         # What compiles in this process has earned nothing by that.
         self._allowance = Allowance(lambda: process_time() - thread_time() - used_here_s())
 
-    def work(self, hots: Iterable[Hot]) -> None:
-        """Do what there is to do: functions are hot, or compilers are done."""
+    def work(self, hots: Sequence[Hot]) -> None:
+        """Do what there is to do: functions are hot, or compilers are done, or it is time."""
+        # A process that does nothing earns nothing, and is disturbed less and less often.
+        is_idle = not hots and not self._finished
+        patience_s = 2 * self.due_s if is_idle and self.due_s else policy.PATIENCE_S
         while self._finished:
             self._finish(*self._finished.popleft())
         # What is reported more than once is what rested, and did not have the heat it was given.
@@ -466,6 +472,7 @@ class Manager:
                 unit = tier.look(module, index, hot.loop, self._allowance, hot.heat)
                 if unit is not None:
                     self._start(module, unit)
+        self._go_on(patience_s)
 
     def _start(self, module: ModuleCode, unit: Unit, *, is_urgent: bool = True) -> None:
         tier = tier_of(module)
@@ -498,9 +505,25 @@ class Manager:
             tier.arm(module, x, turns)
         for x in tier.take_leaves():
             tier.arm(module, x, policy.FIRST_LOOK)
-        rest = tier.rest(module, unit, self._allowance)
-        if rest is not None:
-            self._start(module, rest, is_urgent=rest.loop is not None)
+        self._done.append((where, unit))
+
+    def _go_on(self, patience_s: float) -> None:
+        """Have the rest of what is done compiled, as far as there is time for it."""
+        done, self._done = self._done, []
+        waits_s = []
+        for where, unit in done:
+            module = where()
+            rest = None if module is None else tier_of(module).rest(module, unit)
+            if module is None or rest is None:
+                continue
+            missing = self._allowance.missing(rest.predicted_s)
+            if missing > 0:
+                self._done.append((where, unit))
+                waits_s.append(missing)
+            else:
+                self._allowance.spend(rest.predicted_s)
+                self._start(module, rest, is_urgent=rest.loop is not None)
+        self.due_s = max(min(waits_s), patience_s) if waits_s else None
 
 
 def tier_of(module: ModuleCode) -> ModuleTier:

@@ -77,7 +77,7 @@ class Watch:
 
     def _run(self, queue: HotQueue) -> None:
         while True:
-            hots = queue.wait()
+            hots = queue.wait(None if self._manager is None else self._manager.due_s)
             if self._queue is not queue:
                 queue.close()
                 return

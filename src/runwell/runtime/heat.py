@@ -56,8 +56,15 @@ class HotQueue:
         except BlockingIOError:
             return  # it is full, and ``wait`` returns anyway; `contextlib` takes long to import
 
-    def wait(self) -> list[Hot]:
-        """Wait until something is hot, or somebody calls ``wake``; what is hot."""
+    def wait(self, timeout_s: float | None = None) -> list[Hot]:
+        """Wait until something is hot, or somebody calls ``wake``, or it is time; what is hot."""
+        if timeout_s is not None:
+            from select import POLLIN, poll
+
+            ready = poll()
+            ready.register(self._reader, POLLIN)
+            if not ready.poll(timeout_s * 1000 + 1):
+                return []
         os.read(self._reader, 4096)
         count = native.take_hot(addressof(self._entries))
         return [

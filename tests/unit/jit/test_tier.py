@@ -191,6 +191,27 @@ def test_what_takes_long_is_compiled_quickly_first_and_well_later():
     assert run(code) == f"{expected}\n"
 
 
+def test_what_has_to_be_earned_first_comes_when_it_is_earned():
+    """Also if everything that runs is compiled, so that nothing is ever reported."""
+    code = """
+    from runwell.jit import tier
+    policy.LONG_S = 0.0
+    predicted = {tier.Level.FAST: 0.01, tier.Level.QUICK: 0.05, tier.Level.BEST: 0.8}
+    policy.predict = lambda sizes, level: predicted[level]
+    seen = []
+    start = tier.Manager._start
+    def note(self, module, unit, *, is_urgent=True):
+        seen.append((unit.level.name, unit.loop is not None))
+        start(self, module, unit, is_urgent=is_urgent)
+    tier.Manager._start = note
+    instance = make()
+    while len(seen) < 3:
+        instance.exports.sum(2_000_000_000)
+    print(seen)
+    """
+    assert run(code) == f"{[('QUICK', True), ('BEST', True), ('BEST', False)]}\n"
+
+
 NEST = """(module (@custom "unique" "%s")
   (func (export "nest") (param $n i64) (param $m i64) (param $k i64) (result i64)
     (local $i i64) (local $j i64) (local $s i64)
