@@ -113,7 +113,7 @@ def test_is_not_imported(imported, name):
 
 # A run may import so many bytes of sources of ours.  Who needs more has a reason, and says it with
 # the change of the number; who needs less makes it smaller.
-SOURCE_BYTES = 545_000
+SOURCE_BYTES = 546_000
 
 
 def test_what_of_ours_is_imported(imported):
