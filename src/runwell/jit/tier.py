@@ -260,7 +260,8 @@ class ModuleTier:
         index = done.functions[0]
         f = self.function(index)
         is_used = done.loop in f.entries if done.loop is not None else f.level == done.level
-        if f.is_pending or not is_used:
+        is_coming = any(unit.loop is None and index in unit.functions for unit in self.tickets)
+        if f.is_pending or is_coming or not is_used:
             return None
         best_s = self.predict(module, index, Level.BEST)
         level = policy.level_of(best_s, f.failed, is_first=False)
@@ -478,7 +479,8 @@ class Manager:
         tier = tier_of(module)
         data = tier.job(module, unit).encode()
         for x in unit.functions:
-            tier.function(x).is_pending = True
+            # While what can wait does so, more of the function may become hot.
+            tier.function(x).is_pending |= is_urgent
         where = ref(module)
 
         def done(outcome: Outcome) -> None:

@@ -10,6 +10,10 @@ from uuid import uuid4
 import pytest
 
 import runwell
+from runwell.jit.compiler import Ticket
+from runwell.jit.level import Level
+from runwell.jit.measure import measure
+from runwell.jit.tier import Manager, Unit, tier_of
 
 SOURCES, TESTS = Path(runwell.__file__).parents[1], Path(__file__).parents[3]
 PRELUDE = '''
@@ -317,3 +321,31 @@ def test_small_functions_wait_for_their_callers():
     print(order[0])
     '''
     assert run(code) == "4\n"
+
+
+def test_what_can_wait_holds_up_nothing_else_of_its_function(monkeypatch):
+    given = []
+
+    class Nobody:
+        def submit(self, data, budget_s, done, *, is_urgent):
+            given.append(is_urgent)
+            return Ticket(data, budget_s, done)
+
+    monkeypatch.setattr("runwell.jit.tier.shared_compiler", lambda *_: Nobody())
+    engine = runwell.Engine(runwell.Config(engine="interpreter"))
+    module = runwell.Module(NEST % "", engine=engine).code
+    manager, tier = Manager(None), tier_of(module)
+    (loop, _), *_ = measure(module, 0).spans
+    unit, function = Unit((0,), Level.BEST, loop, 0.01), tier.function(0)
+    manager._start(module, unit)
+    assert function.is_pending
+    # It is done, and the function as a whole can wait.
+    function.is_pending, function.entries = False, {loop}
+    tier.tickets.clear()
+    rest = tier.rest(module, unit)
+    assert rest == unit._replace(loop=None, predicted_s=rest.predicted_s)
+    manager._start(module, rest, is_urgent=False)
+    assert not function.is_pending
+    # Nor does it come twice.
+    assert tier.rest(module, unit) is None
+    assert given == [True, False]
