@@ -6,7 +6,9 @@ which is nowhere that is hot.
 
 from __future__ import annotations
 
+import os
 import sys
+from _thread import RLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ WARNING: Final = 30
 tell_problem: Callable[[str], object] | None = None
 
 _loggers: dict[str, Logger] = {}
+# Held while something is logged, and by who forks: the locks of streams, which handlers write to,
+# would stay locked in the child for ever.
+_writing = RLock()
 _waiting: list[tuple[str, int, str, tuple[object, ...]]] = []
 # More can hardly come together before somebody who may log passes by, and are forgotten.
 _MOST_WAITING: Final = 1000
@@ -56,7 +61,8 @@ def log(name: str, level: int, text: str, *values: object) -> None:
         return
     try:
         if logger.isEnabledFor(level):
-            logger.log(level, text, *values, stacklevel=2)
+            with _writing:
+                logger.log(level, text, *values, stacklevel=2)
     except Exception:  # noqa: BLE001 - it is the program's
         sys.excepthook(*sys.exc_info())
 
@@ -106,5 +112,12 @@ def _logger(name: str) -> Logger | None:
         get = getattr(sys.modules.get("logging"), "getLogger", None)
         if get is None:
             return None
+        if not _loggers:
+            # Now, so that who forks takes this lock before those of ``logging``.
+            os.register_at_fork(
+                before=_writing.acquire,
+                after_in_parent=_writing.release,
+                after_in_child=_writing.release,
+            )
         found = _loggers[name] = get(f"runwell.{name}")
     return found

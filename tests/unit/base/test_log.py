@@ -93,3 +93,34 @@ def test_a_program_without_logging():
         [sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True
     )
     assert done.stderr == "read\n"
+
+
+FORK = """
+import logging, os, sys, threading, time
+from runwell.base import log
+inside = threading.Event()
+class Slow(logging.Handler):
+    def emit(self, record):
+        inside.set()
+        time.sleep(0.3)
+        inside.clear()
+logging.getLogger("runwell").addHandler(Slow())
+logging.getLogger("runwell").setLevel(logging.INFO)
+thread = threading.Thread(target=lambda: log.log("part", log.INFO, "text"))
+thread.start()
+inside.wait()
+child = os.fork()
+if child == 0:
+    was_inside = inside.is_set()
+    log.log("part", log.INFO, "in the child")
+    os._exit(was_inside)
+print(os.waitpid(child, 0)[1])
+thread.join()
+"""
+
+
+def test_nobody_forks_while_something_is_logged():
+    done = subprocess.run(
+        [sys.executable, "-c", FORK], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("0\n", "")
