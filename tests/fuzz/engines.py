@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import zlib
-from array import array
 from ctypes import string_at
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,17 +12,16 @@ import runwell
 from runwell.elf.movable_maker import make_movable
 from runwell.jit.compile import compile_job
 from runwell.jit.installed import install
+from runwell.jit.level import Level
+from runwell.jit.measure import measure
+from runwell.jit.places import leave_at
 from runwell.jit.prepare import make_job
-from runwell.kernel.types import ctype_of
 from runwell.runtime.context import current_context
-from runwell.runtime.layout import FuncCode
-from runwell.translate.shapes import shapes
 from tests.fuzz.everything import EXPORTS, Everything
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runwell.jit.job import JobFunction
     from runwell.runtime.code import ModuleCode
 
 FEATURES = "wide-arithmetic"
@@ -136,19 +134,6 @@ def _bytes(memory: runwell.Memory) -> bytes:
     return bytes(memoryview(memory))
 
 
-def loops_of(function: JobFunction) -> list[int]:
-    """Byte offsets of the loops in register code."""
-    words, by_form = array("I", function.code), shapes()
-    found, at = set(), 0
-    while at < len(words):
-        shape = by_form[words[at]]
-        if shape.backward:
-            place = at + shape.backward
-            found.add((place - words[place] // 4) * 4)
-        at += shape.words + (words[at + shape.table] + 1 if shape.table else 0)
-    return sorted(found)
-
-
 class Compiling:
     """Compiles some functions, in units of some, again and again, as a seed decides.
 
@@ -169,24 +154,21 @@ class Compiling:
 
 
 def compile_unit(code: ModuleCode, unit: list[int], r: random.Random) -> None:
-    """Compile functions together, with entries at some of their loops."""
-    job = make_job(code, unit, r.choice((0, 0, 1, 2)))
+    """Compile functions together: some to be entered at loops, some nowhere else, some to be left.
+
+    What is left at a loop is entered there again, at once, if there is no better code for it.
+    """
+    job = make_job(code, unit, r.choice(list(Level)))
     chosen = []
     for function in job.functions:
-        loops = loops_of(function)
-        some = tuple(x for x in loops if r.random() < 0.6)
-        chosen.append(function._replace(entries=some))
-    movable = make_movable(compile_job(job._replace(functions=tuple(chosen))))
-    kind = ctype_of(FuncCode)
-    kept = {}
-    for x in unit:
-        if r.random() < 0.4:
-            where = kind.from_address(code.code_address(x))
-            kept[x] = where.entry, where.native
-    install(movable, code)
-    for x, (entry, native) in kept.items():
-        where = kind.from_address(code.code_address(x))
-        where.entry, where.native = entry, native
+        sizes = measure(code, function.function)
+        assert sizes is not None
+        loops = tuple(header for header, _ in sizes.spans if r.random() < 0.6)
+        is_whole = not loops or r.random() < 0.6
+        chosen.append(function._replace(entries=loops, is_whole=is_whole))
+        if loops and r.random() < 0.5:
+            leave_at(code.code_address(function.function), r.choice(loops))
+    install(make_movable(compile_job(job._replace(functions=tuple(chosen)))), code)
 
 
 def everything_compiled(seed: int) -> Callable[[ModuleCode], None]:
@@ -197,7 +179,7 @@ def everything_compiled(seed: int) -> Callable[[ModuleCode], None]:
         if not done:
             done.append(True)
             functions = range(code.module.n_imported_functions, code.n_functions)
-            install(make_movable(compile_job(make_job(code, functions, 2))), code)
+            install(make_movable(compile_job(make_job(code, functions))), code)
 
     return compile_all
 

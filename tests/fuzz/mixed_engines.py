@@ -7,34 +7,18 @@ import random
 import sys
 
 import runwell
-from runwell.jit.compile import compile_job
-from runwell.jit.installed import install
-from runwell.jit.level import Level
-from runwell.jit.measure import measure
-from runwell.jit.places import leave_at
-from runwell.jit.prepare import make_job
+from tests.fuzz.engines import compile_unit
 from tests.fuzz.mixed_guests import Guest
 
 
 def compile_some(code, r):
-    """Compile some of a module's functions, in units of some; some in a loop only, to be left."""
-    from runwell.elf.movable_maker import make_movable
-
+    """Compile some of a module's functions, in units of some."""
     functions = list(range(code.module.n_imported_functions, code.n_functions))
     chosen = sorted(r.sample(functions, r.randint(1, len(functions))))
     while chosen:
         n = r.randint(1, len(chosen))
         unit, chosen = chosen[:n], chosen[n:]
-        job = make_job(code, unit, r.choice(list(Level)))
-        entered = []
-        for function in job.functions:
-            headers = [header for header, _ in measure(code, function.function).spans]
-            loops = tuple(r.sample(headers, r.randint(0, len(headers))))
-            is_whole = not loops or r.random() < 0.5
-            entered.append(function._replace(entries=loops, is_whole=is_whole))
-            if loops and r.random() < 0.7:
-                leave_at(code.code_address(function.function), r.choice(loops))
-        install(make_movable(compile_job(job._replace(functions=tuple(entered)))), code)
+        compile_unit(code, unit, r)
 
 
 def instance_of(module, noted, call=lambda function, *args: function(*args)):
