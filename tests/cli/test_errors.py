@@ -156,6 +156,7 @@ def test_too_little_address_space(folder):
     def limit():
         resource.setrlimit(resource.RLIMIT_AS, (300 << 20, 300 << 20))
 
+    runwell(folder, "run", "hello.wasm")  # which builds what is not in the cache
     done = runwell(folder, "run", "hello.wasm", preexec_fn=limit)
     assert done.returncode == 71
     assert done.stderr.startswith("runwell: out of memory or of address space (see ulimit -v): ")
