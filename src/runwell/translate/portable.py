@@ -65,8 +65,10 @@ def handler_at(code: Ptr[FuncCode], at: u32) -> u64:
     """The handler of the instruction at a word of a function, whether it is marked or not."""
     words = Ptr[u32](code.start) + at
     handler = u64(words[0]) | u64(words[1]) << 32
-    if handler == stub_enter_place[0]:
-        handler = find_place(code, 4 * at).handler
+    while handler == stub_enter_place[0]:
+        place = find_place(code, 4 * at)
+        # If there is none, another thread has just taken the mark away.
+        handler = u64(words[0]) | u64(words[1]) << 32 if place == null else place.handler
     return handler
 
 
