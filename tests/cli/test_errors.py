@@ -154,7 +154,7 @@ def test_a_reader_that_has_gone(folder):
 
 def test_too_little_address_space(folder):
     def limit():
-        resource.setrlimit(resource.RLIMIT_AS, (300 << 20, 300 << 20))
+        resource.setrlimit(resource.RLIMIT_AS, (150 << 20, 150 << 20))
 
     runwell(folder, "run", "hello.wasm")  # which builds what is not in the cache
     done = runwell(folder, "run", "hello.wasm", preexec_fn=limit)

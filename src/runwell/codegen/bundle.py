@@ -321,7 +321,7 @@ def compiled() -> list[str]:
 def save(names: Iterable[str] = ()) -> None:
     """Have the next process find in the bundle what this one did not.
 
-    If the system refuses, that process starts as slowly as this one.
+    If the system refuses, or has no memory for it, that process starts as slowly as this one.
 
     Args:
         names: more modules that others may want.
@@ -334,5 +334,5 @@ def save(names: Iterable[str] = ()) -> None:
     if bundle.stale or not wanted <= bundle.entries.keys():
         try:
             bundle.add(wanted)
-        except OSError:
+        except (OSError, MemoryError):
             return

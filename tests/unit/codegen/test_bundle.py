@@ -305,3 +305,14 @@ except ValueError:
 
 def test_the_names_are_modules():
     assert [name for name in NAMES.union(*GROUPS) if not bundle.source_of(name)] == []
+
+
+def test_no_memory_to_save_it_is_no_harm(monkeypatch):
+    class Full:
+        stale, entries = True, {}
+
+        def add(self, names):
+            raise MemoryError
+
+    monkeypatch.setattr(bundle, "_used", [Full()])
+    bundle.save()
