@@ -105,11 +105,10 @@ def compiled_code(data: bytes, function: int, *, assembly: bool) -> str:
     keep_places()
     job = make_job(runwell.Module(data).code, [function])
     text = job_text(job, os.uname().machine)
+    level = Level.BEST.of_llvm
     if not assembly:
-        return optimise_text(text, Level.BEST.of_llvm)
-    return "".join(
-        f"{line}\n" for line in _plain(compile_assembly(text, Level.BEST.of_llvm).splitlines())
-    )
+        return optimise_text(text, level)
+    return "".join(f"{line}\n" for line in _plain(compile_assembly(text, level).splitlines()))
 
 
 # What says where instructions are from, and how to unwind; and labels that only this refers to.

@@ -51,13 +51,13 @@ def _optimised(text: str, level: int, *, is_quick: bool = False) -> Any:
     options.loop_vectorization = False
     options.slp_vectorization = False
     builder = llvm.create_pass_builder(target_machine(level), options)
-    if not is_quick:
-        passes = builder.getModulePassManager()
-    else:
+    if is_quick:
         passes = llvm.create_new_module_pass_manager()
         passes.add_always_inliner_pass()
         passes.add_global_dead_code_eliminate_pass()
         passes.add_sroa_pass()
+    else:
+        passes = builder.getModulePassManager()
     passes.run(module, builder)
     return module
 

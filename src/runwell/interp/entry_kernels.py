@@ -81,8 +81,8 @@ def on_budget(ctx: Context, ip: Ptr[u8]) -> u32:
     """
     ctx.budget = BUDGET
     trap = poll(addr(ctx))
-    code = find_code(Ptr[ModuleCode](ctx.instance.module), ip)
     ctx.land_entry = null
+    code = find_code(Ptr[ModuleCode](ctx.instance.module), ip)
     if code != null:
         ctx.land_entry = place_of(code, u32(ip - code.start))
         ctx.land_code = code

@@ -35,10 +35,10 @@ NEXT_LOOK = 1 << 22
 # Turns for which scouts count who passes the loops around a hot one; and until a function that can
 # be entered at one of these is looked at again.
 SCOUT_LOOK = 1 << 16
+ARRIVAL_LOOK = SCOUT_LOOK << 3
 # So often it is looked at whether the outermost has been passed: what was reported before they went
 # out may still come.
 SCOUT_LOOKS = 3
-ARRIVAL_LOOK = SCOUT_LOOK << 3
 # A function that was called so often while its loops ran so many turns will be called again: it is
 # compiled as a whole, and not to be entered in a loop.
 CALLED = 16
